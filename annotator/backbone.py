@@ -1,0 +1,322 @@
+"""Convolutional backbones of `keras.applications`: raw RGB in, feature maps out.
+
+Each network's own normalisation (channel order, means, scale) stands inside the
+graph, so nothing outside this module knows of it.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import pathlib
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEFAULT_TAPS = {
+    "vgg16": "block5_conv2",
+    "vgg19": "block5_conv2",
+    "resnet50": "conv4_block6_out",
+}
+
+# What each family of keras.applications does to pixels, in the terms of
+# keras.applications.imagenet_utils.preprocess_input. Networks that are not named here
+# begin with a layer that normalises.
+_NORMALISATION = {
+    "caffe": ("vgg16", "vgg19", "resnet50", "resnet101", "resnet152"),
+    "tf": (
+        "inceptionresnetv2",
+        "inceptionv3",
+        "mobilenet",
+        "mobilenetv2",
+        "nasnetlarge",
+        "nasnetmobile",
+        "resnet50v2",
+        "resnet101v2",
+        "resnet152v2",
+        "xception",
+    ),
+    "torch": ("densenet121", "densenet169", "densenet201"),
+}
+
+# The largest finite half-precision number: feature maps saturate there.
+_HALF_MAX = 65504.0
+
+
+class BackboneWeightsError(ValueError):
+    """The requested weights cannot be had or do not fit the network."""
+
+
+def build_backbone(
+    name="vgg16",
+    taps=None,
+    weights="imagenet",
+    precision="auto",
+    seed=0,
+    trainable=False,
+):
+    """Builds a network of `keras.applications` up to named layers.
+
+    Args:
+        name: A network of `keras.applications`, any case, with or without
+            underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ...
+        taps: Name of the layer to read, or a sequence of names. By default
+            `DEFAULT_TAPS[name]`.
+        weights: `"imagenet"` (downloaded by Keras), `"random"` (He-normal kernels from
+            `seed`), or the path of a file: the official Keras `.h5` layouts (read by
+            layer name, with or without top, possibly truncated after the last tap),
+            `.weights.h5` of the whole network without top, or `.keras`.
+        precision: `"float32"`, `"bfloat16"`, or `"auto"`: bfloat16 where the machine
+            computes it natively.
+        seed: Seed of random weights.
+        trainable: If true, the backbone can be fine-tuned: its variables stay float32
+            and its maps too. If false, its variables are in `precision` and the maps
+            are float16, as `annotator.features` stores them, so that a head gets the
+            same numbers from the disk and from the graph.
+
+    Returns:
+        A functional `keras.Model` named `name`. Input: float32
+        `[batch, height, width, 3]`, RGB, 0 to 255. Output: a dict from tap to
+        `[batch, h, w, channels]`.
+
+    Raises:
+        ValueError: If the network, a tap or the precision is unknown.
+        BackboneWeightsError: If the weights cannot be had or do not fit.
+    """
+    key, application = _application(name)
+    taps = _tap_names(key, taps)
+    precision = resolve_precision(precision)
+    policy = "mixed_bfloat16" if trainable and precision == "bfloat16" else precision
+    with _dtype_policy(policy):
+        pixels = keras.Input((None, None, 3), name="pixels", dtype="float32")
+        normalised = PixelNormalization(_normalisation(key), name="normalise")(pixels)
+        network = _network(application, normalised, weights, name)
+    known = [layer.name for layer in network.layers]
+    for tap in taps:
+        if tap not in known:
+            raise ValueError(
+                f"The network {name!r} has no layer {tap!r}; its last ones are "
+                f"{', '.join(known[-12:])}."
+            )
+    outputs = {tap: network.get_layer(tap).output for tap in taps}
+    if not trainable:
+        outputs = {tap: HalfPrecision(name=f"{tap}_map")(outputs[tap]) for tap in taps}
+    backbone = keras.Model(network.inputs, outputs, name=key)
+    backbone.trainable = trainable
+    if weights == "random":
+        _initialise(backbone, seed)
+    elif weights != "imagenet":
+        _load_file(backbone, network, pathlib.Path(weights))
+    return backbone
+
+
+def resolve_precision(precision="auto"):
+    """The precision that `"auto"` stands for on this machine.
+
+    Returns:
+        `"bfloat16"` where the hardware has bfloat16 arithmetic (a CPU with AMX or
+        AVX512-BF16, a GPU of compute capability 8.0 or later, a TPU), else
+        `"float32"`; any other precision is returned as it is.
+
+    Raises:
+        ValueError: If `precision` is not one of `PRECISIONS`.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
+    if precision != "auto":
+        return precision
+    if tf.config.list_logical_devices("TPU"):
+        return "bfloat16"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        native = details.get("compute_capability", (0, 0)) >= (8, 0)
+        return "bfloat16" if native else "float32"
+    # Linux only; elsewhere the file is missing and float32 is the safe answer.
+    with contextlib.suppress(OSError):
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if "amx_bf16" in text or "avx512_bf16" in text:
+            return "bfloat16"
+    return "float32"
+
+
+def weights_fingerprint(model):
+    """SHA-256 over the names, shapes and values of a model's weights, as hex."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        values = np.ascontiguousarray(np.asarray(variable.value, np.float32))
+        digest.update(f"{variable.path} {values.shape}".encode())
+        digest.update(values)
+    return digest.hexdigest()
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class PixelNormalization(keras.layers.Layer):
+    """RGB pixels 0 to 255 to what a network of `keras.applications` was trained on.
+
+    Args:
+        mode: `"caffe"` (BGR, ImageNet means subtracted), `"tf"` (-1 to 1), `"torch"`
+            (ImageNet means and deviations), or `None` (the network does it itself).
+    """
+
+    def __init__(self, mode, **kwargs):
+        # Means are subtracted in float32 whatever the network computes in.
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        self.mode = mode
+
+    def call(self, pixels):
+        if self.mode is None:
+            return pixels
+        return keras.applications.imagenet_utils.preprocess_input(
+            pixels, data_format="channels_last", mode=self.mode
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class HalfPrecision(keras.layers.Layer):
+    """Feature maps as they are stored: float16, saturated at its largest number."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float16", "trainable": False})
+        self.autocast = False
+
+    def call(self, maps):
+        maps = keras.ops.clip(keras.ops.cast(maps, "float32"), -_HALF_MAX, _HALF_MAX)
+        return keras.ops.cast(maps, "float16")
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _application(name):
+    """The key of a network (its name without case and underscores) and its builder."""
+    builders = {
+        attribute.lower(): builder
+        for attribute, builder in vars(keras.applications).items()
+        if inspect.isfunction(builder)
+    }
+    key = name.lower().replace("_", "").replace("-", "")
+    if key not in builders:
+        raise ValueError(
+            f"Unknown backbone {name!r}; keras.applications has "
+            f"{', '.join(sorted(builders))}."
+        )
+    return key, builders[key]
+
+
+def _tap_names(key, taps):
+    if taps is None and key not in DEFAULT_TAPS:
+        raise ValueError(f"Name the layer of {key} to read: it has no default tap.")
+    taps = DEFAULT_TAPS[key] if taps is None else taps
+    return (taps,) if isinstance(taps, str) else tuple(taps)
+
+
+def _normalisation(key):
+    return next((mode for mode, keys in _NORMALISATION.items() if key in keys), None)
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy):
+    """keras.applications takes its precision from the global policy alone."""
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _network(application, inputs, weights, name):
+    download = "imagenet" if weights == "imagenet" else None
+    try:
+        return application(include_top=False, weights=download, input_tensor=inputs)
+    except Exception as error:
+        if download is None:
+            raise
+        raise BackboneWeightsError(
+            f"The ImageNet weights of {name} could not be loaded ({error}). Download "
+            "them on another machine and pass the file: --backbone_weights=PATH "
+            "(or train without any: --backbone_weights=random)."
+        ) from error
+
+
+def _initialise(model, seed):
+    """He-normal kernels (He et al., 2015): ReLU activations keep their scale."""
+    for index, layer in enumerate(model.layers):
+        for variable in layer.weights:
+            if variable.name.endswith("kernel"):
+                initializer = keras.initializers.HeNormal(seed=seed * 100_003 + index)
+                variable.assign(initializer(variable.shape, "float32"))
+
+
+def _load_file(backbone, network, path):
+    if not path.is_file():
+        raise BackboneWeightsError(
+            f"There is no weights file {path}; --backbone_weights takes 'imagenet', "
+            "'random' or the path of a file."
+        )
+    if zipfile.is_zipfile(path):
+        source = keras.saving.load_model(path, compile=False)
+        stored = {layer.name: layer.get_weights() for layer in source.layers}
+        _assign(backbone, stored, path)
+    elif not h5py.is_hdf5(path):
+        raise BackboneWeightsError(
+            f"{path} is neither an HDF5 file nor a .keras archive; it may be a "
+            "download that was cut off or an error page."
+        )
+    elif str(path).endswith(".weights.h5"):
+        try:
+            network.load_weights(path)
+        except (ValueError, KeyError, OSError) as error:
+            raise BackboneWeightsError(
+                f"{path} does not hold the weights of the whole {backbone.name} "
+                f"without its top, as Keras 3 saves them: {error}"
+            ) from error
+    else:
+        with h5py.File(path, "r") as file:
+            _assign(backbone, _official_layout(file), path)
+
+
+def _official_layout(file):
+    """Layer name -> arrays, of the .h5 files that Keras publishes and `save` wrote."""
+    root = file["model_weights"] if "model_weights" in file else file
+    names = [_text(name) for name in root.attrs.get("layer_names", root.keys())]
+    stored = {}
+    for name in names:
+        group = root[name]
+        weights = [_text(weight) for weight in group.attrs.get("weight_names", ())]
+        stored[name] = [np.asarray(group[weight]) for weight in weights]
+    return stored
+
+
+def _text(name):
+    return name.decode("utf-8") if isinstance(name, bytes) else name
+
+
+def _assign(backbone, stored, path):
+    """Sets every weight of the backbone by layer name, or says which are missing."""
+    layers = [layer for layer in backbone.layers if layer.weights]
+    missing = [layer.name for layer in layers if not stored.get(layer.name)]
+    if missing:
+        raise BackboneWeightsError(
+            f"{path} lacks {len(missing)} of the {len(layers)} layers that "
+            f"{backbone.name} needs up to its taps: {', '.join(missing)}."
+        )
+    for layer in layers:
+        wanted = [tuple(variable.shape) for variable in layer.weights]
+        given = [array.shape for array in stored[layer.name]]
+        if wanted != given:
+            raise BackboneWeightsError(
+                f"{path}: layer {layer.name} has weights of shapes {given}, "
+                f"{backbone.name} needs {wanted}."
+            )
+        layer.set_weights(stored[layer.name])

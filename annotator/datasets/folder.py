@@ -1,0 +1,243 @@
+r"""`folder`: your own images, with tags, captions or both.
+
+The data directory holds the images (there or below `images/`, subfolders allowed) and
+at least one annotation file, UTF-8:
+
+```
+tags.csv         image,tags,split          beach.jpg,sea;sand;sky,train
+tags.jsonl       {"image": "beach.jpg", "tags": ["sea", "sand"], "split": "train"}
+captions.csv     image,caption,split       beach.jpg,A sandy beach .,train
+captions.jsonl   {"image": "beach.jpg", "captions": ["A sandy beach ."]}
+captions.txt     beach.jpg<TAB>A sandy beach .       or  beach.jpg#0<TAB>...
+words.txt        optional: the tag words, one a line; any other tag is an error
+```
+
+CSV files have the header line shown. An image with several captions has several lines
+in `captions.csv` and `captions.txt`; in JSONL, `"caption"` with one text will do.
+
+`split` may be left out everywhere; where it is given, every image needs one: `train`,
+`validation` (or `val`, `dev`) or `test`. Without it an image's name decides, so that a
+new image moves no other: SHA-256 of the name as UTF-8, its first four bytes as a
+big-endian number, modulo 10; 0 to 7 is training, 8 validation, 9 test.
+
+The words are those of `words.txt`, else all in the tags file, sorted. Images without
+a line in any of the files are left alone.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import re
+
+import numpy as np
+
+from annotator.datasets.listing import (
+    Listed,
+    annotated_images,
+    decoded_lines,
+    first_existing,
+    numbered_lines,
+)
+
+_SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+@dataclasses.dataclass
+class _Annotated:
+    where: str  # the first line that names the image
+    split: str = ""
+    split_where: str = ""
+    tags: list[str] = dataclasses.field(default_factory=list)
+    captions: list[str] = dataclasses.field(default_factory=list)
+
+
+def read(name, split, *, data_dir, cache_dir, skip_bad_images):
+    """Reads one split; see `registry.load` for the arguments.
+
+    Returns:
+        `AnnotatedImages` with tags if there is a tags file, and with captions if
+        there is a captions file. The ids are the image names as in the files.
+
+    Raises:
+        FileNotFoundError: No annotation file, or an image is missing.
+        ValueError: A malformed line, an unknown word or split; names file and line.
+    """
+    del cache_dir
+    tags_path = first_existing(data_dir, "tags.csv", "tags.jsonl")
+    captions_path = first_existing(
+        data_dir, "captions.txt", "captions.csv", "captions.jsonl"
+    )
+    if not tags_path and not captions_path:
+        raise FileNotFoundError(
+            f"No tags.csv, tags.jsonl, captions.txt, captions.csv or captions.jsonl in "
+            f"{data_dir}; write one (image,tags or image,caption), or pass the right "
+            "--data_dir."
+        )
+    images: dict[str, _Annotated] = {}
+    tag_lines: list[tuple[str, list[str]]] = []
+    for where, image, tags, image_split in _tag_lines(tags_path):
+        _add(images, where, image, image_split).tags.extend(tags)
+        tag_lines.append((where, tags))
+    for where, image, captions, image_split in _caption_lines(captions_path):
+        _add(images, where, image, image_split).captions.extend(captions)
+    splits = _splits(images)
+    words = _words(data_dir, tag_lines)
+    chosen = [image for image in images if splits[image] in split.split("+")]
+    if not chosen:
+        raise ValueError(
+            f"{data_dir}: none of its {len(images)} images is in the split {split!r}; "
+            "say which are in a `split` column."
+        )
+    columns = {word: column for column, word in enumerate(words)}
+    matrix = np.zeros((len(chosen), len(words)), bool)
+    for row, image in enumerate(chosen):
+        matrix[row, [columns[tag] for tag in images[image].tags]] = True
+    return annotated_images(
+        name,
+        split,
+        [Listed(image, image, images[image].where) for image in chosen],
+        (data_dir, os.path.join(data_dir, "images")),
+        skip_bad_images,
+        words=words,
+        tags=matrix if tags_path else None,
+        captions=[images[image].captions for image in chosen]
+        if captions_path
+        else None,
+    )
+
+
+def _tag_lines(path):
+    """Yields `(where, image, tags, split)` of a tags file."""
+    for where, item in _items(path, "tags"):
+        tags = item["tags"]
+        if isinstance(tags, str):
+            tags = [tag.strip() for tag in tags.split(";") if tag.strip()]
+        if not _is_texts(tags):
+            raise ValueError(f"{where}: `tags` must be a list of words; got {tags!r}.")
+        yield where, item["image"], tags, item.get("split")
+
+
+def _caption_lines(path):
+    """Yields `(where, image, captions, split)` of a captions file."""
+    if path and path.endswith(".txt"):
+        for where, line in numbered_lines(path):
+            image, tab, caption = line.partition("\t")
+            if not tab or not caption.strip():
+                raise ValueError(
+                    f"{where}: expected IMAGE, a tab and a caption; got {line[:60]!r}. "
+                    "(A file with commas is a captions.csv.)"
+                )
+            yield where, re.sub(r"#\d+$", "", image.strip()), [caption.strip()], None
+        return
+    for where, item in _items(path, "captions", "caption"):
+        captions = item["captions"] if "captions" in item else item["caption"]
+        captions = [captions] if isinstance(captions, str) else captions
+        if not _is_texts(captions) or not all(text.strip() for text in captions):
+            raise ValueError(
+                f"{where}: a caption must be a text, not empty; got {captions!r}."
+            )
+        yield (
+            where,
+            item["image"],
+            [text.strip() for text in captions],
+            item.get("split"),
+        )
+
+
+def _items(path, *keys):
+    """The rows of a CSV or JSONL file, each with `image` and one of `keys`."""
+    if path is None:
+        return
+    name = os.path.basename(path)
+    needs = f"`image` and `{'` or `'.join(keys)}`"
+    if path.endswith(".csv"):
+        lines = csv.DictReader(decoded_lines(path), skipinitialspace=True)
+        header = lines.fieldnames or []
+        if "image" not in header or not set(keys) & set(header):
+            raise ValueError(
+                f"{name} line 1: the header must name {needs}; it is "
+                f"{','.join(header)!r}."
+            )
+        for item in lines:
+            where = f"{name} line {lines.line_num}"
+            if None in item or None in item.values():
+                raise ValueError(
+                    f"{where} does not have the {len(header)} fields of the "
+                    "header; a field with a comma in it needs double quotes."
+                )
+            yield where, item
+        return
+    for where, line in numbered_lines(path):
+        try:
+            item = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where} is not JSON: {error}.") from error
+        if not isinstance(item, dict) or not set(keys) & set(item):
+            raise ValueError(
+                f"{where} must be an object with {needs}; got {line[:60]}."
+            )
+        yield where, item
+
+
+def _add(images, where, image, split):
+    if not isinstance(image, str) or not image:
+        raise ValueError(f"{where}: `image` must be a file name; got {image!r}.")
+    annotated = images.setdefault(image, _Annotated(where))
+    if split:
+        if split not in _SPLITS:
+            raise ValueError(
+                f"{where}: unknown split {split!r}; known: {', '.join(_SPLITS)}."
+            )
+        if annotated.split not in ("", _SPLITS[split]):
+            raise ValueError(
+                f"{where} puts {image!r} in {split!r}, but {annotated.split_where} in "
+                f"{annotated.split!r}."
+            )
+        annotated.split, annotated.split_where = _SPLITS[split], where
+    return annotated
+
+
+def _splits(images):
+    """The split of each image: as stated, or by the hash of its name."""
+    if not any(annotated.split for annotated in images.values()):
+        return {image: _hashed_split(image) for image in images}
+    for image, annotated in images.items():
+        if not annotated.split:
+            raise ValueError(
+                f"{annotated.where}: {image!r} has no split, but others have; give "
+                "every image one, or none."
+            )
+    return {image: annotated.split for image, annotated in images.items()}
+
+
+def _hashed_split(image):
+    digest = hashlib.sha256(image.encode("utf-8")).digest()
+    bucket = int.from_bytes(digest[:4], "big") % 10
+    return {8: "validation", 9: "test"}.get(bucket, "train")
+
+
+def _words(data_dir, tag_lines):
+    path = first_existing(data_dir, "words.txt")
+    if path is None:
+        return sorted({tag for _, tags in tag_lines for tag in tags})
+    words = [word for _, word in numbered_lines(path)]
+    known = set(words)
+    for where, tags in tag_lines:
+        for tag in tags:
+            if tag not in known:
+                raise ValueError(
+                    f"{where}: unknown word {tag!r}; correct it, or add it to {path}."
+                )
+    return words
+
+
+def _is_texts(value):
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)

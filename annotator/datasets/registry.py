@@ -1,0 +1,122 @@
+"""The registry of data sets: a name and a split to `AnnotatedImages`."""
+
+import dataclasses
+import importlib
+import inspect
+import os
+
+from annotator.datasets.annotated_images import AnnotatedImages
+
+_DATA_VARIABLE = "ANNOTATOR_DATA"
+_TRAIN_VALIDATION_TEST = ("train", "validation", "train+validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    module: str  # its `read` is called; imported when the data set is asked for
+    splits: tuple[str, ...] = _TRAIN_VALIDATION_TEST
+    directory: str | None = None  # below $ANNOTATOR_DATA; None: drawn, not read
+
+
+_ENTRIES = {
+    "shapes": _Entry("shapes", ("train", "validation", "test")),
+    "corel5k": _Entry("tag_lists", directory="corel5k"),
+    "espgame": _Entry("tag_lists", directory="espgame"),
+    "iaprtc12": _Entry("tag_lists", directory="iaprtc12"),
+    "flickr8k": _Entry("flickr", directory="flickr8k"),
+    "flickr30k": _Entry("flickr", directory="flickr30k"),
+    "flickr8k_karpathy": _Entry("karpathy", directory="flickr8k"),
+    "flickr30k_karpathy": _Entry("karpathy", directory="flickr30k"),
+    "coco_karpathy": _Entry("karpathy", directory="coco"),
+    "coco": _Entry("coco", ("train", "validation"), directory="coco"),
+    "folder": _Entry("folder", directory="folder"),
+}
+
+
+def load(
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    cache_dir: str | None = None,
+    skip_bad_images: bool = False,
+    **options,
+) -> AnnotatedImages:
+    """Loads one split of a data set: its image list and its annotations.
+
+    Args:
+        name: One of `names()`, or `tfds:NAME` for any TFDS data set with images and
+            labels, objects or captions (`tfds:coco_captions`, `tfds:voc/2007`).
+        split: `train`, `validation`, `test` or `train+validation`, as far as the
+            data set has them. For `tfds:NAME`, a TFDS split (`train[:90%]`).
+        data_dir: Where the data set lies. Default: `$ANNOTATOR_DATA/NAME`; for
+            `tfds:NAME`, TFDS's own default. Not used by `shapes`.
+        cache_dir: Where data sets that are made here (`shapes`) are kept. Default:
+            `~/.cache/annotator`.
+        skip_bad_images: Leave out listed images that are missing or empty, and say
+            which in `skipped`, instead of failing.
+        **options: What the reader of this data set takes besides: see the docstring
+            of its module.
+
+    Returns:
+        The split as `AnnotatedImages`.
+
+    Raises:
+        ValueError: An unknown data set, split or option; a malformed file, with its
+            name and line.
+        FileNotFoundError: The data directory, a published file or a listed image is
+            missing.
+    """
+    arguments = dict(
+        data_dir=data_dir,
+        cache_dir=cache_dir or os.path.expanduser("~/.cache/annotator"),
+        skip_bad_images=skip_bad_images,
+    )
+    if name.startswith("tfds:"):
+        return _read("tfds_reader", name, split, options, arguments)
+    if name not in _ENTRIES:
+        raise ValueError(
+            f"Unknown data set {name!r}; known: {', '.join(names())}, and tfds:NAME "
+            "for any TFDS data set."
+        )
+    entry = _ENTRIES[name]
+    if split not in entry.splits:
+        raise ValueError(
+            f"Data set {name!r} has no split {split!r}; known: "
+            f"{', '.join(entry.splits)}."
+        )
+    if entry.directory is not None:
+        arguments["data_dir"] = _data_dir(name, entry.directory, data_dir)
+    return _read(entry.module, name, split, options, arguments)
+
+
+def names() -> list[str]:
+    """The names `load` knows, besides `tfds:NAME`."""
+    return list(_ENTRIES)
+
+
+def _read(module, name, split, options, arguments):
+    # Imported here, so that reading Corel5k does not import TFDS.
+    read = importlib.import_module(f"annotator.datasets.{module}").read
+    taken = set(inspect.signature(read).parameters) - {"name", "split", *arguments}
+    for option in sorted(set(options) - taken):
+        raise ValueError(
+            f"Data set {name!r} has no option {option!r}; known: "
+            f"{', '.join(sorted(taken)) or 'none'}."
+        )
+    return read(name, split, **arguments, **options)
+
+
+def _data_dir(name, directory, data_dir):
+    root = os.environ.get(_DATA_VARIABLE)
+    if data_dir is None and not root:
+        raise FileNotFoundError(
+            f"Where is the data set {name!r}? Pass --data_dir, or set "
+            f"${_DATA_VARIABLE} to the folder that holds {directory}/."
+        )
+    path = os.path.expanduser(data_dir or os.path.join(root, directory))
+    if not os.path.isdir(path):
+        raise FileNotFoundError(
+            f"No data directory {path} for {name!r}; pass --data_dir, or set "
+            f"${_DATA_VARIABLE} so that ${_DATA_VARIABLE}/{directory} exists."
+        )
+    return path

@@ -1,0 +1,87 @@
+"""Images of a TFDS split, as they are stored, undecoded."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+
+class TfdsImages:
+    """The encoded images of some rows of a prepared TFDS split, in order.
+
+    Records are read as a stream, so that every file format of TFDS will do; rows
+    therefore have to increase.
+
+    Args:
+        builder: A prepared `tfds.core.DatasetBuilder`.
+        split: The TFDS split to read, for instance `"train[:90%]"`.
+        feature: Name of the image feature.
+        rows: int `[N]` row numbers of the split, increasing; `None`: all.
+    """
+
+    def __init__(self, builder, split: str, feature: str = "image", rows=None):
+        self.builder = builder
+        self.split = split
+        self.feature = feature
+        if rows is None:
+            rows = np.arange(builder.info.splits[split].num_examples)
+        self.rows = np.asarray(rows, np.int64)
+        if np.any(np.diff(self.rows) <= 0):
+            raise ValueError(
+                f"Rows of the TFDS split {split!r} must increase, since its records "
+                "are read as a stream; sort them."
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def encoded_images(self, start: int = 0) -> tf.data.Dataset:
+        """A `tf.data.Dataset` of scalar strings: the stored bytes."""
+        rows = self.rows[start:]
+        if not rows.size:
+            return tf.data.Dataset.from_tensor_slices(tf.zeros([0], tf.string))
+        first, last = rows[0], rows[-1]
+        dataset = read_in_order(self.builder, self.split)
+        dataset = dataset.map(lambda example: example[self.feature])
+        dataset = dataset.skip(first).take(last - first + 1)
+        if len(rows) < last - first + 1:
+            wanted = np.zeros(last - first + 1, bool)
+            wanted[rows - first] = True
+            wanted = tf.data.Dataset.from_tensor_slices(wanted)
+            dataset = tf.data.Dataset.zip(dataset, wanted)
+            dataset = dataset.filter(lambda _, keep: keep)
+            dataset = dataset.map(lambda image, _: image)
+        return dataset
+
+    def states(self) -> Iterator[str]:
+        """One string an image, made of the data set's version and the row."""
+        info = self.builder.info
+        split = info.splits[self.split]
+        state = f"{info.full_name} {self.split} {split.num_examples}"
+        for row in self.rows:
+            yield f"{state} {row}"
+
+    def select(self, rows) -> "TfdsImages":
+        return TfdsImages(self.builder, self.split, self.feature, self.rows[rows])
+
+
+def read_in_order(builder, split: str) -> tf.data.Dataset:
+    """Reads a split, always in the same order, its images undecoded.
+
+    Args:
+        builder: A prepared `tfds.core.DatasetBuilder`.
+        split: The TFDS split.
+    """
+    undecoded = {
+        name: tfds.decode.SkipDecoding()
+        for name, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+    }
+    return builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=undecoded,
+        # One shard after the other: the order then does not hang on threads.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+    )

@@ -1,0 +1,291 @@
+"""Feature maps on disk: a backbone is run over a data set once, resumable at any point.
+
+A cache is a folder named after everything that decides its content (pixels, view,
+backbone weights, tap, precision). It holds `.npy` shards of float16 maps, read as
+memory maps, and a manifest with a checksum of each shard.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import time
+import zlib
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from annotator import backbone as backbones
+from annotator import files, images
+
+# Images of one shard: what a kill can cost, and the unit of verification.
+SHARD_ROWS = 256
+_MANIFEST = "manifest.json"
+
+
+class BadImageError(ValueError):
+    """An image of a data set cannot be read."""
+
+
+class CorruptCacheError(RuntimeError):
+    """A feature cache on disk is not what its manifest says."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureCache:
+    """Feature maps of the images of one split, in its order.
+
+    Attributes:
+        directory: Folder of the shards.
+        shape: Shape of one image's map, `(h, w, channels)`.
+        bad: Row -> reason, for images that could not be read; their maps are zero.
+    """
+
+    directory: pathlib.Path
+    shape: tuple
+    bad: dict
+    _shards: tuple = dataclasses.field(repr=False)
+
+    @classmethod
+    def open(cls, directory):
+        """Opens a finished cache and verifies every shard against its checksum.
+
+        Raises:
+            CorruptCacheError: If the cache is unfinished, or a shard was altered.
+        """
+        directory = pathlib.Path(directory)
+        manifest = _read_manifest(directory)
+        if manifest is None or not manifest["finished"]:
+            raise CorruptCacheError(f"The feature cache {directory} is not finished.")
+        damaged = _damaged_shards(directory, manifest)
+        if damaged:
+            raise CorruptCacheError(
+                f"Shards {damaged} of the feature cache {directory} are missing or "
+                "altered; run the training command again to make them anew."
+            )
+        return cls._from_manifest(directory, manifest)
+
+    @classmethod
+    def _from_manifest(cls, directory, manifest):
+        shards = tuple(_load(directory / shard["file"]) for shard in manifest["shards"])
+        bad = {int(row): reason for row, reason in manifest["bad"].items()}
+        return cls(directory, tuple(manifest["shape"]), bad, shards)
+
+    def __len__(self):
+        return sum(map(len, self._shards))
+
+    def gather(self, rows):
+        """Maps of the given rows, in their order: float16 `[rows, h, w, channels]`."""
+        rows = np.asarray(rows)
+        maps = np.empty((len(rows), *self.shape), np.float16)
+        shard_of = rows // SHARD_ROWS
+        for shard in np.unique(shard_of):
+            here = shard_of == shard
+            maps[here] = self._shards[shard][rows[here] % SHARD_ROWS]
+        return maps
+
+    def regions(self, rows):
+        """As `gather`, the grid flattened: float16 `[rows, h * w, channels]`."""
+        return self.gather(rows).reshape(len(rows), -1, self.shape[-1])
+
+
+def regions_dataset(caches, rows, batch_size):
+    """Streams the regions of several views, side by side.
+
+    Args:
+        caches: One `FeatureCache` per view of the same images.
+        rows: Rows to read, int `[N]`.
+        batch_size: Images per batch.
+
+    Returns:
+        `tf.data.Dataset` of `(rows [B], regions float16 [B, R, channels])`, where R is
+        the sum over views of `h * w`.
+    """
+    channels = caches[0].shape[-1]
+    regions = sum(cache.shape[0] * cache.shape[1] for cache in caches)
+
+    def read(rows):
+        return np.concatenate([cache.regions(rows) for cache in caches], axis=1)
+
+    def load(rows):
+        maps = tf.numpy_function(read, [rows], tf.float16, stateful=False)
+        return rows, tf.ensure_shape(maps, [None, regions, channels])
+
+    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))
+    return dataset.batch(batch_size).map(load).prefetch(2)
+
+
+def extract(
+    annotated, resize, backbone, tap, cache_dir, *, skip_bad_images=False, batch_size=32
+):
+    """The feature cache of a split: opened if it is there, else computed or completed.
+
+    Args:
+        annotated: `annotator.datasets.AnnotatedImages`.
+        resize: `annotator.images.Resize`, the view of the images.
+        backbone: Model from `annotator.backbone.build_backbone`.
+        tap: Which of its outputs to keep.
+        cache_dir: Folder that holds caches.
+        skip_bad_images: Keep a zero map and a note for an image that cannot be read,
+            rather than stopping at it.
+        batch_size: Images per forward pass. It must divide `SHARD_ROWS`, so that a
+            continued extraction forms the same batches as an undisturbed one.
+
+    Returns:
+        `FeatureCache`.
+
+    Raises:
+        BadImageError: At an image that cannot be read, unless `skip_bad_images`.
+    """
+    if not len(annotated):
+        raise ValueError(f"{annotated.name} {annotated.split} has no images.")
+    if SHARD_ROWS % batch_size:
+        raise ValueError(f"batch_size must divide {SHARD_ROWS}, got {batch_size}.")
+    identity = {
+        "images": annotated.fingerprint(),
+        "view": resize.view,
+        "backbone": backbone.name,
+        "weights": backbones.weights_fingerprint(backbone),
+        "precision": backbone.get_layer(tap).compute_dtype,
+        "tap": tap,
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    name = f"{annotated.name}-{annotated.split}-{backbone.name}-{tap}-{key}"
+    directory = pathlib.Path(cache_dir) / "features" / name.replace("/", "_")
+    manifest = _read_manifest(directory)
+    if manifest is not None:
+        # What was altered or lost since is computed again, with all that follows it.
+        damaged = _damaged_shards(directory, manifest)
+        if damaged:
+            manifest["shards"] = manifest["shards"][: damaged[0]]
+            manifest["finished"] = False
+    else:
+        manifest = {
+            "identity": identity,
+            "rows": len(annotated),
+            "shape": None,
+            "shards": [],
+            "bad": {},
+            "finished": False,
+        }
+    if not manifest["finished"]:
+        _complete(directory, manifest, annotated, resize, backbone, tap, batch_size)
+    cache = FeatureCache._from_manifest(directory, manifest)
+    if cache.bad and not skip_bad_images:
+        raise BadImageError(_describe_bad(annotated, cache.bad))
+    return cache
+
+
+def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size):
+    """Writes the shards that are missing, one by one."""
+    done = len(manifest["shards"]) * SHARD_ROWS
+    manifest["bad"] = {
+        row: why for row, why in manifest["bad"].items() if int(row) < done
+    }
+
+    @tf.function
+    def maps_of(pixels):
+        return backbone(pixels, training=False)[tap]
+
+    batches = _pixel_batches(annotated, resize, done, batch_size)
+    progress = tqdm.tqdm(
+        total=len(annotated),
+        initial=done,
+        unit="image",
+        desc=f"{backbone.name} over {annotated.name} {annotated.split}",
+    )
+    rows, start = [], time.monotonic()
+    with progress:
+        for pixels, reasons in batches:
+            for offset, reason in enumerate(reasons.numpy()):
+                if reason:
+                    row = done + sum(map(len, rows)) + offset
+                    manifest["bad"][str(row)] = reason.decode("utf-8", "replace")
+            maps = maps_of(pixels).numpy()
+            maps[reasons.numpy() != b""] = 0
+            rows.append(maps)
+            progress.update(len(maps))
+            written = sum(map(len, rows))
+            if written == SHARD_ROWS or done + written == len(annotated):
+                _write_shard(directory, manifest, np.concatenate(rows))
+                done, rows = done + written, []
+    seconds = time.monotonic() - start
+    manifest["seconds"] = round(manifest.get("seconds", 0.0) + seconds, 1)
+    manifest["finished"] = True
+    files.write_json(directory / _MANIFEST, manifest)
+
+
+def _pixel_batches(annotated, resize, start, batch_size):
+    """`(pixels [B, size, size, 3], reasons [B])`; a reason is "" for a good image."""
+
+    def decode(encoded):
+        try:
+            # This runs eagerly on tf.data's threads: one bad image stays one image.
+            return resize(images.decode_image(encoded)).numpy(), b""
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
+            blank = np.zeros((resize.size, resize.size, 3), np.float32)
+            return blank, _reason(e).encode("utf-8")
+
+    def load(row, encoded):
+        pixels, reason = tf.numpy_function(decode, [encoded], (tf.float32, tf.string))
+        pixels = tf.ensure_shape(pixels, [resize.size, resize.size, 3])
+        return pixels, tf.ensure_shape(reason, [])
+
+    dataset = annotated.encoded_images(start)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(2)
+
+
+def _reason(error):
+    """TensorFlow's message without the name of the op that raised it."""
+    message = str(error.message).split("}} ")[-1].split(" [Op:")[0]
+    return " ".join(message.split())
+
+
+def _write_shard(directory, manifest, maps):
+    index = len(manifest["shards"])
+    name = f"shard-{index:05d}.npy"
+    with files.atomic_path(directory / name) as temporary:
+        np.save(temporary, maps, allow_pickle=False)
+    manifest["shape"] = list(maps.shape[1:])
+    manifest["shards"].append(
+        {
+            "file": name,
+            "rows": len(maps),
+            "crc32": zlib.crc32(np.ascontiguousarray(maps)),
+        }
+    )
+    files.write_json(directory / _MANIFEST, manifest)
+
+
+def _read_manifest(directory):
+    path = directory / _MANIFEST
+    return files.read_json(path) if path.is_file() else None
+
+
+def _damaged_shards(directory, manifest):
+    """Indices of shards that are missing, unreadable or have another checksum."""
+    damaged = []
+    for index, shard in enumerate(manifest["shards"]):
+        try:
+            maps = _load(directory / shard["file"])
+            whole = len(maps) == shard["rows"] and zlib.crc32(maps) == shard["crc32"]
+        except (OSError, ValueError):
+            whole = False
+        if not whole:
+            damaged.append(index)
+    return damaged
+
+
+def _load(path):
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _describe_bad(annotated, bad):
+    first = [f"{annotated.image_ids[row]}: {why}" for row, why in sorted(bad.items())]
+    return (
+        f"{len(bad)} of {len(annotated)} images of {annotated.name} "
+        f"{annotated.split} cannot be read; pass --skip_bad_images to go on without "
+        "them. The first: " + "; ".join(first[:5])
+    )

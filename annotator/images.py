@@ -1,0 +1,217 @@
+"""From encoded bytes to the pixels a backbone reads: the only definition of it.
+
+Training, evaluation and the exported graphs all call `decode_image` and
+`resize_image`, so a SavedModel cannot disagree with the training that made it.
+"""
+
+import keras
+import tensorflow as tf
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+ASPECTS = ("squash", "center_crop")
+METHODS = ("bilinear", "bicubic", "area", "lanczos3")
+
+# A larger image is refused from its header, before memory is spent on decoding it.
+MAX_PIXELS = 1 << 26
+
+
+def decode_image(encoded):
+    """Decodes one image of any supported format to 8-bit RGB.
+
+    Grey images are repeated over the three channels, transparent pixels are
+    composited over white, 16-bit channels keep their upper byte, and an animated
+    GIF gives its first frame. It is pure TensorFlow: it runs in `tf.data` and in a
+    SavedModel.
+
+    Args:
+        encoded: Scalar string tensor or `bytes`, the content of an image file in one
+            of `FORMATS`.
+
+    Returns:
+        uint8 tensor `[height, width, 3]`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the bytes are empty, damaged, of another
+            format, an animated WebP, or an image of more than `MAX_PIXELS` pixels.
+    """
+    encoded = tf.convert_to_tensor(encoded, tf.string)
+    with tf.control_dependencies(_header_checks(encoded)):
+        encoded = tf.identity(encoded)
+    image = tf.io.decode_image(encoded, channels=0, expand_animations=False)
+    channels = tf.shape(image)[-1]
+    image = tf.cond(
+        tf.equal(channels % 2, 0), lambda: _over_white(image), lambda: image
+    )
+    # Colour images are tiled once, which leaves them as they are.
+    image = tf.tile(image, [1, 1, 3 // tf.shape(image)[-1]])
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
+    """Resizes images to a square, with antialiasing.
+
+    Args:
+        image: `[height, width, 3]` or `[batch, height, width, 3]`, any real dtype,
+            values 0 to 255.
+        size: Side of the result in pixels.
+        aspect: `"squash"` changes the aspect ratio, as this field's published features
+            were made; `"center_crop"` keeps it and cuts the longer side at both ends
+            (the same as scaling the shorter side to `size` and cropping the centre).
+        method: One of `METHODS`.
+        flip: Mirrors the image left to right.
+
+    Returns:
+        float32 tensor `[(batch,) size, size, 3]`, values 0 to 255.
+
+    Raises:
+        ValueError: If `size`, `aspect` or `method` is not one of those stated.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {size}.")
+    if aspect not in ASPECTS:
+        raise ValueError(f"aspect must be one of {ASPECTS}, got {aspect!r}.")
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
+    image = tf.convert_to_tensor(image)
+    if aspect == "center_crop":
+        height, width = tf.shape(image)[-3], tf.shape(image)[-2]
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[..., top : top + side, left : left + side, :]
+    image = tf.image.resize(image, (size, size), method=method, antialias=True)
+    # Bicubic and Lanczos kernels overshoot at edges.
+    image = tf.clip_by_value(tf.cast(image, tf.float32), 0.0, 255.0)
+    return image[..., ::-1, :] if flip else image
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class Resize(keras.layers.Layer):
+    """`resize_image` as a layer: one view of an image.
+
+    Args:
+        size, aspect, method, flip: As in `resize_image`.
+
+    Call arguments:
+        images: `[batch, height, width, 3]` or `[height, width, 3]`, RGB, 0 to 255.
+
+    Output shape:
+        float32 `[(batch,) size, size, 3]`.
+    """
+
+    def __init__(
+        self, size=224, aspect="squash", method="bilinear", flip=False, **kwargs
+    ):
+        # Pixels never pass through half precision before they are normalised.
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        self.size = size
+        self.aspect = aspect
+        self.method = method
+        self.flip = flip
+
+    def call(self, images):
+        return resize_image(images, self.size, self.aspect, self.method, self.flip)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-3], self.size, self.size, 3)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "aspect": self.aspect,
+            "method": self.method,
+            "flip": self.flip,
+        }
+
+    @property
+    def view(self):
+        """The settings that decide the pixels, as a JSON-ready dict."""
+        return {
+            "size": self.size,
+            "aspect": self.aspect,
+            "method": self.method,
+            "flip": self.flip,
+        }
+
+
+def _over_white(image):
+    """Composites `[H, W, 2 or 4]` (grey or colour with alpha) over white."""
+    image = tf.cast(image, tf.float32)
+    color, alpha = image[..., :-1], image[..., -1:] / 255.0
+    return tf.cast(tf.round(color * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
+
+
+def _header_checks(encoded):
+    """Assertions on format and size that cost no decoding."""
+    # 32 bytes say everything but the size of a JPEG; zeros stand past the end.
+    header = tf.strings.substr(tf.strings.join([encoded, b"\0" * 32]), 0, 32)
+    header = tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64)
+
+    def has(offset, magic):
+        return tf.reduce_all(header[offset : offset + len(magic)] == list(magic))
+
+    def integer(offset, width, big_endian=False):
+        digits = header[offset : offset + width]
+        digits = digits[::-1] if big_endian else digits
+        return tf.reduce_sum(digits * [256**i for i in range(width)])
+
+    is_jpeg = has(0, b"\xff\xd8\xff")
+    is_png = has(0, b"\x89PNG\r\n\x1a\n")
+    is_gif = has(0, b"GIF8")
+    is_bmp = has(0, b"BM")
+    is_webp = has(0, b"RIFF") & has(8, b"WEBP")
+    # WebP (RFC 9649, sections 2.5 to 2.7): extended, lossless or lossy.
+    is_extended, is_lossless = has(12, b"VP8X"), has(12, b"VP8L")
+    lossless_bits = integer(21, 4)
+    # A BMP stored from the top down has a negative height.
+    bmp_height = integer(22, 4)
+    pixels = tf.reduce_max(
+        [
+            tf.where(is_png, integer(16, 4, True) * integer(20, 4, True), 0),
+            tf.where(is_gif, integer(6, 2) * integer(8, 2), 0),
+            tf.where(
+                is_bmp,
+                integer(18, 4) * tf.minimum(bmp_height, 2**32 - bmp_height),
+                0,
+            ),
+            tf.where(
+                is_webp & is_extended, (integer(24, 3) + 1) * (integer(27, 3) + 1), 0
+            ),
+            tf.where(
+                is_webp & is_lossless,
+                (lossless_bits % 2**14 + 1) * (lossless_bits // 2**14 % 2**14 + 1),
+                0,
+            ),
+            tf.where(
+                is_webp & ~is_extended & ~is_lossless,
+                (integer(26, 2) % 2**14) * (integer(28, 2) % 2**14),
+                0,
+            ),
+            tf.cond(is_jpeg, lambda: _jpeg_pixels(encoded), lambda: tf.int64.min),
+        ]
+    )
+    # TensorFlow 2.21 writes past the end of its buffer when a WebP has several frames.
+    animated = is_webp & is_extended & (header[20] // 2 % 2 == 1)
+    return [
+        tf.debugging.Assert(
+            is_jpeg | is_png | is_gif | is_bmp | is_webp,
+            [
+                f"Not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image; it begins with",
+                tf.strings.substr(encoded, 0, 16),
+                "and its length in bytes is",
+                tf.strings.length(encoded),
+            ],
+        ),
+        tf.debugging.Assert(
+            ~animated, ["An animated WebP cannot be read; save one frame of it."]
+        ),
+        tf.debugging.Assert(
+            pixels <= MAX_PIXELS,
+            [f"An image of more than {MAX_PIXELS} pixels is refused; it has", pixels],
+        ),
+    ]
+
+
+def _jpeg_pixels(encoded):
+    shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
+    return shape[0] * shape[1]

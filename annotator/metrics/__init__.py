@@ -1,0 +1,6 @@
+"""Scores of tags and of captions."""
+
+from annotator.metrics.captions import score_captions
+from annotator.metrics.tags import per_word_table, score_tags
+
+__all__ = ["per_word_table", "score_captions", "score_tags"]

@@ -1,0 +1,129 @@
+"""Scores of predicted tags: averages over words, and over images.
+
+The protocol of the image annotation field since Duygulu et al. (ECCV 2002), as in
+Makadia et al. (JEC, ECCV 2008) and Guillaumin et al. (TagProp, ICCV 2009).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def score_tags(
+    predicted: np.ndarray, true: np.ndarray, words: Sequence[str]
+) -> dict[str, float | int]:
+    """Precision, recall, F1 and N+ over words; precision and recall over images.
+
+    A word that no image of the split carries is left out of the averages over words;
+    a word that is never predicted has precision 0. An image that carries no word is
+    left out of the averages over images; an image for which nothing was predicted
+    has precision 0.
+
+    Args:
+        predicted: bool `[N, W]`, True where the word was given to the image.
+        true: bool `[N, W]`, True where the image carries the word.
+        words: The W words.
+
+    Returns:
+        A dictionary, all scores as fractions:
+
+        - `precision`, `recall`: means over the words of the split;
+        - `f1`: the harmonic mean *of these two means* (not a mean of F1 values);
+        - `n_plus`: number of words with a recall above 0;
+        - `words`: number of words that were averaged over;
+        - `image_precision`, `image_recall`: means over images;
+        - `images`: N.
+
+    Raises:
+        ValueError: The shapes or types do not fit.
+    """
+    predicted, true = _check(predicted, true, words)
+    correct, given, actual = _counts(predicted, true, axis=0)
+    occurs = actual > 0
+    precision = _mean(_ratio(correct, given)[occurs])
+    recall = _mean(_ratio(correct, actual)[occurs])
+    image_correct, image_given, image_actual = _counts(predicted, true, axis=1)
+    has_words = image_actual > 0
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": float(_f1(precision, recall)),
+        "n_plus": int(np.count_nonzero(correct)),
+        "words": int(np.count_nonzero(occurs)),
+        "image_precision": _mean(_ratio(image_correct, image_given)[has_words]),
+        "image_recall": _mean(_ratio(image_correct, image_actual)[has_words]),
+        "images": len(true),
+    }
+
+
+def per_word_table(
+    predicted: np.ndarray, true: np.ndarray, words: Sequence[str]
+) -> list[dict[str, str | int | float]]:
+    """One row a word, in the order of `words`, for a CSV file.
+
+    Args:
+        predicted: bool `[N, W]`, as for `score_tags`.
+        true: bool `[N, W]`, as for `score_tags`.
+        words: The W words.
+
+    Returns:
+        W dictionaries with `word`, the counts `predicted`, `correct` and `true`, and
+        the fractions `precision`, `recall` and `f1`. Words that the split lacks are
+        there too, with `true` 0 and recall 0.
+    """
+    predicted, true = _check(predicted, true, words)
+    correct, given, actual = _counts(predicted, true, axis=0)
+    precision, recall = _ratio(correct, given), _ratio(correct, actual)
+    f1 = _f1(precision, recall)
+    return [
+        {
+            "word": word,
+            "predicted": int(given[column]),
+            "correct": int(correct[column]),
+            "true": int(actual[column]),
+            "precision": float(precision[column]),
+            "recall": float(recall[column]),
+            "f1": float(f1[column]),
+        }
+        for column, word in enumerate(words)
+    ]
+
+
+def _check(predicted, true, words):
+    predicted, true = np.asarray(predicted), np.asarray(true)
+    for name, array in (("predicted", predicted), ("true", true)):
+        if array.dtype != bool:
+            raise ValueError(
+                f"`{name}` must be bool [images, words], not {array.dtype}: scores "
+                "have to be cut to tags first (top k or a threshold)."
+            )
+    shape = (len(true), len(words))
+    if predicted.shape != shape or true.shape != shape:
+        raise ValueError(
+            f"`predicted` {predicted.shape} and `true` {true.shape} must both be "
+            f"[images, words], with {len(words)} words."
+        )
+    return predicted, true
+
+
+def _counts(predicted, true, axis):
+    correct = np.count_nonzero(predicted & true, axis=axis)
+    return (
+        correct,
+        np.count_nonzero(predicted, axis=axis),
+        np.count_nonzero(true, axis=axis),
+    )
+
+
+def _ratio(numerator, denominator):
+    """The quotient, and 0 where the denominator is 0."""
+    return numerator / np.maximum(denominator, 1)
+
+
+def _f1(precision, recall):
+    total = np.asarray(precision) + recall
+    return 2 * np.asarray(precision) * recall / np.where(total > 0, total, 1)
+
+
+def _mean(values):
+    return float(values.mean()) if values.size else 0.0

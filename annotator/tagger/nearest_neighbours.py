@@ -1,0 +1,182 @@
+"""Taggers that compare an image with every training image: JEC and 2PKNN.
+
+They read the same vectors as the mean-vector tagger and serve as its comparison; a
+prediction costs O(N) in the number of training images.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class NearestNeighbours(keras.layers.Layer):
+    """Base of both taggers: the training set as frozen weights, and L2 distances.
+
+    Args:
+        images: Number of training images N.
+        words: Number of words W.
+        neighbours: Number of neighbours K.
+
+    Call arguments:
+        vectors: float `[batch, d]`.
+
+    Output shape:
+        float32 scores `[batch, W]`; larger is better.
+    """
+
+    def __init__(self, images, words, neighbours, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        if neighbours < 1:
+            raise ValueError(f"neighbours must be at least 1, got {neighbours}.")
+        self.images = images
+        self.words = words
+        self.neighbours = neighbours
+
+    @classmethod
+    def fit(cls, vectors, tags, neighbours=5, **kwargs):
+        """A tagger that holds the training set.
+
+        Args:
+            vectors: float32 `[N, d]`.
+            tags: bool `[N, W]`. Images without any word are left out: they have
+                nothing to pass on.
+        """
+        tagged = tags.any(axis=1)
+        if not tagged.any():
+            raise ValueError("No training image carries a word.")
+        vectors, tags = vectors[tagged], tags[tagged]
+        layer = cls(*tags.shape, neighbours=neighbours, **kwargs)
+        layer.build((None, vectors.shape[1]))
+        layer.vectors.assign(vectors)
+        layer.tags.assign(tags.astype(np.float32))
+        return layer
+
+    def build(self, input_shape):
+        self.vectors = self.add_weight(
+            shape=(self.images, input_shape[-1]), name="vectors"
+        )
+        self.tags = self.add_weight(shape=(self.images, self.words), name="tags")
+
+    def distances(self, vectors):
+        """L2 distances to the training images, `[batch, N]`."""
+        squares = (
+            ops.sum(ops.square(vectors), -1, keepdims=True)
+            + ops.sum(ops.square(self.vectors), -1)
+            - 2 * ops.matmul(vectors, ops.transpose(self.vectors))
+        )
+        return ops.sqrt(ops.maximum(squares, 0.0))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.words)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "images": self.images,
+            "words": self.words,
+            "neighbours": self.neighbours,
+        }
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class JEC(NearestNeighbours):
+    """Joint equal contribution's label transfer.
+
+    The words of the nearest image come first, the most frequent in training before the
+    others. The words of neighbours 2 to K follow, by the product of how many of these
+    neighbours carry them and how often they go with the nearest image's words in
+    training.
+
+    Source: Makadia, Pavlovic and Kumar, "A new baseline for image annotation", 2008.
+    """
+
+    def call(self, vectors):
+        _, nearest = ops.top_k(
+            -self.distances(vectors), min(self.neighbours, self.images)
+        )
+        tags = ops.take(self.tags, nearest, axis=0)  # [B, K, W]
+        first, local = tags[:, 0], ops.sum(tags[:, 1:], axis=1)
+        frequency = ops.sum(self.tags, axis=0)
+        together = ops.matmul(
+            ops.matmul(first, ops.transpose(self.tags)), self.tags
+        )  # [B, W]
+        others = _at_most_one(local * (1.0 + together))
+        return first * (2.0 + _at_most_one(frequency)) + (1.0 - first) * others
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class TwoPassKNN(NearestNeighbours):
+    """2PKNN: each word's own nearest images first, then a weighted vote among them.
+
+    First pass: the K nearest images of every word; their union is a neighbourhood in
+    which rare words weigh as much as frequent ones. Second pass: the score of a word is
+    the sum of `exp(-bandwidth * distance)` over the images of the union that carry it.
+
+    Args:
+        longest: Number of images of the most frequent word.
+        bandwidth: Decay of the vote with distance, in units of the mean distance from
+            the query to its union.
+
+    Source: Verma and Jawahar, "Image annotation using metric learning in semantic
+    neighbourhoods", 2012 (without the learned metric).
+    """
+
+    def __init__(
+        self, images, words, neighbours, longest=None, bandwidth=10.0, **kwargs
+    ):
+        super().__init__(images, words, neighbours, **kwargs)
+        self.longest = longest
+        self.bandwidth = bandwidth
+
+    @classmethod
+    def fit(cls, vectors, tags, neighbours=5, **kwargs):
+        longest = int(tags.sum(axis=0).max())
+        layer = super().fit(vectors, tags, neighbours, longest=longest, **kwargs)
+        carriers = np.full((layer.words, longest), layer.images, np.int32)
+        for word, column in enumerate(np.asarray(layer.tags).T):
+            rows = np.flatnonzero(column)
+            carriers[word, : len(rows)] = rows
+        layer.carriers.assign(carriers)
+        return layer
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        # Rows of the images that carry each word, padded with N.
+        self.carriers = self.add_weight(
+            shape=(self.words, self.longest), dtype="int32", name="carriers"
+        )
+
+    def call(self, vectors):
+        distances = self.distances(vectors)
+        return ops.vectorized_map(self._scores, distances)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "longest": self.longest,
+            "bandwidth": self.bandwidth,
+        }
+
+    def _scores(self, distances):
+        """Scores `[W]` of one image from its distances `[N]`."""
+        padded = ops.append(distances, ops.full((1,), np.inf))
+        neighbours = min(self.neighbours, self.longest)
+        values, places = ops.top_k(-ops.take(padded, self.carriers), neighbours)
+        rows = ops.take_along_axis(self.carriers, places, axis=1)
+        union = ops.scatter(
+            ops.reshape(rows, (-1, 1)),
+            ops.reshape(ops.cast(values > -np.inf, "float32"), (-1,)),
+            (self.images + 1,),
+        )[:-1]
+        union = ops.cast(union > 0, "float32")
+        spread = ops.sum(union * distances) / ops.maximum(ops.sum(union), 1.0)
+        nearest = ops.min(distances)
+        votes = union * ops.exp(
+            -self.bandwidth * (distances - nearest) / ops.maximum(spread, 1e-12)
+        )
+        return ops.matmul(votes, self.tags)
+
+
+def _at_most_one(values):
+    """Values scaled so that the largest of a row is 1; zeros stay zeros."""
+    return values / ops.maximum(ops.max(values, -1, keepdims=True), 1e-12)

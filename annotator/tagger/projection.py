@@ -1,0 +1,47 @@
+"""Descriptors standardised and projected on their principal components."""
+
+import keras
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+
+def fit_projection(descriptors, components, seed=0):
+    """Fits standardisation and PCA, and folds both into one affine map.
+
+    Args:
+        descriptors: float `[N, D]`, a sample of training descriptors.
+        components: Number of principal components n, at most `min(N, D)`.
+        seed: Seed of the randomised solver, where scikit-learn chooses it.
+
+    Returns:
+        `(kernel, bias)`, float32 `[D, n]` and `[n]`: the projection of `x` is
+        `x @ kernel + bias`. A dimension that never varies is centred, not scaled.
+
+    Raises:
+        ValueError: If `components` is out of range.
+
+    Source: "Image annotation based on middle-layer convolution features of deep
+    learning", steps 2 and 3.
+    """
+    limit = min(descriptors.shape)
+    if not 1 <= components <= limit:
+        raise ValueError(
+            f"components must be between 1 and {limit} for descriptors of shape "
+            f"{descriptors.shape}, got {components}."
+        )
+    scaler = StandardScaler().fit(descriptors)
+    pca = PCA(components, random_state=seed).fit(scaler.transform(descriptors))
+    kernel = pca.components_.T / scaler.scale_[:, None]
+    bias = -(scaler.mean_ @ kernel) - pca.mean_ @ pca.components_.T
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def projection_layer(kernel, bias, name="projection"):
+    """The projection as a frozen `keras.layers.Dense` on `[..., D]`, in float32."""
+    layer = keras.layers.Dense(
+        kernel.shape[1], dtype="float32", trainable=False, name=name
+    )
+    layer.build((None, kernel.shape[0]))
+    layer.set_weights([kernel, bias])
+    return layer

@@ -1,0 +1,171 @@
+"""The tagger's part of `train.py`: fit on a training split, continue after a kill."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tqdm
+
+from annotator import files, pipeline
+from annotator.config import Config
+from annotator.tagger import discriminant, encoder, nearest_neighbours
+from annotator.tagger.word_means import WordMeans
+from annotator.tagger.word_scores import WordScores
+
+# Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
+DESCRIPTOR_SAMPLE = 100_000
+
+NEIGHBOUR_TAGGERS = {
+    "jec": nearest_neighbours.JEC,
+    "2pknn": nearest_neighbours.TwoPassKNN,
+}
+
+# Settings that decide an image's vector.
+ENCODING = (
+    *("backbone", "backbone_weights", "tap", "precision", "seed", "scales", "flip"),
+    *("aspect", "resize_method", "components", "codebook", "vlad"),
+)
+
+
+def train_tagger(config, workdir):
+    """Fits the tagger of a run, or completes what an earlier try left.
+
+    Each stage leaves a file in `workdir/tagger`, whole or not at all, and a stage whose
+    file is there is not run again: `encoder.npz` (projection, codebook), `vectors.npy`
+    and `tags.npz` (a row a training image), `tagger.keras` (regions to scores).
+
+    Args:
+        config: `Config`.
+        workdir: Folder of the run.
+
+    Returns:
+        `keras.Model` from regions float16 `[B, R, channels]` to scores `[B, W]`.
+
+    Raises:
+        ValueError: If the data set has no tags, or not the channels of the run that
+            `config.extend` names.
+    """
+    folder = pathlib.Path(workdir) / "tagger"
+    if (folder / "tagger.keras").is_file():
+        return keras.saving.load_model(folder / "tagger.keras")
+    backbone = pipeline.build_backbone(config, config.tap)
+    split = pipeline.load_split(config, "train", backbone, workdir)
+    if split.annotated.tags is None:
+        raise ValueError(f"The data set {config.dataset} has no tags to learn.")
+    earlier = _extended_folder(config)
+    encode = _encoder(config, folder / "encoder.npz", split, earlier)
+    if not (folder / "tags.npz").is_file():
+        _encode_images(config, folder, split, encode, earlier)
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    with np.load(folder / "tags.npz", allow_pickle=False) as arrays:
+        words, tags = arrays["words"], arrays["tags"]
+        metric_rows = int(arrays["metric_rows"])
+    scores = fit_scores(config, vectors, tags, metric_rows)
+    tagger = keras.Sequential(
+        [keras.Input(encode.input_shape[1:], dtype="float16"), *encode.layers, scores],
+        name="tagger",
+    )
+    files.write_json(folder / "words.json", words.tolist())
+    with files.atomic_path(folder / "tagger.keras") as temporary:
+        tagger.save(temporary)
+    return tagger
+
+
+def fit_scores(config, vectors, tags, metric_rows=None):
+    """The layer from vectors to scores that `config` asks for.
+
+    Args:
+        config: `Config`.
+        vectors: float32 `[N, d]`; may be a memory map.
+        tags: bool `[N, W]`.
+        metric_rows: How many of the first vectors make the metric; all by default.
+
+    Returns:
+        A built layer from `[B, d]` to float32 `[B, W]`.
+    """
+    if config.tagger != "means":
+        tagger = NEIGHBOUR_TAGGERS[config.tagger]
+        return tagger.fit(np.asarray(vectors), tags, config.neighbours, name="scores")
+    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
+    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // 1024)):
+        means.add(vectors[rows], tags[rows])
+    if config.similarity != "mahalanobis":
+        return WordScores.from_means(means, config.similarity, name="scores")
+    metric = discriminant.Metric.fit(vectors[:metric_rows], config.shrinkage)
+    kernel, bias = discriminant.fit_discriminant(means, metric, vectors, tags)
+    return discriminant.discriminant_layer(kernel, bias)
+
+
+def _extended_folder(config):
+    """The tagger folder of the run that `config.extend` names, if any."""
+    if not config.extend:
+        return None
+    other = Config.load(config.extend)
+    for name in ENCODING:
+        if getattr(other, name) != getattr(config, name):
+            raise ValueError(
+                f"The vectors of --extend={config.extend} were made with "
+                f"{name}={getattr(other, name)}, these would be with "
+                f"{getattr(config, name)}: they cannot be compared."
+            )
+    folder = pathlib.Path(config.extend) / "tagger"
+    if not (folder / "tags.npz").is_file():
+        raise ValueError(f"--extend={config.extend} holds no trained tagger.")
+    return folder
+
+
+def _encoder(config, path, split, earlier):
+    """The encoder on disk: this run's, or the extended run's, else a new fit."""
+    if earlier and not path.is_file():
+        path = earlier / "encoder.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            fitted = dict(arrays)
+    else:
+        batches = tqdm.tqdm(
+            split.regions(config.batch_size).as_numpy_iterator(),
+            desc="sampling descriptors",
+            total=-(-len(split) // config.batch_size),
+            unit="batch",
+        )
+        sample = encoder.sample_descriptors(
+            batches, len(split), DESCRIPTOR_SAMPLE, config.seed
+        )
+        fitted = encoder.fit_encoder(
+            sample, config.components, config.codebook, config.seed
+        )
+        with files.atomic_path(path) as temporary:
+            np.savez(temporary, **fitted)
+    return encoder.build_encoder(**fitted, normalisation=config.vlad)
+
+
+def _encode_images(config, folder, split, encode, earlier):
+    """One streaming pass: `vectors.npy`, then `tags.npz`, which marks it complete."""
+    dimensions = encode.output_shape[-1]
+    old_vectors = np.zeros((0, dimensions), np.float32)
+    old_words, old_tags, metric_rows = [], np.zeros((0, 0), bool), len(split)
+    if earlier:
+        old_vectors = np.load(earlier / "vectors.npy", mmap_mode="r")
+        with np.load(earlier / "tags.npz", allow_pickle=False) as arrays:
+            old_words, old_tags = arrays["words"].tolist(), arrays["tags"]
+            metric_rows = int(arrays["metric_rows"])
+    words = list(dict.fromkeys([*old_words, *split.annotated.words]))
+    tags = np.zeros((len(old_tags) + len(split), len(words)), bool)
+    tags[: len(old_tags), : len(old_words)] = old_tags
+    columns = [words.index(word) for word in split.annotated.words]
+    tags[len(old_tags) :, columns] = split.annotated.tags
+    with files.atomic_path(folder / "vectors.npy") as temporary:
+        vectors = np.lib.format.open_memmap(
+            temporary, "w+", np.float32, (len(tags), dimensions)
+        )
+        vectors[: len(old_tags)] = old_vectors
+        row = len(old_tags)
+        with tqdm.tqdm(total=len(split), desc="encoding images", unit="image") as bar:
+            for regions in split.regions(config.batch_size):
+                batch = encode(regions).numpy()
+                vectors[row : row + len(batch)] = batch
+                row += len(batch)
+                bar.update(len(batch))
+        vectors.flush()
+    with files.atomic_path(folder / "tags.npz") as temporary:
+        np.savez(temporary, words=words, tags=tags, metric_rows=metric_rows)

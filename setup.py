@@ -1,0 +1,36 @@
+"""Packaging of `annotator`; build settings and tools are in pyproject.toml."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+
+setuptools.setup(
+    name="annotator",
+    version="0.1.0",
+    description="Describes images: writes a caption and picks tags.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10,<3.13",
+    packages=setuptools.find_packages(include=["annotator", "annotator.*"]),
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.15,<3.16",
+        "tensorflow-datasets>=4.9.10,<5",
+        "importlib_resources",  # tensorflow-datasets imports it without declaring it
+        "numpy>=2,<3",
+        "scipy>=1.11",
+        "scikit-learn>=1.5",
+        "nltk>=3.9",
+        "absl-py>=2.1",
+        "h5py>=3.10",
+        "pillow>=10",
+        "tqdm>=4.66",
+        "tensorboard>=2.20,<2.22",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "pytest-timeout>=2.3", "ruff>=0.9"],
+        "bench": ["matplotlib>=3.8", "psutil>=6"],
+    },
+)
