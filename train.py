@@ -30,9 +30,10 @@ flags.DEFINE_integer("components", None, "PCA dimensions of a descriptor.")
 flags.DEFINE_integer("codebook", None, "Visual words of the VLAD.")
 flags.DEFINE_list("vlad", None, "VLAD normalisations: power, intra, l2; or 'none'.")
 flags.DEFINE_enum(
-    "similarity", None, ["mahalanobis", "l2", "cosine"], "To the mean vectors."
+    "similarity", None, ["whitened", "l2", "cosine"], "To the mean vectors."
 )
-flags.DEFINE_float("shrinkage", None, "Shrinkage of the mahalanobis covariance.")
+flags.DEFINE_float("shrinkage", None, "Shrinkage of the whitening's covariance.")
+flags.DEFINE_float("margin", None, "Share of a word's typical similarity taken off.")
 flags.DEFINE_integer("neighbours", None, "K of jec and 2pknn.")
 flags.DEFINE_integer("top_k", None, "Tags per image (0: all above --threshold).")
 flags.DEFINE_float("threshold", None, "Lowest score of a tag.")

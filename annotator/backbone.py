@@ -104,7 +104,7 @@ def build_backbone(
     outputs = {tap: network.get_layer(tap).output for tap in taps}
     if not trainable:
         outputs = {tap: HalfPrecision(name=f"{tap}_map")(outputs[tap]) for tap in taps}
-    backbone = keras.Model(network.inputs, outputs, name=key)
+    backbone = keras.Model(network.input, outputs, name=key)
     backbone.trainable = trainable
     if weights == "random":
         _initialise(backbone, seed)

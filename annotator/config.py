@@ -7,7 +7,7 @@ from annotator import files
 
 TASKS = ("tagger", "captioner", "all")
 TAGGERS = ("means", "jec", "2pknn")
-SIMILARITIES = ("mahalanobis", "l2", "cosine")
+SIMILARITIES = ("whitened", "l2", "cosine")
 _FILE = "config.json"
 
 
@@ -37,9 +37,10 @@ class Config:
         vlad: Normalisations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
         similarity: How the mean-vector tagger compares, one of `SIMILARITIES`.
         shrinkage: Share of the trace that is added to the covariance's diagonal.
+        margin: Share of a word's typical similarity that is taken off its score.
         neighbours: K of JEC and 2PKNN.
         extend: Workdir of an earlier run whose tagger is given this data set's images
-            and words, without fitting its projection, codebook and metric again.
+            and words, without fitting its projection, codebook and whitening again.
         top_k: Tags per image; 0 for all that reach `threshold`.
         threshold: Lowest score of a tag, or `None`.
     """
@@ -60,11 +61,12 @@ class Config:
     resize_method: str = "bilinear"
     batch_size: int = 32
     tagger: str = "means"
-    components: int = 64
-    codebook: int = 64
+    components: int = 256
+    codebook: int = 16
     vlad: tuple[str, ...] = ("power", "l2")
-    similarity: str = "mahalanobis"
+    similarity: str = "whitened"
     shrinkage: float = 1e-3
+    margin: float = 0.7
     neighbours: int = 5
     extend: str | None = None
     top_k: int = 5

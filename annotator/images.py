@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+_FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 ASPECTS = ("squash", "center_crop")
 METHODS = ("bilinear", "bicubic", "area", "lanczos3")
 
@@ -196,7 +197,7 @@ def _header_checks(encoded):
         tf.debugging.Assert(
             is_jpeg | is_png | is_gif | is_bmp | is_webp,
             [
-                f"Not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image; it begins with",
+                f"Not a {_FORMAT_LIST} image; it begins with",
                 tf.strings.substr(encoded, 0, 16),
                 "and its length in bytes is",
                 tf.strings.length(encoded),

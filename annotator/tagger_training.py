@@ -8,7 +8,7 @@ import tqdm
 
 from annotator import files, pipeline
 from annotator.config import Config
-from annotator.tagger import discriminant, encoder, nearest_neighbours
+from annotator.tagger import encoder, nearest_neighbours, whitened_means
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import WordScores
 
@@ -59,8 +59,8 @@ def train_tagger(config, workdir):
     vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
     with np.load(folder / "tags.npz", allow_pickle=False) as arrays:
         words, tags = arrays["words"], arrays["tags"]
-        metric_rows = int(arrays["metric_rows"])
-    scores = fit_scores(config, vectors, tags, metric_rows)
+        whitening_rows = int(arrays["whitening_rows"])
+    scores = fit_scores(config, vectors, tags, whitening_rows)
     tagger = keras.Sequential(
         [keras.Input(encode.input_shape[1:], dtype="float16"), *encode.layers, scores],
         name="tagger",
@@ -71,14 +71,15 @@ def train_tagger(config, workdir):
     return tagger
 
 
-def fit_scores(config, vectors, tags, metric_rows=None):
+def fit_scores(config, vectors, tags, whitening_rows=None):
     """The layer from vectors to scores that `config` asks for.
 
     Args:
         config: `Config`.
         vectors: float32 `[N, d]`; may be a memory map.
         tags: bool `[N, W]`.
-        metric_rows: How many of the first vectors make the metric; all by default.
+        whitening_rows: How many of the first vectors decide the whitening; all by
+            default.
 
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
@@ -89,11 +90,14 @@ def fit_scores(config, vectors, tags, metric_rows=None):
     means = WordMeans(range(tags.shape[1]), vectors.shape[1])
     for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // 1024)):
         means.add(vectors[rows], tags[rows])
-    if config.similarity != "mahalanobis":
+    if config.similarity != "whitened":
         return WordScores.from_means(means, config.similarity, name="scores")
-    metric = discriminant.Metric.fit(vectors[:metric_rows], config.shrinkage)
-    kernel, bias = discriminant.fit_discriminant(means, metric, vectors, tags)
-    return discriminant.discriminant_layer(kernel, bias)
+    whitening = whitened_means.Whitening.fit(vectors[:whitening_rows], config.shrinkage)
+    return whitened_means.linear_scores(
+        *whitened_means.fit_whitened_means(
+            means, whitening, vectors, tags, config.margin
+        )
+    )
 
 
 def _extended_folder(config):
@@ -143,12 +147,12 @@ def _encode_images(config, folder, split, encode, earlier):
     """One streaming pass: `vectors.npy`, then `tags.npz`, which marks it complete."""
     dimensions = encode.output_shape[-1]
     old_vectors = np.zeros((0, dimensions), np.float32)
-    old_words, old_tags, metric_rows = [], np.zeros((0, 0), bool), len(split)
+    old_words, old_tags, whitening_rows = [], np.zeros((0, 0), bool), len(split)
     if earlier:
         old_vectors = np.load(earlier / "vectors.npy", mmap_mode="r")
         with np.load(earlier / "tags.npz", allow_pickle=False) as arrays:
             old_words, old_tags = arrays["words"].tolist(), arrays["tags"]
-            metric_rows = int(arrays["metric_rows"])
+            whitening_rows = int(arrays["whitening_rows"])
     words = list(dict.fromkeys([*old_words, *split.annotated.words]))
     tags = np.zeros((len(old_tags) + len(split), len(words)), bool)
     tags[: len(old_tags), : len(old_words)] = old_tags
@@ -168,4 +172,4 @@ def _encode_images(config, folder, split, encode, earlier):
                 bar.update(len(batch))
         vectors.flush()
     with files.atomic_path(folder / "tags.npz") as temporary:
-        np.savez(temporary, words=words, tags=tags, metric_rows=metric_rows)
+        np.savez(temporary, words=words, tags=tags, whitening_rows=whitening_rows)

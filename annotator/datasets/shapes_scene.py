@@ -94,7 +94,7 @@ class Scene:
                 list(COLOURS)[kind // len(SHAPES)],
                 SHAPES[kind % len(SHAPES)],
                 *(float(number) for number in place),
-                angle=float(rng.uniform(-0.2, 0.2)),
+                angle=float(rng.uniform(-0.12, 0.12)),
             )
             for kind, place in zip(kinds, places, strict=True)
         ]

@@ -1,0 +1,146 @@
+"""Mean vectors compared where the training set is round, each against its own margin.
+
+Plain nearest means take all directions of the vector space alike, though images vary
+far more along some of them, and prefer words whose mean lies close to the middle of
+the data. Here vectors are whitened before they are compared, and a word's similarity
+is measured against what is usual for that word.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+import scipy.linalg
+
+from annotator.tagger.word_scores import NEVER
+
+_BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Whitening:
+    """The metric of a shrunk covariance: `S = C + shrinkage * trace(C) * I`.
+
+    Attributes:
+        mean: float64 `[d]`.
+        factor: float32 `[d, d]`, lower Cholesky factor of S.
+        rows: Number of vectors that mean and covariance were taken from.
+
+    Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieval:
+    the benefit of PCA and whitening", 2012.
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+    rows: int
+
+    @classmethod
+    def fit(cls, vectors, shrinkage=1e-3):
+        """Fits mean and covariance, block by block.
+
+        Args:
+            vectors: float `[N, d]`; may be a memory map.
+            shrinkage: Positive; the larger, the nearer to plain L2.
+
+        Raises:
+            ValueError: If all vectors are equal, or `shrinkage` is not positive.
+        """
+        if shrinkage <= 0:
+            raise ValueError(f"shrinkage must be positive, got {shrinkage}.")
+        mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in _blocks(vectors))
+        mean /= len(vectors)
+        covariance = np.zeros((len(mean), len(mean)), np.float32)
+        for _, block in _blocks(vectors):
+            centred = (block - mean).astype(np.float32)
+            covariance += centred.T @ centred
+        covariance /= len(vectors)
+        trace = float(np.trace(covariance))
+        if trace <= 0:
+            raise ValueError("All vectors are equal: they tell no words apart.")
+        covariance[np.diag_indices_from(covariance)] += shrinkage * trace
+        factor = scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True)
+        return cls(mean, factor, len(vectors))
+
+    def apply(self, vectors):
+        """Whitened vectors: float32 `[B, d]`."""
+        centred = (vectors - self.mean).astype(np.float32)
+        return scipy.linalg.solve_triangular(self.factor, centred.T, lower=True).T
+
+
+def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images=3):
+    """Linear scores of words.
+
+    Let z be a whitened image and m_w the whitened mean of word w at unit length. The
+    score is `z . m_w - margin * t_w`, where t_w is the typical similarity of the word's
+    own images. A training image is part of its word's mean and of the covariance and
+    so looks nearer than a new one: t_w is taken with each image left out of both, in
+    closed form (the leave-one-out residual of ridge regression, which whitened means
+    are up to a factor).
+
+    Args:
+        means: `WordMeans` of `vectors` and `tags`.
+        whitening: `Whitening` fitted on the first `whitening.rows` of the vectors;
+            later ones (images added since) had no part in it.
+        vectors: float `[N, d]`; may be a memory map.
+        tags: bool `[N, W]`.
+        margin: Share of t_w that is taken off. At 1 an image of middling similarity
+            scores 0 for every word; at 0 words with spread-out images never win.
+        prior_images: t_w is shrunk to its average over words, as by this many images;
+            a word of one image, which has nothing without it, takes the average.
+
+    Returns:
+        `(kernel, bias)`, float32 `[d, W]` and `[W]`: scores are `x @ kernel + bias`,
+        with `NEVER` as the bias of words without images.
+    """
+    counts = means.counts
+    whitened = whitening.apply(means.means)
+    lengths = np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), 1e-12)
+    whitened /= lengths
+    whitened[counts == 0] = 0.0
+    total = np.zeros(len(counts))
+    for start, block in _blocks(vectors):
+        carries = tags[start : start + len(block)]
+        within = np.arange(start, start + len(block)) < whitening.rows
+        similarity = _left_out(whitening, whitened, lengths, counts, block, within)
+        total += np.where(carries, similarity, 0.0).sum(axis=0)
+    several = np.where(counts > 1, counts, 0)
+    average = (
+        np.mean(total[several > 0] / counts[several > 0]) if several.any() else 0.0
+    )
+    typical = np.where(several > 0, total, 0.0) + prior_images * average
+    typical /= several + prior_images
+    kernel = scipy.linalg.solve_triangular(
+        whitening.factor, whitened.T, lower=True, trans="T"
+    )
+    bias = -whitening.mean @ kernel - margin * typical
+    return kernel.astype(np.float32), np.where(counts, bias, NEVER).astype(np.float32)
+
+
+def linear_scores(kernel, bias, name="scores"):
+    """The scores as a frozen `keras.layers.Dense` on vectors `[B, d]`, in float32."""
+    layer = keras.layers.Dense(
+        kernel.shape[1], dtype="float32", trainable=False, name=name
+    )
+    layer.build((None, kernel.shape[0]))
+    layer.set_weights([kernel, bias])
+    return layer
+
+
+def _left_out(whitening, directions, lengths, counts, block, within):
+    """Similarity `[B, W]` of each image to a word's mean, had it not been part of it.
+
+    It holds for the words an image carries. `within` says which images the covariance
+    was fitted on: what they pull it towards themselves is undone as well.
+    """
+    whitened = whitening.apply(block)
+    similarity = whitened @ directions.T
+    own = np.square(whitened).sum(axis=1, keepdims=True)  # z . z
+    leverage = np.where(within[:, None], np.minimum(own / whitening.rows, 0.999), 0.0)
+    without = (similarity * counts - own / lengths.T) / (1.0 - leverage)
+    return without / np.maximum(counts - 1, 1)
+
+
+def _blocks(vectors):
+    """`(first row, rows)` of consecutive blocks."""
+    for start in range(0, len(vectors), _BLOCK):
+        yield start, vectors[start : start + _BLOCK]

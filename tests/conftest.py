@@ -1,0 +1,74 @@
+"""A folder of drawn images with tags, and a tagger trained on it: shared by tests."""
+
+import csv
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotator.config import Config
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """36 images of one or two colours over noise, 24 of them for training."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(36):
+        pixels = rng.integers(0, 60, (40, 48, 3)) + 90
+        names = [list(COLOURS)[i % 3]] + (
+            [list(COLOURS)[(i + 1) % 3]] if i % 4 == 0 else []
+        )
+        for name, left in zip(names, (0, 24), strict=False):
+            pixels[:, left : left + 24] = COLOURS[name]
+        pixels = pixels + rng.integers(-20, 20, pixels.shape)
+        Image.fromarray(np.uint8(pixels.clip(0, 255))).save(folder / f"{i}.png")
+        split = "train" if i < 24 else "validation" if i < 30 else "test"
+        rows.append((f"{i}.png", ";".join(names), split))
+    with open(folder / "tags.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("image", "tags", "split"), *rows])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tagger_config(image_folder, tmp_path_factory):
+    """Settings that train in seconds: VGG16 on 32 x 32 pixels, two views."""
+    return Config(
+        task="tagger",
+        dataset="folder",
+        data_dir=str(image_folder),
+        cache_dir=str(tmp_path_factory.mktemp("cache")),
+        backbone_weights="random",
+        tap="block4_conv2",
+        precision="float32",
+        scales=(32,),
+        flip=True,
+        batch_size=8,
+        components=8,
+        codebook=4,
+        top_k=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def tagger_run(tagger_config, tmp_path_factory):
+    """`(workdir, metrics, exports)` of a finished training."""
+    from annotator.training import train
+
+    workdir = tmp_path_factory.mktemp("run")
+    metrics, _, exports = train(tagger_config, workdir)
+    return workdir, metrics, exports
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real data sets; tests that need it are skipped without it."""
+    folder = os.environ.get("ANNOTATOR_DATA")
+    if not folder or not pathlib.Path(folder, "corel5k").is_dir():
+        pytest.skip("set ANNOTATOR_DATA to a folder with corel5k/")
+    return pathlib.Path(folder)

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from annotator import datasets
+from annotator.datasets import tfds_reader
+
+
+def pixels(row):
+    return np.full((4, 5, 3), row, np.uint8)
+
+
+class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Six training examples and two of test; subclasses say of what."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict(self.features())
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(6), "test": self._generate_examples(2)}
+
+    def _generate_examples(self, count):
+        for row in range(count):
+            yield row, self.example(row)
+
+
+class SingleLabel(_Builder):
+    """One label an image, no id; registered, so that it has a name."""
+
+    def features(self):
+        return {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+        }
+
+    def example(self, row):
+        return {"image": pixels(row), "label": row % 2}
+
+
+class CocoLike(_Builder, skip_registration=True):
+    """Objects and captions below sequences, an id whose name has a slash."""
+
+    def features(self):
+        return {
+            "image": tfds.features.Image(),
+            "image/id": np.int64,
+            "objects": tfds.features.Sequence(
+                {"label": tfds.features.ClassLabel(names=["a", "b", "c"])}
+            ),
+            "captions": tfds.features.Sequence({"text": tfds.features.Text()}),
+        }
+
+    def example(self, row):
+        return {
+            "image": pixels(row),
+            "image/id": 100 + row,
+            "objects": [{"label": label} for label in ("a", "c", "a")[: row % 4]],
+            "captions": [{"text": f"Text {row} ü"}] * (row % 3),
+        }
+
+
+class Voc(_Builder, skip_registration=True):
+    """Labels as a sequence of classes, the file's name as id, a repeated id."""
+
+    def features(self):
+        return {
+            "photo": tfds.features.Image(),
+            "filename": tfds.features.Text(),
+            "id": np.int64,
+            "labels": tfds.features.Sequence(
+                tfds.features.ClassLabel(names=["a", "b"])
+            ),
+            "note": tfds.features.Text(),
+        }
+
+    def example(self, row):
+        return {
+            "photo": pixels(row),
+            "filename": f"{row}.jpg",
+            "id": 1,
+            "labels": ["b"] if row else [],
+            "note": f"note {row}",
+        }
+
+
+def rows_of_pixels(images):
+    """The value that each image was painted with."""
+    return [
+        int(tf.io.decode_image(data)[0, 0, 0]) for _, data in images.encoded_images()
+    ]
+
+
+def test_by_name(tmp_path):
+    images = datasets.load("tfds:single_label", "train", data_dir=str(tmp_path))
+    assert images.name == "tfds:single_label"
+    assert images.words == ("cat", "dog")
+    assert images.captions is None
+    assert images.image_ids[:2] == ("train-000000", "train-000001")
+    # The records are shuffled, but labels and pixels stay together.
+    expected = [[row % 2 == 0, row % 2 == 1] for row in rows_of_pixels(images)]
+    assert images.tags.tolist() == expected
+    part = datasets.load("tfds:single_label", "train[50%:]", data_dir=str(tmp_path))
+    assert rows_of_pixels(part) == rows_of_pixels(images)[3:]
+    both = datasets.load("tfds:single_label", "train+test", data_dir=str(tmp_path))
+    assert len(both) == 8
+    assert len(rows_of_pixels(both)) == 8
+
+
+def test_objects_and_captions(tmp_path):
+    images = tfds_reader.read_builder(CocoLike(data_dir=tmp_path), "coco", "train")
+    rows = rows_of_pixels(images)
+    assert images.image_ids == tuple(str(100 + row) for row in rows)
+    for row, tags, captions in zip(rows, images.tags, images.captions, strict=True):
+        assert tags.tolist() == [row % 4 > 0, False, row % 4 > 1]
+        assert captions == (f"Text {row} ü",) * (row % 3)
+
+
+def test_labels_and_an_image_of_another_name(tmp_path):
+    images = tfds_reader.read_builder(Voc(data_dir=tmp_path), "voc", "test")
+    rows = rows_of_pixels(images)
+    assert images.image_ids == ("test-000000", "test-000001")
+    assert images.tags.tolist() == [[False, row > 0] for row in rows]
+
+
+def test_features_by_option(tmp_path):
+    images = tfds_reader.read_builder(
+        Voc(data_dir=tmp_path), "voc", "test", captions_feature="note"
+    )
+    rows = rows_of_pixels(images)
+    assert images.captions == tuple((f"note {row}",) for row in rows)
+    with pytest.raises(ValueError, match="no feature 'tag'; it has .*labels"):
+        tfds_reader.read_builder(
+            Voc(data_dir=tmp_path), "voc", "test", tags_feature="tag"
+        )
+    with pytest.raises(ValueError, match="'note' must hold class labels"):
+        tfds_reader.read_builder(
+            Voc(data_dir=tmp_path), "voc", "test", tags_feature="note"
+        )
+
+
+def test_unknown_split(tmp_path):
+    with pytest.raises(ValueError, match="no split 'dev'; known: test, train"):
+        datasets.load("tfds:single_label", "dev", data_dir=str(tmp_path))
+
+
+def test_unknown_data_set(tmp_path):
+    with pytest.raises(ValueError, match="'tfds:no_such_thing'.*--data_dir"):
+        datasets.load("tfds:no_such_thing", "train", data_dir=str(tmp_path))
+
+
+def test_array_record_files_are_refused(tmp_path):
+    builder = CocoLike(data_dir=tmp_path)
+    builder.download_and_prepare(file_format="array_record")
+    with pytest.raises(ValueError, match="stored as array_record.*tfrecord"):
+        tfds_reader.read_builder(builder, "coco", "train")

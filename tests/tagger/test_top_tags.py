@@ -1,0 +1,51 @@
+"""From scores to words: order, number, threshold."""
+
+import keras
+import numpy as np
+import pytest
+
+from annotator.tagger.top_tags import TopTags
+
+SCORES = np.float32([[0.1, 0.9, 0.5], [3.0, -1.0, 2.0]])
+WORDS = ["sky", "sea", "jet"]
+
+
+def test_best_first():
+    result = TopTags(WORDS, 2)(SCORES)
+    assert result["tags"].numpy().tolist() == [[b"sea", b"jet"], [b"sky", b"jet"]]
+    np.testing.assert_array_equal(result["scores"], np.float32([[0.9, 0.5], [3, 2]]))
+
+
+def test_threshold_empties_places():
+    result = TopTags(WORDS, 0, threshold=0.5)(SCORES)
+    assert result["tags"].numpy().tolist() == [
+        [b"sea", b"jet", b""],
+        [b"sky", b"jet", b""],
+    ]
+
+
+@pytest.mark.parametrize(
+    "top_k, threshold", [(2, None), (0, 0.5), (5, None), (1, 0.95)]
+)
+def test_predicted_says_the_same_as_the_tags(top_k, threshold):
+    layer = TopTags(WORDS, top_k, threshold)
+    tags = layer(SCORES)["tags"].numpy()
+    for row, kept in zip(tags, layer.predicted(SCORES).numpy(), strict=True):
+        assert {WORDS[i] for i in np.flatnonzero(kept)} == {
+            tag.decode() for tag in row if tag
+        }
+
+
+def test_strings_pass_through_predict_and_a_file(tmp_path):
+    scores = keras.Input((3,))
+    model = keras.Model(scores, TopTags(WORDS, 2)(scores))
+    model.save(tmp_path / "m.keras")
+    copy = keras.saving.load_model(tmp_path / "m.keras")
+    result = copy.predict(np.repeat(SCORES, 40, axis=0), verbose=0)
+    assert result["tags"].shape == (80, 2)
+    assert result["tags"][0].tolist() == [b"sea", b"jet"]
+
+
+def test_negative_number_of_tags():
+    with pytest.raises(ValueError, match="-1"):
+        TopTags(WORDS, -1)

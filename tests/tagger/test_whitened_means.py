@@ -1,0 +1,117 @@
+"""Whitening, the closed leave-one-out form against refitting, and the margins."""
+
+import numpy as np
+import pytest
+
+from annotator.tagger import whitened_means
+from annotator.tagger.whitened_means import (
+    Whitening,
+    fit_whitened_means,
+    linear_scores,
+)
+from annotator.tagger.word_means import WordMeans
+from annotator.tagger.word_scores import NEVER
+
+RNG = np.random.default_rng(0)
+N, D, W = 90, 6, 4
+VECTORS = (RNG.normal(size=(N, D)) @ RNG.normal(size=(D, D)) + 2).astype(np.float32)
+TAGS = RNG.random((N, W)) < 0.3
+SHRINKAGE = 0.01
+
+
+def word_means(vectors, tags):
+    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
+    means.add(vectors, tags)
+    return means
+
+
+def fit(vectors=VECTORS, tags=TAGS, rows=None, **options):
+    whitening = Whitening.fit(vectors[:rows], SHRINKAGE)
+    means = word_means(vectors, tags)
+    return fit_whitened_means(means, whitening, vectors, tags, **options)
+
+
+def test_whitened_vectors_have_the_shrunk_identity_as_covariance():
+    whitened = Whitening.fit(VECTORS, 1e-6).apply(VECTORS)
+    np.testing.assert_allclose(whitened.mean(axis=0), 0, atol=1e-4)
+    covariance = np.cov(whitened.T, bias=True)
+    np.testing.assert_allclose(covariance, np.eye(D), atol=0.05)
+
+
+def test_similarity_is_the_mahalanobis_product():
+    centred = VECTORS.astype(np.float64) - VECTORS.mean(axis=0, dtype=np.float64)
+    covariance = centred.T @ centred / N
+    shrunk = covariance + SHRINKAGE * np.trace(covariance) * np.eye(D)
+    means = np.array([centred[TAGS[:, w]].mean(axis=0) for w in range(W)])
+    products = centred @ np.linalg.solve(shrunk, means.T)
+    lengths = np.sqrt(np.diag(means @ np.linalg.solve(shrunk, means.T)))
+    kernel, bias = fit(margin=0.0)
+    np.testing.assert_allclose(VECTORS @ kernel + bias, products / lengths, atol=1e-3)
+
+
+def typical_by_refitting(tags, within):
+    """Mean similarity of each word's images, everything refitted without each one.
+
+    The mean of all vectors stays, as in the ridge regression with fixed centring.
+    """
+    centred = VECTORS.astype(np.float64) - VECTORS[:within].mean(axis=0, dtype=float)
+    scatter = centred[:within].T @ centred[:within]
+    ridge = SHRINKAGE * np.trace(scatter) * np.eye(D)
+    typical = []
+    for w in range(W):
+        rows = np.flatnonzero(tags[:, w])
+        mean = centred[rows].mean(axis=0)
+        length = np.sqrt(mean @ np.linalg.solve((scatter + ridge) / within, mean))
+        left_out = []
+        for i in rows:
+            others = centred[rows[rows != i]].mean(axis=0)
+            mine = np.outer(centred[i], centred[i]) if i < within else 0
+            metric = (scatter - mine + ridge) / within
+            left_out.append(centred[i] @ np.linalg.solve(metric, others) / length)
+        typical.append(np.mean(left_out))
+    return np.array(typical)
+
+
+@pytest.mark.parametrize("within", [N, 60])
+def test_typical_similarity_equals_refitting_without_each_image(within):
+    kernel, plain = fit(rows=within, margin=0.0, prior_images=0)
+    _, bias = fit(rows=within, margin=1.0, prior_images=0)
+    np.testing.assert_allclose(
+        plain - bias, typical_by_refitting(TAGS, within), rtol=1e-3
+    )
+
+
+def test_typical_similarity_is_shrunk_to_the_average():
+    _, plain = fit(margin=0.0)
+    _, none = fit(margin=1.0, prior_images=0)
+    _, some = fit(margin=1.0, prior_images=5)
+    _, all_ = fit(margin=1.0, prior_images=1e9)
+    own, counts = plain - none, TAGS.sum(axis=0)
+    np.testing.assert_allclose(plain - all_, own.mean(), rtol=1e-4)
+    expected = (counts * own + 5 * own.mean()) / (counts + 5)
+    np.testing.assert_allclose(plain - some, expected, rtol=1e-4)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    expected = fit()
+    monkeypatch.setattr(whitened_means, "_BLOCK", 7)
+    for one, other in zip(fit(), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_words_of_one_image_and_of_none():
+    tags = TAGS.copy()
+    tags[:, 1] = np.arange(N) == 11
+    tags[:, 2] = False
+    kernel, bias = fit(tags=tags)
+    assert np.isfinite(kernel).all() and np.isfinite(bias).all()
+    scores = linear_scores(kernel, bias)(VECTORS).numpy()
+    assert (scores[:, 2] == np.float32(NEVER)).all()
+    assert scores[11, 1] > scores[:, 1].mean() + scores[:, 1].std()
+
+
+def test_refuses_what_has_no_metric():
+    with pytest.raises(ValueError, match="positive, got 0"):
+        Whitening.fit(VECTORS, 0)
+    with pytest.raises(ValueError, match="equal"):
+        Whitening.fit(np.ones((5, 3), np.float32))

@@ -1,0 +1,127 @@
+"""Exports: equal to the trained model, and loadable without this package."""
+
+import io
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator import evaluation, pipeline
+
+CLIENT = """
+import json, pathlib, sys
+import numpy as np, tensorflow as tf
+assert not any(name.split(".")[0] == "annotator" for name in sys.modules)
+model = tf.saved_model.load(sys.argv[1])
+files = [pathlib.Path(path).read_bytes() for path in sys.argv[2:]]
+result = model.signatures["serving_default"](image_bytes=tf.constant(files))
+tags = [[tag.decode() for tag in row] for row in result["tags"].numpy()]
+print(json.dumps({"tags": tags, "scores": result["scores"].numpy().tolist()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def expected(tagger_run, tagger_config):
+    """What the model of the training says of the validation images."""
+    workdir, _, _ = tagger_run
+    tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
+    words = json.loads((workdir / "tagger" / "words.json").read_text())
+    backbone = pipeline.build_backbone(tagger_config, tagger_config.tap)
+    split = pipeline.load_split(tagger_config, "validation", backbone, workdir)
+    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
+    return {
+        "paths": [f"{name}" for name in split.annotated.image_ids],
+        "tags": [[words[i] for i in row] for row in order],
+        "scores": np.take_along_axis(scores, order, axis=1),
+    }
+
+
+def test_saved_model_in_a_process_without_annotator(
+    tagger_run, image_folder, expected, tmp_path
+):
+    saved_model = tagger_run[2][0]
+    paths = [str(image_folder / name) for name in expected["paths"]]
+    output = subprocess.run(
+        [sys.executable, "-c", CLIENT, str(saved_model), *paths],
+        cwd=tmp_path,  # so that the package is not importable by accident
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    result = json.loads(output.splitlines()[-1])
+    assert result["tags"] == expected["tags"]
+    np.testing.assert_array_equal(np.float32(result["scores"]), expected["scores"])
+
+
+def test_pixel_signature_and_keras_file_say_the_same(
+    tagger_run, image_folder, expected
+):
+    saved_model, keras_file = tagger_run[2]
+    batch = np.stack(
+        [
+            tf.io.decode_image((image_folder / name).read_bytes()).numpy()
+            for name in expected["paths"]
+        ]
+    )
+    served = tf.saved_model.load(saved_model).signatures["pixels"](
+        images=tf.constant(batch)
+    )
+    predicted = keras.saving.load_model(keras_file).predict(batch, verbose=0)
+    for result in (served, predicted):
+        tags = np.asarray(result["tags"]).tolist()
+        assert [[tag.decode() for tag in row] for row in tags] == expected["tags"]
+        np.testing.assert_array_equal(result["scores"], expected["scores"])
+
+
+def test_any_batch_and_any_format(tagger_run, image_folder):
+    serve = tf.saved_model.load(tagger_run[2][0]).signatures["serving_default"]
+    pixels = tf.io.decode_image((image_folder / "0.png").read_bytes())
+    encoded = [tf.io.encode_png(pixels), tf.io.encode_jpeg(pixels, quality=100)]
+    wide = tf.io.encode_png(tf.image.resize(pixels, (30, 90), method="nearest"))
+    tags = serve(image_bytes=tf.stack([*encoded, wide]))["tags"].numpy()
+    assert tags[0].tolist() == tags[1].tolist()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken byt"):
+        serve(image_bytes=tf.constant([encoded[0].numpy(), b"broken bytes"]))
+
+
+def test_signatures_are_what_a_server_reads(tagger_run):
+    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+    assert set(signatures) == {"serving_default", "pixels"}
+    _, inputs = signatures["serving_default"].structured_input_signature
+    assert inputs["image_bytes"].dtype == tf.string
+    assert inputs["image_bytes"].shape.as_list() == [None]
+    assert set(signatures["serving_default"].structured_outputs) == {"tags", "scores"}
+
+
+def test_versions_count_up_and_say_where_they_come_from(
+    tagger_run, tagger_config, tmp_path
+):
+    from annotator.training import export_tagger
+
+    workdir = tagger_run[0]
+    first = tagger_run[2][0]
+    (workdir / "export" / "tagger" / "notes").mkdir()
+    second, _ = export_tagger(tagger_config, workdir)
+    assert int(second.name) == int(first.name) + 1
+    facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
+    assert facts["words"] == ["blue", "green", "red"]
+    assert facts["config"]["components"] == tagger_config.components
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    left = [path.name for path in (workdir / "export").iterdir()]
+    assert sorted(left) == ["tagger", "tagger.keras"]
+
+
+def test_no_pickle_inside(tagger_run):
+    """Every array file of a run opens with pickle switched off."""
+    arrays = [p for p in tagger_run[0].rglob("*") if p.suffix in (".npy", ".npz")]
+    assert len(arrays) == 3
+    for path in arrays:
+        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        for name in getattr(loaded, "files", ()):
+            assert loaded[name].dtype != object

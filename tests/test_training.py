@@ -1,0 +1,175 @@
+"""A whole run on a small folder: scores, files, resuming, extending, other taggers."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import scipy.linalg
+from PIL import Image
+
+from annotator import pipeline
+from annotator.config import Config
+from annotator.evaluation import evaluate
+from annotator.training import train
+
+
+def test_learns_the_colours_and_writes_its_files(tagger_run):
+    workdir, metrics, exports = tagger_run
+    assert metrics["f1"] > 0.7 and metrics["n_plus"] == metrics["words"] == 3
+    assert json.loads((workdir / "metrics" / "validation.json").read_text()) == metrics
+    with open(workdir / "metrics" / "validation_words.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["word"] for row in rows] == ["blue", "green", "red"]
+    recalls = [float(row["recall"]) for row in rows]
+    assert np.mean(recalls) == pytest.approx(metrics["recall"])
+    assert list((workdir / "logs" / "validation").iterdir())
+    assert all(path.exists() for path in exports)
+
+
+def test_table_is_in_percent_and_other_splits_work(tagger_run):
+    metrics, table = evaluate(tagger_run[0], "test", compare=True)
+    assert f"{100 * metrics['f1']:.2f}" in table and "this run" in table
+    assert metrics["images"] == 6
+    assert (tagger_run[0] / "metrics" / "test.json").is_file()
+
+
+def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
+    """An independent recomputation: scikit-learn's and NumPy's own steps."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    workdir = tagger_run[0]
+    arrays = np.load(workdir / "tagger" / "encoder.npz")
+    vectors = np.load(workdir / "tagger" / "vectors.npy")
+    tags = np.load(workdir / "tagger" / "tags.npz")["tags"]
+    backbone = pipeline.build_backbone(tagger_config, tagger_config.tap)
+    split = pipeline.load_split(tagger_config, "train", backbone, workdir)
+    regions = np.concatenate(list(split.regions(8).as_numpy_iterator()))
+    expected = []
+    for image in regions.astype(np.float64):
+        projected = image @ arrays["kernel"] + arrays["bias"]
+        nearest = pairwise_distances_argmin(projected, arrays["codebook"])
+        sums = np.zeros(arrays["codebook"].shape)
+        np.add.at(sums, nearest, projected - arrays["codebook"][nearest])
+        vector = np.sign(sums.ravel()) * np.sqrt(np.abs(sums.ravel()))
+        expected.append(vector / np.linalg.norm(vector))
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    centred = expected - np.mean(expected, axis=0)
+    covariance = np.cov(centred.T, bias=True)
+    covariance += (
+        tagger_config.shrinkage * np.trace(covariance) * np.eye(len(covariance))
+    )
+    means = np.array([centred[column].mean(axis=0) for column in tags.T])
+    directions = scipy.linalg.solve(covariance, means.T)
+    directions /= np.sqrt(np.sum(means.T * directions, axis=0))
+    tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
+    scores = tagger(regions).numpy()
+    # What is left is one number a word: its margin.
+    margins = centred @ directions - scores
+    assert margins.std(axis=0).max() < 1e-3 < margins.mean(axis=0).min()
+
+
+@pytest.mark.parametrize("stage", ["encoder.npz", "tags.npz", "tagger.keras"])
+def test_a_run_cut_off_at_any_stage_ends_the_same(
+    stage, tagger_run, tagger_config, tmp_path, monkeypatch
+):
+    """Dies right before `stage` is renamed into place, then runs again."""
+    from annotator import files
+
+    replace = files.os.replace
+
+    def die(source, target):
+        if str(target).endswith(stage):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    workdir = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files.os, "replace", die)
+        train(tagger_config, workdir)
+    assert not (workdir / "tagger" / stage).exists()
+    metrics, _, _ = train(tagger_config, workdir)
+    assert metrics == tagger_run[1]
+    for name in ("vectors.npy", "encoder.npz"):
+        assert same_arrays(workdir / "tagger" / name, tagger_run[0] / "tagger" / name)
+    ours, theirs = (
+        keras.saving.load_model(folder / "tagger" / "tagger.keras").get_weights()
+        for folder in (workdir, tagger_run[0])
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def same_arrays(path, other):
+    one, two = np.load(path), np.load(other)
+    if path.suffix == ".npy":
+        return np.array_equal(one, two)
+    return all(np.array_equal(one[name], two[name]) for name in two.files)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tagger": "jec"},
+        {"tagger": "2pknn"},
+        {"similarity": "l2", "vlad": ()},
+        {"similarity": "cosine"},
+        {"top_k": 0, "threshold": 0.0},
+    ],
+)
+def test_other_taggers_and_settings(settings, tagger_config, tmp_path):
+    config = dataclasses.replace(tagger_config, **settings)
+    metrics, _, exports = train(config, tmp_path)
+    assert metrics["f1"] > 0.5
+    assert all(path.exists() for path in exports)
+
+
+def test_extending_adds_images_and_words_without_refitting(
+    tagger_run, tagger_config, image_folder, tmp_path
+):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for i in range(12):
+        colour = (235, 225, 40) if i % 2 else (220, 30, 30)
+        pixels = np.full((40, 48, 3), colour) + rng.integers(-20, 20, (40, 48, 3))
+        Image.fromarray(np.uint8(pixels.clip(0, 255))).save(folder / f"m{i}.png")
+    splits = ["train"] * 8 + ["validation"] * 4
+    lines = [f"m{i}.png,{('red', 'yellow')[i % 2]},{s}" for i, s in enumerate(splits)]
+    (folder / "tags.csv").write_text("\n".join(["image,tags,split", *lines]))
+    config = dataclasses.replace(
+        tagger_config, data_dir=str(folder), extend=str(tagger_run[0]), top_k=1
+    )
+    metrics, _, _ = train(config, tmp_path / "run")
+    assert metrics["words"] == 2 and metrics["f1"] == 1.0
+    words = json.loads((tmp_path / "run" / "tagger" / "words.json").read_text())
+    assert words == ["blue", "green", "red", "yellow"]
+    tags = np.load(tmp_path / "run" / "tagger" / "tags.npz")
+    assert tags["tags"].shape == (32, 4) and tags["whitening_rows"] == 24
+    other = dataclasses.replace(config, components=4)
+    with pytest.raises(ValueError, match="components=8"):
+        train(other, tmp_path / "other")
+
+
+def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
+    other = dataclasses.replace(tagger_config, codebook=5)
+    with pytest.raises(ValueError, match="--codebook=4"):
+        train(other, tagger_run[0])
+
+
+def test_config_round_trip_and_errors(tmp_path):
+    config = Config(scales=(64, 96), vlad=("intra",), threshold=0.5)
+    config.claim(tmp_path)
+    assert Config.load(tmp_path) == config
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        Config.load(tmp_path / "elsewhere")
+    (tmp_path / "config.json").write_text('{"colour": 1}')
+    with pytest.raises(ValueError, match="colour"):
+        Config.load(tmp_path)
+    with pytest.raises(ValueError, match="--tagger.*svm"):
+        Config(tagger="svm")
+    assert Config.for_dataset("shapes").backbone_weights == "random"
+    assert Config.for_dataset("corel5k", seed=None).backbone_weights == "imagenet"
+    assert Config.for_dataset("shapes", scales=(64,)).scales == (64,)
