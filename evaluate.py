@@ -1,12 +1,14 @@
 """Scores a trained run on a split of its data set."""
 
 import os
+import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
 flags.DEFINE_string("split", "validation", "The split to score.")
 flags.DEFINE_bool("compare", False, "Add the published rows for this data set.")
+flags.DEFINE_integer("pictures", 0, "Images to draw with what was said of them.")
 
 
 def main(argv):
@@ -16,7 +18,16 @@ def main(argv):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from annotator.evaluation import evaluate
 
-    _, table = evaluate(flags.FLAGS.workdir, flags.FLAGS.split, flags.FLAGS.compare)
+    try:
+        _, table = evaluate(
+            flags.FLAGS.workdir,
+            flags.FLAGS.split,
+            flags.FLAGS.compare,
+            flags.FLAGS.pictures,
+        )
+    except (ValueError, OSError) as error:
+        logging.debug("", exc_info=True)
+        sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
     print(f"\n{table}")
 
 

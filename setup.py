@@ -16,10 +16,10 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["annotator", "annotator.*"]),
     install_requires=[
         "tensorflow>=2.21,<2.22",
-        "keras>=3.15,<3.16",
+        "keras>=3.12,<3.16",  # 3.15 where Python is 3.11 or later
         "tensorflow-datasets>=4.9.10,<5",
         "importlib_resources",  # tensorflow-datasets imports it without declaring it
-        "numpy>=2,<3",
+        "numpy>=2.0,<3",
         "scipy>=1.11",
         "scikit-learn>=1.5",
         "nltk>=3.9",
@@ -31,6 +31,7 @@ setuptools.setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-timeout>=2.3", "ruff>=0.9"],
+        "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
         "bench": ["matplotlib>=3.8", "psutil>=6"],
     },
 )

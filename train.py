@@ -1,43 +1,82 @@
-"""Trains the tagger, scores it and exports it. `python train.py` needs no data."""
+"""Trains models that tag and caption images, scores them and exports them.
+
+`python train.py` alone needs no data: it draws some. An interrupted run goes on where
+it stopped when the same command is given again.
+"""
 
 import os
+import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
-flags.DEFINE_enum("task", "tagger", ["tagger", "captioner", "all"], "What to train.")
+flags.DEFINE_enum("task", None, ["tagger", "captioner", "all"], "What to train (all).")
 flags.DEFINE_string("dataset", "shapes", "A data set; see the README for the names.")
 flags.DEFINE_string("data_dir", None, "Its folder (default: $ANNOTATOR_DATA/DATASET).")
 flags.DEFINE_string("workdir", None, "The run's folder (default: runs/DATASET).")
 flags.DEFINE_string("cache_dir", None, "Feature caches (default: ~/.cache/annotator).")
 flags.DEFINE_bool("skip_bad_images", False, "Go on without unreadable images.")
-flags.DEFINE_string("eval_split", None, "Split to score (default: validation).")
+flags.DEFINE_string("eval_split", None, "Split to score (validation; shapes: test).")
 flags.DEFINE_integer("seed", 0, "Seed of everything random.")
 
-flags.DEFINE_string("backbone", "vgg16", "A network of keras.applications.")
+flags.DEFINE_string("backbone", None, "A network of keras.applications (vgg16).")
 flags.DEFINE_string("backbone_weights", None, "imagenet, random or a file's path.")
-flags.DEFINE_string("tap", None, "Layer the tagger reads (vgg16: block5_conv2).")
-flags.DEFINE_enum("precision", "auto", ["auto", "float32", "bfloat16"], "Arithmetic.")
-flags.DEFINE_list("scales", None, "Sides in pixels, one view each (default: 224).")
-flags.DEFINE_bool("flip", None, "Add mirrored views.")
+flags.DEFINE_enum("precision", None, ["auto", "float32", "bfloat16"], "Arithmetic.")
+flags.DEFINE_list("scales", None, "Sides in pixels, one view each (224).")
 flags.DEFINE_enum("aspect", None, ["squash", "center_crop"], "Images to squares.")
 flags.DEFINE_enum(
     "resize_method", None, ["bilinear", "bicubic", "area", "lanczos3"], "Resizing."
 )
 flags.DEFINE_integer("batch_size", None, "Images per pass of the backbone.")
 
+flags.DEFINE_string("tap", None, "Layer the tagger reads (vgg16: block5_conv2).")
+flags.DEFINE_bool("flip", None, "Adds mirrored views to the tagger's.")
 flags.DEFINE_enum("tagger", None, ["means", "jec", "2pknn"], "How tags are chosen.")
-flags.DEFINE_integer("components", None, "PCA dimensions of a descriptor.")
-flags.DEFINE_integer("codebook", None, "Visual words of the VLAD.")
-flags.DEFINE_list("vlad", None, "VLAD normalisations: power, intra, l2; or 'none'.")
+flags.DEFINE_integer("components", None, "PCA dimensions of a descriptor (256).")
+flags.DEFINE_integer("codebook", None, "Visual words of the VLAD (16).")
+flags.DEFINE_list("vlad", None, "Any of power, intra, l2; or none (power,l2).")
 flags.DEFINE_enum(
-    "similarity", None, ["whitened", "l2", "cosine"], "To the mean vectors."
+    "similarity", None, ["whitened", "l2", "cosine"], "To the words' means (whitened)."
 )
-flags.DEFINE_float("shrinkage", None, "Shrinkage of the whitening's covariance.")
+flags.DEFINE_float("shrinkage", None, "Shrinkage of the whitening's covariance (1e-3).")
 flags.DEFINE_float("margin", None, "Share of a word's typical similarity taken off.")
-flags.DEFINE_integer("neighbours", None, "K of jec and 2pknn.")
-flags.DEFINE_integer("top_k", None, "Tags per image (0: all above --threshold).")
+flags.DEFINE_integer("neighbours", None, "K of jec and 2pknn (5).")
+flags.DEFINE_integer("top_k", None, "Tags per image (5; 0: all above --threshold).")
 flags.DEFINE_float("threshold", None, "Lowest score of a tag.")
 flags.DEFINE_string("extend", None, "Workdir whose tagger gets these images and words.")
+
+flags.DEFINE_string(
+    "captioner_tap", None, "Layer the captioner reads (vgg16: block5_conv3)."
+)
+flags.DEFINE_integer("min_count", None, "Occurrences that make a word known (5).")
+flags.DEFINE_integer("max_length", None, "Words per caption (20).")
+flags.DEFINE_enum(
+    "decoder",
+    None,
+    ["stacked", "soft", "hard", "nic", "log_bilinear", "brnn"],
+    "The network that writes (stacked).",
+)
+flags.DEFINE_integer("layers", None, "Layers of the stacked decoder, 1 to 6 (4).")
+flags.DEFINE_enum("feedback", None, ["draft", "causal"], "What the feedback reads.")
+flags.DEFINE_integer("rounds", None, "Rounds of text feedback (1; 0: none).")
+flags.DEFINE_integer("feedback_start", None, "Epochs before the feedback joins (1).")
+flags.DEFINE_integer("units", None, "Width of states and word vectors (512).")
+flags.DEFINE_integer("attention_units", None, "Width of the attention (512).")
+flags.DEFINE_float("dropout", None, "Rate of dropout (0.5).")
+flags.DEFINE_integer("epochs", None, "Passes over the captions (12).")
+flags.DEFINE_integer("caption_batch", None, "Images per step (32).")
+flags.DEFINE_enum("schedule", None, ["cosine", "paper"], "Optimiser and rates.")
+flags.DEFINE_float("learning_rate", None, "Peak learning rate (1e-3).")
+flags.DEFINE_float("weight_decay", None, "Of AdamW (0.01).")
+flags.DEFINE_float("clip_norm", None, "Largest norm of a gradient (5).")
+flags.DEFINE_float("label_smoothing", None, "Share spread over all words (0.1).")
+flags.DEFINE_float("attention_regularizer", None, "Doubly stochastic attention (0).")
+flags.DEFINE_enum("select_by", None, ["bleu_4", "cider"], "Score that picks weights.")
+flags.DEFINE_integer("patience", None, "Epochs without a better score (4).")
+flags.DEFINE_integer("beams", None, "Beams of the search, also in the export (5).")
+flags.DEFINE_float("length_penalty", None, "Power of the length in scores (0.7).")
+flags.DEFINE_integer("no_repeat_ngram", None, "N-grams not to repeat (0: allowed).")
+flags.DEFINE_integer("checkpoint_steps", None, "Steps between checkpoints (100).")
+flags.DEFINE_bool("jit_compile", None, "Attention compiled by XLA (true).")
 
 # Flags that are no settings of the result.
 _PLACES = ("workdir", "eval_split")
@@ -53,15 +92,18 @@ def main(argv):
 
     defined = flags.FLAGS.flags_by_module_dict()[argv[0]]
     settings = {f.name: f.value for f in defined if f.name not in _PLACES}
-    if settings["scales"]:
-        settings["scales"] = tuple(int(side) for side in settings["scales"])
-    if settings["vlad"]:
-        settings["vlad"] = tuple(name for name in settings["vlad"] if name != "none")
+    shapes = settings["dataset"] == "shapes"
     workdir = flags.FLAGS.workdir or os.path.join("runs", settings["dataset"])
-    default_split = "test" if settings["dataset"] == "shapes" else "validation"
-    _, table, exports = train(
-        Config.for_dataset(**settings), workdir, flags.FLAGS.eval_split or default_split
-    )
+    split = flags.FLAGS.eval_split or ("test" if shapes else "validation")
+    try:
+        if settings["scales"]:
+            settings["scales"] = tuple(int(side) for side in settings["scales"])
+        if settings["vlad"]:
+            settings["vlad"] = tuple(n for n in settings["vlad"] if n != "none")
+        _, table, exports = train(Config.for_dataset(**settings), workdir, split)
+    except (ValueError, OSError) as error:
+        logging.debug("", exc_info=True)
+        sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
     print(f"\n{table}\n\nexported:", *exports, sep="\n  ")
 
 

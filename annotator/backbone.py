@@ -16,9 +16,15 @@ import numpy as np
 import tensorflow as tf
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-DEFAULT_TAPS = {
+# Published layers: descriptors of the tagger, regions of the captioner.
+DESCRIPTOR_TAPS = {
     "vgg16": "block5_conv2",
     "vgg19": "block5_conv2",
+    "resnet50": "conv4_block6_out",
+}
+REGION_TAPS = {
+    "vgg16": "block5_conv3",
+    "vgg19": "block5_conv4",
     "resnet50": "conv4_block6_out",
 }
 
@@ -64,7 +70,7 @@ def build_backbone(
         name: A network of `keras.applications`, any case, with or without
             underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ...
         taps: Name of the layer to read, or a sequence of names. By default
-            `DEFAULT_TAPS[name]`.
+            `DESCRIPTOR_TAPS[name]`.
         weights: `"imagenet"` (downloaded by Keras), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
             layer name, with or without top, possibly truncated after the last tap),
@@ -214,9 +220,9 @@ def _application(name):
 
 
 def _tap_names(key, taps):
-    if taps is None and key not in DEFAULT_TAPS:
+    if taps is None and key not in DESCRIPTOR_TAPS:
         raise ValueError(f"Name the layer of {key} to read: it has no default tap.")
-    taps = DEFAULT_TAPS[key] if taps is None else taps
+    taps = DESCRIPTOR_TAPS[key] if taps is None else taps
     return (taps,) if isinstance(taps, str) else tuple(taps)
 
 

@@ -5,37 +5,64 @@ import pathlib
 
 from annotator import files
 
-TASKS = ("tagger", "captioner", "all")
-TAGGERS = ("means", "jec", "2pknn")
-SIMILARITIES = ("whitened", "l2", "cosine")
 _FILE = "config.json"
+_CHOICES = {
+    "task": ("tagger", "captioner", "all"),
+    "tagger": ("means", "jec", "2pknn"),
+    "similarity": ("whitened", "l2", "cosine"),
+    "decoder": ("stacked", "soft", "hard", "nic", "log_bilinear", "brnn"),
+    "feedback": ("draft", "causal"),
+    "select_by": ("bleu_4", "cider"),
+    "schedule": ("cosine", "paper"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides the result of a run.
+class _DataSettings:
+    """Images and their features.
 
     Attributes:
-        task: One of `TASKS`.
+        task: `"tagger"`, `"captioner"` or `"all"`.
         dataset: A name of `annotator.datasets`.
         data_dir: Folder of the data set; `None` for `$ANNOTATOR_DATA/<dataset>`.
         cache_dir: Folder of feature caches and drawn data sets.
         skip_bad_images: Go on without images that cannot be read.
+        seed: Seed of everything random.
         backbone: A network of `keras.applications`.
         backbone_weights: `"imagenet"`, `"random"` or a path.
-        tap: Layer whose maps the tagger reads; `None` for the network's default.
         precision: `"float32"` or `"bfloat16"` (`"auto"` is resolved when a run starts).
-        seed: Seed of everything random.
-        scales: Sides in pixels to which an image is resized, one view each.
-        flip: Adds the mirror image of each view.
         aspect: `"squash"` or `"center_crop"`.
         resize_method: As in `annotator.images.resize_image`.
         batch_size: Images per forward pass of the backbone.
-        tagger: One of `TAGGERS`.
+    """
+
+    task: str = "all"
+    dataset: str = "shapes"
+    data_dir: str | None = None
+    cache_dir: str | None = None
+    skip_bad_images: bool = False
+    seed: int = 0
+    backbone: str = "vgg16"
+    backbone_weights: str = "imagenet"
+    precision: str = "auto"
+    aspect: str = "squash"
+    resize_method: str = "bilinear"
+    batch_size: int = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class _TaggerSettings:
+    """The tagger.
+
+    Attributes:
+        tap: Layer whose maps the tagger reads; `None` for the network's default.
+        scales: Sides in pixels to which an image is resized, one view each.
+        flip: Adds the mirror image of each view.
+        tagger: `"means"`, `"jec"` or `"2pknn"`.
         components: PCA dimensions n of a descriptor.
         codebook: Visual words m.
         vlad: Normalisations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
-        similarity: How the mean-vector tagger compares, one of `SIMILARITIES`.
+        similarity: How mean vectors are compared: `"whitened"`, `"l2"` or `"cosine"`.
         shrinkage: Share of the trace that is added to the covariance's diagonal.
         margin: Share of a word's typical similarity that is taken off its score.
         neighbours: K of JEC and 2PKNN.
@@ -45,21 +72,9 @@ class Config:
         threshold: Lowest score of a tag, or `None`.
     """
 
-    task: str = "all"
-    dataset: str = "shapes"
-    data_dir: str | None = None
-    cache_dir: str | None = None
-    skip_bad_images: bool = False
-    backbone: str = "vgg16"
-    backbone_weights: str = "imagenet"
     tap: str | None = None
-    precision: str = "auto"
-    seed: int = 0
     scales: tuple[int, ...] = (224,)
     flip: bool = False
-    aspect: str = "squash"
-    resize_method: str = "bilinear"
-    batch_size: int = 32
     tagger: str = "means"
     components: int = 256
     codebook: int = 16
@@ -72,29 +87,98 @@ class Config:
     top_k: int = 5
     threshold: float | None = None
 
+
+@dataclasses.dataclass(frozen=True)
+class _CaptionerSettings:
+    """The captioner. It reads the first of `scales`, without flips.
+
+    Attributes:
+        captioner_tap: Layer whose maps it reads; `None` for the network's default.
+        min_count: Training occurrences that put a word into the vocabulary.
+        max_length: Words per caption, in training and decoding.
+        decoder: `"stacked"` (the published one), `"soft"`, `"hard"`, `"nic"`,
+            `"log_bilinear"` or `"brnn"`.
+        layers: Layers k of the stacked decoder, 1 to 6.
+        feedback: Where the feedback's text comes from: `"draft"` or `"causal"`.
+        rounds: Rounds of feedback; 0 for none.
+        feedback_start: Epochs trained before the feedback joins.
+        units: Width of states and word vectors.
+        attention_units: Width of the additive attention.
+        dropout: Rate of dropout.
+        epochs: Passes over the training captions.
+        caption_batch: Images per training step, each with all its captions.
+        schedule: `"cosine"` (AdamW, warm-up, cosine decay) or `"paper"` (SGD with
+            momentum 0.9, a tenth of the rate every 10 epochs).
+        learning_rate: Peak learning rate.
+        weight_decay: Of AdamW.
+        clip_norm: Largest global norm of a gradient.
+        label_smoothing: Share of the target spread over all words.
+        attention_regularizer: Weight of the doubly stochastic attention penalty.
+        select_by: Validation score that picks the weights: `"bleu_4"` or `"cider"`.
+        patience: Epochs without a better score before training stops.
+        beams: Beams of the search.
+        length_penalty: Power of the length a caption's log probability is divided by.
+        no_repeat_ngram: Length of n-grams that a caption may not repeat; 0 for none.
+        checkpoint_steps: Steps between checkpoints.
+        jit_compile: Whether XLA compiles the attention: much faster to run, slower to
+            start.
+    """
+
+    captioner_tap: str | None = None
+    min_count: int = 5
+    max_length: int = 20
+    decoder: str = "stacked"
+    layers: int = 4
+    feedback: str = "draft"
+    rounds: int = 1
+    feedback_start: int = 1
+    units: int = 512
+    attention_units: int = 512
+    dropout: float = 0.5
+    epochs: int = 12
+    caption_batch: int = 32
+    schedule: str = "cosine"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    clip_norm: float = 5.0
+    label_smoothing: float = 0.1
+    attention_regularizer: float = 0.0
+    select_by: str = "bleu_4"
+    patience: int = 4
+    beams: int = 5
+    length_penalty: float = 0.7
+    no_repeat_ngram: int = 0
+    checkpoint_steps: int = 100
+    jit_compile: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
+    """Everything that decides the result of a run; the fields are those of its bases.
+
+    Raises:
+        ValueError: If a setting is not one of its choices.
+    """
+
     @classmethod
     def for_dataset(cls, dataset, **settings):
         """Settings with the defaults that suit a data set.
 
         Args:
             dataset: Name of the data set. `shapes` is small and drawn: it takes random
-                weights and its own 112 pixels, and needs nothing downloaded.
+                weights, which keep shapes and colours best in the middle of the
+                network, its own 112 pixels, and a small decoder.
             **settings: Other settings; those that are `None` take the default.
         """
-        defaults = {"backbone_weights": "random", "scales": (112,)}
-        values = dict(defaults) if dataset == "shapes" else {}
+        values = dict(SHAPES) if dataset == "shapes" else {}
         values.update({k: v for k, v in settings.items() if v is not None})
         return cls(dataset=dataset, **values)
 
     def __post_init__(self):
-        for field, choices in (
-            ("task", TASKS),
-            ("tagger", TAGGERS),
-            ("similarity", SIMILARITIES),
-        ):
-            value = getattr(self, field)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
             if value not in choices:
-                raise ValueError(f"--{field} must be one of {choices}, got {value!r}.")
+                raise ValueError(f"--{name} must be one of {choices}, got {value!r}.")
 
     @classmethod
     def load(cls, workdir):
@@ -136,3 +220,21 @@ class Config:
                     "with the same flags, or name another --workdir."
                 )
         files.write_json(path, dataclasses.asdict(self))
+
+
+# Defaults for the scenes drawn on the spot.
+SHAPES = {
+    "backbone_weights": "random",
+    "scales": (112,),
+    "tap": "block4_conv3",
+    "captioner_tap": "block4_conv3",
+    "min_count": 1,
+    "layers": 2,
+    "units": 192,
+    "attention_units": 96,
+    "dropout": 0.2,
+    "epochs": 12,
+    "label_smoothing": 0.0,
+    "learning_rate": 2e-3,
+    "beams": 3,
+}

@@ -6,21 +6,31 @@ import keras
 import numpy as np
 import tqdm
 
-from annotator import files, pipeline, published
+from annotator import captioner_training, files, pictures, pipeline, published
 from annotator.config import Config
+from annotator.metrics import captions as caption_metrics
 from annotator.metrics import tags as tag_metrics
 from annotator.tagger.top_tags import TopTags
 
+_BOOTSTRAP_SAMPLES = 1000
+_CAPTION_SCORES = {
+    **{f"bleu_{n}": f"BLEU-{n}" for n in range(1, 5)},
+    **{"meteor": "METEOR", "cider": "CIDEr", "rouge_l": "ROUGE-L"},
+}
 
-def evaluate(workdir, split="validation", compare=False):
+
+def evaluate(workdir, split="validation", compare=False, shown=0):
     """Scores the models of a run on one split.
 
-    Writes `metrics/<split>.json` (fractions) and, for tags, `<split>_words.csv`.
+    Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
+    word; for captions `<split>_captions.json`, in COCO's result format.
 
     Args:
         workdir: Folder of a run.
         split: A split of the run's data set.
-        compare: Adds the published rows for the data set to the table.
+        compare: Adds the published rows for the data set to the tables.
+        shown: Number of images, spread over the split, to show with what was said of
+            them in `pictures/<split>.png`.
 
     Returns:
         `(metrics, table)`: the content of the JSON file, and a text in percent.
@@ -30,15 +40,20 @@ def evaluate(workdir, split="validation", compare=False):
     """
     workdir = pathlib.Path(workdir)
     config = Config.load(workdir)
-    metrics, tables = {}, []
-    if (workdir / "tagger" / "tagger.keras").is_file():
-        scores = _evaluate_tagger(config, workdir, split)
-        metrics.update(scores)
-        rows = published.tagger_rows(config.dataset) if compare else []
-        tables.append(_tag_table(f"{config.dataset} {split}", scores, rows))
+    metrics, tables, said = {}, [], {}
+    for task, score in (("tagger", _score_tags), ("captioner", _score_captions)):
+        if (workdir / task / f"{task}.keras").is_file():
+            data = pipeline.load_split(config, task, split, workdir)
+            scores, table, lines = score(config, workdir, split, data, compare)
+            metrics.update(scores)
+            tables.append(f"{config.dataset} {split}, {table}")
+            for image_id, line in zip(data.annotated.image_ids, lines, strict=True):
+                said.setdefault(image_id, []).append(line)
     if not metrics:
         raise FileNotFoundError(f"{workdir} holds no trained model yet.")
     files.write_json(workdir / "metrics" / f"{split}.json", metrics)
+    if shown:
+        _show(data.annotated, said, shown, workdir / "pictures" / f"{split}.png")
     return metrics, "\n\n".join(tables)
 
 
@@ -49,18 +64,15 @@ def predict_scores(tagger, split, batch_size):
     return np.concatenate([tagger(regions).numpy() for regions in batches])
 
 
-def _evaluate_tagger(config, workdir, name):
+def _score_tags(config, workdir, name, split, compare):
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     words = files.read_json(workdir / "tagger" / "words.json")
-    backbone = pipeline.build_backbone(config, config.tap)
-    split = pipeline.load_split(config, name, backbone, workdir)
-    scores = predict_scores(tagger, split, config.batch_size)
-    top = TopTags(words, config.top_k, config.threshold)
-    predicted = top.predicted(scores).numpy()
-    # An extended tagger knows more words than the data set.
+    # An extended tagger knows more words than the data set, but none fewer.
     unknown = set(split.annotated.words) - set(words)
     if unknown:
         raise ValueError(f"The tagger was never told of the words {sorted(unknown)}.")
+    top = TopTags(words, config.top_k, config.threshold)
+    predicted = top.predicted(predict_scores(tagger, split, config.batch_size)).numpy()
     true = np.zeros_like(predicted)
     columns = [words.index(word) for word in split.annotated.words]
     true[:, columns] = split.annotated.tags
@@ -70,24 +82,86 @@ def _evaluate_tagger(config, workdir, name):
         table[0].keys(),
         [row.values() for row in table],
     )
-    return tag_metrics.score_tags(predicted, true, words)
-
-
-def _tag_table(title, scores, rows):
-    """A table in percent; counts stay counts."""
+    scores = tag_metrics.score_tags(predicted, true, words)
+    rows = published.tagger_rows(config.dataset) if compare else []
     lines = [
-        f"{title}: {scores['images']} images, {scores['words']} words",
-        f"{'':36}{'precision':>10}{'recall':>8}{'F1':>8}{'N+':>6}",
+        [(words[w], bool(row[w])) for w in np.flatnonzero(kept)]
+        for kept, row in zip(predicted, true, strict=True)
     ]
+    return scores, _tag_table(scores, rows), lines
+
+
+def _score_captions(config, workdir, name, split, compare):
+    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    captions = captioner_training.generate(captioner, split, 64)
+    files.write_json(
+        workdir / "metrics" / f"{name}_captions.json",
+        [
+            {"image_id": image_id, "caption": caption}
+            for image_id, caption in zip(
+                split.annotated.image_ids, captions, strict=True
+            )
+        ],
+    )
+    scores = caption_metrics.score_captions(
+        captions, split.annotated.captions, bootstrap_samples=_BOOTSTRAP_SAMPLES
+    )
+    rows = published.captioner_rows(config.dataset) if compare else []
+    return scores, _caption_table(scores, rows), captions
+
+
+def _show(annotated, said, shown, path):
+    """The contact sheet of some images, with captions before tags."""
+    rows = np.unique(np.linspace(0, len(annotated) - 1, shown).astype(int))
+    encoded = annotated.select(rows).encoded_images().as_numpy_iterator()
+    texts = [said[annotated.image_ids[row]][::-1] for row in rows]
+    pictures.contact_sheet([image for _, image in encoded], texts, path)
+    print(f"pictures: {path}")
+
+
+def _tag_table(scores, rows):
+    """A table in percent; counts stay counts."""
     ours = {k: 100 * scores[k] for k in ("precision", "recall", "f1")}
     rows = [*rows, ("this run", {**ours, "n_plus": scores["n_plus"]})]
-    lines += [
-        f"{name:36}{row['precision']:10.2f}{row['recall']:8.2f}{row['f1']:8.2f}"
-        f"{row['n_plus']:6.0f}"
-        for name, row in rows
-    ]
-    lines.append(
-        f"per image: precision {100 * scores['image_precision']:.2f}, "
-        f"recall {100 * scores['image_recall']:.2f}"
+    return "\n".join(
+        [
+            f"tags: {scores['images']} images, {scores['words']} words",
+            f"{'':36}{'precision':>10}{'recall':>8}{'F1':>8}{'N+':>6}",
+            *(
+                f"{name:36}{row['precision']:10.2f}{row['recall']:8.2f}{row['f1']:8.2f}"
+                f"{row['n_plus']:6.0f}"
+                for name, row in rows
+            ),
+            f"per image: precision {100 * scores['image_precision']:.2f}, "
+            f"recall {100 * scores['image_recall']:.2f}",
+        ]
     )
+
+
+def _caption_table(scores, rows):
+    """A table in percent, with intervals below this run's scores."""
+    columns = [name for name in _CAPTION_SCORES if scores[name] is not None]
+    ours = {name: 100 * scores[name] for name in columns}
+    rows = [*rows, ("this run", ours)]
+
+    def line(name, cells):
+        return f"{name:36}" + "".join(f"{cell:>10}" for cell in cells)
+
+    intervals = [scores["intervals"].get(name) for name in columns]
+    lines = [
+        f"captions: {scores['images']} images",
+        line("", [_CAPTION_SCORES[name] for name in columns]),
+        *(
+            line(name, [f"{row[c]:.2f}" if c in row else "-" for c in columns])
+            for name, row in rows
+        ),
+        line("95 % interval from", [f"{100 * low:.2f}" for low, _ in intervals]),
+        line("to", [f"{100 * high:.2f}" for _, high in intervals]),
+        f"tokens: {scores['tokenization']}; METEOR: {scores['meteor_dialect']}",
+        f"{100 * scores['distinct_captions']:.1f} % of the captions are distinct, the "
+        f"most common is {100 * scores['most_common_caption']:.1f} %; a word stands at "
+        f"most {scores['longest_repetition']} times in a row; "
+        f"{scores['mean_length']:.1f} words a caption",
+    ]
+    lines += [f"no {_CAPTION_SCORES[k]}: {why}" for k, why in scores["missing"].items()]
     return "\n".join(lines)

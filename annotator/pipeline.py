@@ -33,29 +33,33 @@ class Split:
         return dataset.map(lambda rows, regions: regions)
 
 
-def build_resizes(config):
-    """The views of an image that `config` asks for, as `annotator.images.Resize`."""
-    return [
+def build_resizes(config, task):
+    """The views of an image that a task reads, as `annotator.images.Resize` layers."""
+    views = [
         images.Resize(size, config.aspect, config.resize_method, flip)
         for size in config.scales
         for flip in ((False, True) if config.flip else (False,))
     ]
+    return views if task == "tagger" else views[:1]
 
 
-def build_backbone(config, tap):
-    """The frozen backbone that `config` asks for."""
+def build_backbone(config, task):
+    """The frozen backbone that `config` asks for, with the tap of a task."""
+    tap = config.tap
+    if task == "captioner":
+        tap = config.captioner_tap or backbones.REGION_TAPS.get(config.backbone)
     return backbones.build_backbone(
         config.backbone, tap, config.backbone_weights, config.precision, config.seed
     )
 
 
-def load_split(config, split, backbone, workdir):
+def load_split(config, task, split, workdir):
     """Loads a split and sees to it that its feature maps are on disk.
 
     Args:
         config: `Config`.
+        task: `"tagger"` or `"captioner"`.
         split: Name of the split.
-        backbone: Model with one tap.
         workdir: Where `skipped_images.csv` is written, if an image was skipped.
 
     Returns:
@@ -68,6 +72,7 @@ def load_split(config, split, backbone, workdir):
         cache_dir=config.cache_dir,
         skip_bad_images=config.skip_bad_images,
     )
+    backbone = build_backbone(config, task)
     (tap,) = backbone.output
     caches = tuple(
         features.extract(
@@ -79,7 +84,7 @@ def load_split(config, split, backbone, workdir):
             skip_bad_images=config.skip_bad_images,
             batch_size=config.batch_size,
         )
-        for resize in build_resizes(config)
+        for resize in build_resizes(config, task)
     )
     bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
     skipped = list(annotated.skipped)

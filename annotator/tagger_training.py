@@ -48,8 +48,7 @@ def train_tagger(config, workdir):
     folder = pathlib.Path(workdir) / "tagger"
     if (folder / "tagger.keras").is_file():
         return keras.saving.load_model(folder / "tagger.keras")
-    backbone = pipeline.build_backbone(config, config.tap)
-    split = pipeline.load_split(config, "train", backbone, workdir)
+    split = pipeline.load_split(config, "tagger", "train", workdir)
     if split.annotated.tags is None:
         raise ValueError(f"The data set {config.dataset} has no tags to learn.")
     earlier = _extended_folder(config)

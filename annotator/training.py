@@ -1,4 +1,4 @@
-"""What `train.py` does: train, evaluate and export the models of a run."""
+"""What `train.py` does: train, score and export the models of a run."""
 
 import dataclasses
 import os
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from annotator import backbone as backbones
 from annotator import evaluation, export, files, pipeline
+from annotator.captioner_training import train_captioner
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger_training import train_tagger
 
@@ -38,30 +39,44 @@ def train(config, workdir, eval_split="validation"):
     )
     workdir = pathlib.Path(workdir)
     config.claim(workdir)
-    keras.utils.set_random_seed(config.seed)
-    train_tagger(config, workdir)
+    exports = []
+    for task, train_task, export_task in (
+        ("tagger", train_tagger, export_tagger),
+        ("captioner", train_captioner, export_captioner),
+    ):
+        if config.task in (task, "all"):
+            keras.utils.set_random_seed(config.seed)
+            train_task(config, workdir)
+            exports += export_task(config, workdir)
     metrics, table = evaluation.evaluate(workdir, eval_split)
     writer = tf.summary.create_file_writer(str(workdir / "logs" / eval_split))
     with writer.as_default(step=0):
         for name, value in metrics.items():
-            tf.summary.scalar(name, value)
-    return metrics, table, export_tagger(config, workdir)
+            if isinstance(value, (int, float)):
+                tf.summary.scalar(name, value)
+    return metrics, table, exports
 
 
 def export_tagger(config, workdir):
     """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
-    workdir = pathlib.Path(workdir)
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     words = files.read_json(workdir / "tagger" / "words.json")
     top = TopTags(words, config.top_k, config.threshold, name="top_tags")
-    resizes = pipeline.build_resizes(config)
-    model, views_model = export.image_model(
-        pipeline.build_backbone(config, config.tap),
-        resizes,
-        lambda regions: top(tagger(regions)),
-        "tagger",
+    return _export(
+        config, workdir, "tagger", lambda regions: top(tagger(regions)), words=words
     )
-    manifest = {"config": dataclasses.asdict(config), "words": words}
-    return export.save(
-        workdir / "export", "tagger", model, views_model, resizes, manifest
-    )
+
+
+def export_captioner(config, workdir):
+    """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
+    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    words = list(captioner.vocabulary.words)
+    return _export(config, workdir, "captioner", captioner, words=words)
+
+
+def _export(config, workdir, task, head, **facts):
+    resizes = pipeline.build_resizes(config, task)
+    backbone = pipeline.build_backbone(config, task)
+    model, views_model = export.image_model(backbone, resizes, head, task)
+    manifest = {"config": dataclasses.asdict(config), **facts}
+    return export.save(workdir / "export", task, model, views_model, resizes, manifest)

@@ -1,6 +1,7 @@
-"""A folder of drawn images with tags, and a tagger trained on it: shared by tests."""
+"""A folder of drawn images with tags and captions, and models trained on it."""
 
 import csv
+import dataclasses
 import os
 import pathlib
 
@@ -32,6 +33,13 @@ def image_folder(tmp_path_factory):
         rows.append((f"{i}.png", ";".join(names), split))
     with open(folder / "tags.csv", "w", newline="") as file:
         csv.writer(file).writerows([("image", "tags", "split"), *rows])
+    with open(folder / "captions.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image", "caption", "split"))
+        for image, names, split in rows:
+            colours = names.replace(";", " beside ")
+            writer.writerow((image, f"A wall of {colours} .", split))
+            writer.writerow((image, f"{colours} all over", split))
     return folder
 
 
@@ -62,6 +70,38 @@ def tagger_run(tagger_config, tmp_path_factory):
 
     workdir = tmp_path_factory.mktemp("run")
     metrics, _, exports = train(tagger_config, workdir)
+    return workdir, metrics, exports
+
+
+@pytest.fixture(scope="session")
+def captioner_config(tagger_config):
+    """Settings of a captioner that trains in seconds, with feedback from drafts."""
+    return dataclasses.replace(
+        tagger_config,
+        task="captioner",
+        captioner_tap="block4_conv2",
+        min_count=1,
+        max_length=8,
+        layers=2,
+        units=24,
+        attention_units=12,
+        dropout=0.1,
+        epochs=4,
+        caption_batch=5,
+        learning_rate=0.01,
+        checkpoint_steps=2,
+        jit_compile=False,
+        beams=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def captioner_run(captioner_config, tmp_path_factory):
+    """`(workdir, metrics, exports)` of a finished training."""
+    from annotator.training import train
+
+    workdir = tmp_path_factory.mktemp("captioner")
+    metrics, _, exports = train(captioner_config, workdir)
     return workdir, metrics, exports
 
 

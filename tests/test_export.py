@@ -30,8 +30,7 @@ def expected(tagger_run, tagger_config):
     workdir, _, _ = tagger_run
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     words = json.loads((workdir / "tagger" / "words.json").read_text())
-    backbone = pipeline.build_backbone(tagger_config, tagger_config.tap)
-    split = pipeline.load_split(tagger_config, "validation", backbone, workdir)
+    split = pipeline.load_split(tagger_config, "tagger", "validation", workdir)
     scores = evaluation.predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
     return {
@@ -125,3 +124,19 @@ def test_no_pickle_inside(tagger_run):
         loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         for name in getattr(loaded, "files", ()):
             assert loaded[name].dtype != object
+
+
+def test_keras_file_needs_one_import(tagger_run, image_folder):
+    code = (
+        "import sys, numpy as np, keras, annotator.layers\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "images = np.zeros((2, 30, 40, 3), np.uint8)\n"
+        "print(model.predict(images, verbose=0)['tags'].shape)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code, str(tagger_run[2][1])],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert output.splitlines()[-1] == "(2, 2)"

@@ -44,8 +44,7 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
     arrays = np.load(workdir / "tagger" / "encoder.npz")
     vectors = np.load(workdir / "tagger" / "vectors.npy")
     tags = np.load(workdir / "tagger" / "tags.npz")["tags"]
-    backbone = pipeline.build_backbone(tagger_config, tagger_config.tap)
-    split = pipeline.load_split(tagger_config, "train", backbone, workdir)
+    split = pipeline.load_split(tagger_config, "tagger", "train", workdir)
     regions = np.concatenate(list(split.regions(8).as_numpy_iterator()))
     expected = []
     for image in regions.astype(np.float64):

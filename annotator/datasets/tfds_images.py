@@ -55,10 +55,14 @@ class TfdsImages:
         return dataset
 
     def states(self) -> Iterator[str]:
-        """One string an image, made of the data set's version and the row."""
+        """One string an image: the data set's version and sizes, and the row."""
         info = self.builder.info
-        split = info.splits[self.split]
-        state = f"{info.full_name} {self.split} {split.num_examples}"
+        # The bytes too: a data set prepared anew may differ under the same version.
+        sizes = [
+            f"{name} {split.num_examples} {split.num_bytes}"
+            for name, split in sorted(info.splits.items())
+        ]
+        state = f"{info.full_name} {', '.join(sizes)}: {self.split}"
         for row in self.rows:
             yield f"{state} {row}"
 

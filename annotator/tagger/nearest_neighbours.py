@@ -110,19 +110,19 @@ class TwoPassKNN(NearestNeighbours):
 
     First pass: the K nearest images of every word; their union is a neighbourhood in
     which rare words weigh as much as frequent ones. Second pass: the score of a word is
-    the sum of `exp(-bandwidth * distance)` over the images of the union that carry it.
+    the sum of `exp(-bandwidth * distance^2)` over the images of the union that carry
+    it, with distances in units of the query's distance to its nearest image.
 
     Args:
         longest: Number of images of the most frequent word.
-        bandwidth: Decay of the vote with distance, in units of the mean distance from
-            the query to its union.
+        bandwidth: Decay of the vote with distance.
 
     Source: Verma and Jawahar, "Image annotation using metric learning in semantic
     neighbourhoods", 2012 (without the learned metric).
     """
 
     def __init__(
-        self, images, words, neighbours, longest=None, bandwidth=10.0, **kwargs
+        self, images, words, neighbours, longest=None, bandwidth=20.0, **kwargs
     ):
         super().__init__(images, words, neighbours, **kwargs)
         self.longest = longest
@@ -168,12 +168,10 @@ class TwoPassKNN(NearestNeighbours):
             ops.reshape(ops.cast(values > -np.inf, "float32"), (-1,)),
             (self.images + 1,),
         )[:-1]
-        union = ops.cast(union > 0, "float32")
-        spread = ops.sum(union * distances) / ops.maximum(ops.sum(union), 1.0)
-        nearest = ops.min(distances)
-        votes = union * ops.exp(
-            -self.bandwidth * (distances - nearest) / ops.maximum(spread, 1e-12)
-        )
+        # Relative to the nearest image, whose vote is then 1.
+        nearest = ops.maximum(ops.square(ops.min(distances)), 1e-12)
+        farther = ops.square(distances) / nearest - 1.0
+        votes = ops.where(union > 0, ops.exp(-self.bandwidth * farther), 0.0)
         return ops.matmul(votes, self.tags)
 
 

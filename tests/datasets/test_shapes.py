@@ -63,6 +63,14 @@ def test_drawn_again_it_is_the_same(cache_dir, tmp_path):
     assert first.fingerprint() != load(cache_dir, "test").fingerprint()
 
 
+def test_fingerprint_follows_the_pixels(cache_dir, tmp_path, monkeypatch):
+    # The same version, ids and number of scenes, but another drawing.
+    monkeypatch.setitem(shapes_scene.BACKGROUNDS, "white", (200, 100, 100))
+    changed = load(str(tmp_path), "train")
+    assert changed.image_ids == load(cache_dir, "train").image_ids
+    assert changed.fingerprint() != load(cache_dir, "train").fingerprint()
+
+
 def test_start_and_select(cache_dir):
     images = load(cache_dir, "train")
     everything = encoded(images)

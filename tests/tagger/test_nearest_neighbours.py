@@ -37,8 +37,7 @@ def two_pass_knn(query, vectors, tags, neighbours, bandwidth):
         rows = np.flatnonzero(tags[:, word])
         union |= set(rows[np.argsort(distances[rows])][:neighbours])
     union = sorted(union)
-    spread = np.mean(distances[union])
-    votes = np.exp(-bandwidth * (distances[union] - distances.min()) / spread)
+    votes = np.exp(-bandwidth * ((distances[union] / distances.min()) ** 2 - 1))
     return votes @ tags[union]
 
 

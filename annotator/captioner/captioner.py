@@ -1,0 +1,381 @@
+"""The captioner: regions in, text out."""
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from annotator.captioner.beam_search import BeamSearch
+from annotator.captioner.greedy import GreedySampler
+from annotator.captioner.vocabulary import PAD
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class Captioner(keras.Model):
+    """A vocabulary, a decoder and text feedback, trained and used as one.
+
+    Args:
+        vocabulary: a `Vocabulary`.
+        decoder: a `Decoder` for that many words.
+        feedback: a `TextFeedback`, a `CausalTextFeedback` or None.
+        sampler: how captions are decoded; `BeamSearch()` by default.
+        draft_sampler: how the drafts for the feedback are decoded;
+            `GreedySampler()` by default.
+        normalize: whether the regions of an image are divided by their root mean
+            square, since feature maps of different networks differ by orders of
+            magnitude.
+        plain_rate: share of the training images that skip the feedback. The drafts
+            are decoded without feedback, so the decoder must keep that skill.
+        seed: of the choice of these images.
+
+    Call arguments:
+        regions: `[B, R, D]`.
+        region_mask: bool `[B, R]` or None, False for padding regions.
+
+    Returns of a call:
+        `generate(regions)`, so `predict` writes captions.
+    """
+
+    def __init__(
+        self,
+        vocabulary,
+        decoder,
+        feedback=None,
+        sampler=None,
+        draft_sampler=None,
+        normalize=True,
+        plain_rate=0.5,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if decoder.vocabulary_size != len(vocabulary):
+            raise ValueError(
+                f"The decoder has {decoder.vocabulary_size} words, the vocabulary "
+                f"{len(vocabulary)}. Build it with len(vocabulary)."
+            )
+        if feedback is not None and feedback.causal and not decoder.attending_layers:
+            raise ValueError(
+                f"{type(decoder).__name__} has no attention that causal feedback could "
+                "steer. Use the feedback from drafts, or none."
+            )
+        self.vocabulary = vocabulary
+        self.decoder = decoder
+        self.feedback = feedback
+        self.sampler = sampler or BeamSearch()
+        self.draft_sampler = draft_sampler or GreedySampler(self.sampler.max_length)
+        self.normalize = normalize
+        self.plain_rate = plain_rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, regions_shape):
+        self.decoder.build(regions_shape)
+        if self.feedback is not None:
+            self.feedback.build((None, None, self.decoder.units), regions_shape)
+        self.built = True
+
+    def call(self, regions, region_mask=None):
+        return self.generate(regions, region_mask=region_mask)
+
+    def generate(self, regions, sampler=None, region_mask=None, return_attention=False):
+        """Captions of a batch of images.
+
+        Args:
+            regions: `[B, R, D]`.
+            sampler: a `Sampler`, the captioner's own by default.
+            region_mask: bool `[B, R]` or None.
+            return_attention: whether to also return the last group below.
+
+        Returns:
+            A dict, where L is the sampler's `max_length`, n its number of results:
+            `captions` string `[B]`, `tokens` int32 `[B, L + 2]`, `scores` and
+            `log_probs` float32 `[B]`; `n_best_captions` `[B, n]`, `n_best_tokens`
+            `[B, n, L + 2]`, `n_best_scores` `[B, n]`, best first. With
+            `return_attention`, where row t belongs to the token t + 1:
+            `attention` `[B, L + 1, layers, R]`, and for rounds of feedback
+            `region_weights`, `[B, rounds, R]` from drafts or `[B, L + 1, R]` if
+            causal; from drafts also `drafts` string `[B, rounds]`, `draft_tokens`
+            `[B, rounds, L' + 2]`, `draft_attention`
+            `[B, rounds, L' + 1, layers, R]` and `word_weights`
+            `[B, rounds, L' + 1]`.
+        """
+        sampler = sampler or self.sampler
+        with self._weights_cast_once():
+            prepared = self._prepare(regions, region_mask)
+            current, rounds = self._refine_by_own_drafts(prepared, return_attention)
+            found = sampler(*self._stepper(current))
+            results = {
+                "captions": self.vocabulary.decode_in_graph(found["tokens"][:, 0]),
+                "tokens": found["tokens"][:, 0],
+                "scores": found["scores"][:, 0],
+                "log_probs": found["log_probs"][:, 0],
+                "n_best_captions": self.vocabulary.decode_in_graph(found["tokens"]),
+                "n_best_tokens": found["tokens"],
+                "n_best_scores": found["scores"],
+            }
+            if not return_attention:
+                return results
+            states = self._states(current, found["tokens"][:, :1, :-1])
+            results["attention"] = states["attention_weights"][:, 0]
+            if "region_weights" in states:
+                results["region_weights"] = states["region_weights"][:, 0]
+            for name in rounds[0] if rounds else ():
+                results[name] = tf.stack([found[name] for found in rounds], axis=1)
+            if rounds:
+                results["drafts"] = self.vocabulary.decode_in_graph(
+                    results["draft_tokens"]
+                )
+            return results
+
+    def draft(self, regions, region_mask=None):
+        """The model's own captions that `caption_loss` needs for feedback.
+
+        Args:
+            regions: `[B, R, D]`.
+            region_mask: bool `[B, R]` or None.
+
+        Returns:
+            int32 `[B, rounds, L + 2]`; zero rounds without feedback from drafts.
+        """
+        with self._weights_cast_once():
+            _, rounds = self._refine_by_own_drafts(self._prepare(regions, region_mask))
+        if not rounds:
+            return tf.zeros([tf.shape(regions)[0], 0, 2], tf.int32)
+        return tf.stack([found["draft_tokens"] for found in rounds], axis=1)
+
+    def caption_loss(
+        self,
+        regions,
+        tokens,
+        draft=None,
+        region_mask=None,
+        with_feedback=True,
+        label_smoothing=0.0,
+        attention_regularizer=0.0,
+        training=True,
+    ):
+        """The cross entropy of reference captions, as sums.
+
+        Sums and counts, unlike means, can be added over replicas and batches:
+        divide the sum of all `loss` by the sum of all `tokens`.
+
+        Args:
+            regions: `[B, R, D]`.
+            tokens: int32 `[B, C, T]`, C captions for each image as the vocabulary
+                encodes them. Captions that are only padding count nothing.
+            draft: int32 `[B, rounds, T']` from `draft`, required for feedback from
+                drafts.
+            region_mask: bool `[B, R]` or None.
+            with_feedback: false for epochs that train the decoder alone, before the
+                feedback joins; its weights then get no gradient.
+            label_smoothing: share of the probability spread over all words.
+            attention_regularizer: factor of the squared differences between the
+                attention a region gets over a whole caption and the mean of all
+                regions ("doubly stochastic attention" of Show, Attend and Tell).
+            training: whether dropout, sampling and plain images are on.
+
+        Returns:
+            A dict of float32 scalars: `loss`, what to minimise; `cross_entropy`,
+            the part that is the negative log probability of the references;
+            `tokens`, the number of words and `<end>`s.
+
+        Raises:
+            ValueError: if feedback needs drafts and there are none.
+        """
+        inputs, targets = tokens[..., :-1], tokens[..., 1:]
+        real = targets != PAD
+        prepared = self._prepare(regions, region_mask)
+        if with_feedback:
+            current = self._refine_by_given_drafts(prepared, draft, training)
+            states = self._states(current, inputs, training)
+        else:
+            states = self.decoder.states(prepared, inputs, training=training)
+        # Logits are the largest tensors of all: none for padding.
+        words = tf.boolean_mask(targets, real)
+        logits = self.decoder.logits(
+            tf.boolean_mask(states["hidden"], real), training=training
+        )
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
+        cross_entropy = loss = tf.reduce_sum(losses)
+        if label_smoothing:
+            uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
+            loss += label_smoothing * tf.reduce_sum(uniform - losses)
+        if attention_regularizer and self.decoder.attending_layers:
+            loss += attention_regularizer * _unevenness(
+                states["attention_weights"], real, region_mask
+            )
+        word_log_probs = tf.scatter_nd(
+            tf.where(real), -losses, tf.shape(real, out_type=tf.int64)
+        )
+        loss += self.decoder.auxiliary_loss(states, word_log_probs, real, training)
+        return {
+            "loss": loss,
+            "cross_entropy": cross_entropy,
+            "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),
+        }
+
+    def set_jit_compile(self, enabled):
+        """Whether XLA compiles the attention of graphs traced from now on.
+
+        Compiled, it is several times faster; some servers cannot run a graph that
+        asks for XLA.
+        """
+        parts = (
+            [self.decoder] if self.feedback is None else [self.decoder, self.feedback]
+        )
+        for part in parts:
+            for layer in part._flatten_layers():
+                if hasattr(layer, "jit_compile"):
+                    layer.jit_compile = enabled
+
+    def _prepare(self, regions, region_mask):
+        regions = tf.convert_to_tensor(regions)
+        if self.normalize:
+            regions = tf.cast(regions, tf.float32)
+            squares = tf.reduce_mean(tf.square(regions), axis=-1)  # [B, R]
+            shares = (
+                tf.ones_like(squares)
+                if region_mask is None
+                else tf.cast(region_mask, tf.float32)
+            )
+            mean = tf.reduce_sum(squares * shares, axis=1)
+            mean /= tf.maximum(tf.reduce_sum(shares, axis=1), 1.0)
+            regions *= tf.math.rsqrt(tf.maximum(mean, 1e-12))[:, None, None]
+        return self.decoder.prepare(regions, region_mask)
+
+    def _refine_by_own_drafts(self, prepared, return_attention=False):
+        """What to decode from, and what each round of drafts found."""
+        current, rounds = prepared, []
+        if self.feedback is None or self.feedback.causal:
+            return current, rounds
+        for _ in range(self.feedback.rounds):
+            draft = self.draft_sampler(*self._stepper(current))["tokens"][:, 0]
+            before = current
+            current, found = self.feedback.refine(
+                self.decoder, prepared, current, draft
+            )
+            found["draft_tokens"] = draft
+            if return_attention:
+                states = self.decoder.states(before, draft[:, None, :-1])
+                found["draft_attention"] = states["attention_weights"][:, 0]
+            rounds.append(found)
+        return current, rounds
+
+    def _refine_by_given_drafts(self, prepared, draft, training):
+        if self.feedback is None or self.feedback.causal or not self.feedback.rounds:
+            return prepared
+        rounds = self.feedback.rounds
+        if draft is None or draft.shape[1] != rounds:
+            raise ValueError(
+                f"{rounds} rounds of feedback need drafts [B, {rounds}, T], got "
+                f"{None if draft is None else draft.shape}. Pass what `draft` returns."
+            )
+        left_alone = None
+        if training and self.plain_rate:
+            images = tf.shape(prepared["regions"])[0]
+            chance = keras.random.uniform([images], seed=self.seed_generator)
+            left_alone = chance < self.plain_rate
+        current = prepared
+        for i in range(rounds):
+            current, _ = self.feedback.refine(
+                self.decoder, prepared, current, draft[:, i], left_alone, training
+            )
+        return current
+
+    def _states(self, current, tokens, training=False):
+        if self.feedback is not None and self.feedback.causal and self.feedback.rounds:
+            return self.feedback.states(self.decoder, current, tokens, training)
+        return self.decoder.states(current, tokens, training=training)
+
+    def _stepper(self, current):
+        """The function of tokens and state that samplers call, and the state."""
+        if self.feedback is None or not self.feedback.causal:
+
+            def step(tokens, state):
+                return self.decoder.step(tokens, state, current)[:2]
+
+            return step, current["initial"]
+
+        keys = self.feedback.project(current)
+
+        def causal_step(tokens, state):
+            hidden, state, _ = self.feedback.step_states(
+                self.decoder, tokens, state, current, keys
+            )
+            return self.decoder.logits(hidden), state
+
+        return causal_step, self.feedback.initial_state(current)
+
+    @contextlib.contextmanager
+    def _weights_cast_once(self):
+        """Reads and casts the weights here and not at every word."""
+        scope = keras.StatelessScope()
+        for weight in self.weights:
+            scope.add_update((weight, tf.cast(weight.value, self.compute_dtype)))
+        with scope:
+            yield
+
+    def save_own_variables(self, store):
+        store["vocabulary"] = np.frombuffer(
+            bytes.fromhex(self.vocabulary.fingerprint()), np.uint8
+        )
+
+    def load_own_variables(self, store):
+        fingerprint = np.asarray(store["vocabulary"]).tobytes().hex()
+        self.vocabulary.check(fingerprint, "The file of weights")
+
+    def get_config(self):
+        parts = {
+            "vocabulary": self.vocabulary,
+            "decoder": self.decoder,
+            "feedback": self.feedback,
+            "sampler": self.sampler,
+            "draft_sampler": self.draft_sampler,
+        }
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()},
+            "normalize": self.normalize,
+            "plain_rate": self.plain_rate,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = (
+            "dtype",
+            "vocabulary",
+            "decoder",
+            "feedback",
+            "sampler",
+            "draft_sampler",
+        )
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in parts
+            if name in config
+        }
+        return cls(**{**config, **parts})
+
+
+def _unevenness(attention_weights, real, region_mask):
+    """Sum of the squared differences of the regions' attention from its mean.
+
+    Args:
+        attention_weights: `[B, C, T, L, R]`.
+        real: bool `[B, C, T]`, where there is a word; other steps do not count.
+        region_mask: bool `[B, R]` or None.
+    """
+    steps = tf.cast(real, tf.float32)[..., None, None]
+    given = tf.reduce_sum(attention_weights * steps, axis=2)  # [B, C, L, R]
+    regions = (
+        tf.ones_like(given) if region_mask is None else tf.cast(region_mask, tf.float32)
+    )
+    if region_mask is not None:
+        regions = regions[:, None, None]
+    count = tf.reduce_sum(regions, axis=-1, keepdims=True)
+    mean = tf.reduce_sum(given, axis=-1, keepdims=True) / tf.maximum(count, 1.0)
+    return tf.reduce_sum(tf.square(given - mean) * regions)

@@ -1,0 +1,137 @@
+"""The interface of the decoding strategies and what they share."""
+
+import abc
+
+import tensorflow as tf
+
+from annotator.captioner.vocabulary import END, PAD, START, UNKNOWN
+
+
+class Sampler(abc.ABC):
+    """Base class of the ways to pick a caption word by word.
+
+    A sampler works on a whole batch inside the graph and knows the model only as a
+    function. It never emits `<pad>`, `<start>` or `<unk>`, and it always returns a
+    caption of at least one word: `<end>` may not come first, and a caption that has
+    none after `max_length` words stops there. Scores
+    are sums of the model's own log probabilities, words and `<end>` included.
+
+    Args:
+        max_length: most words of a caption, `<end>` not counted.
+        no_repeat_ngram: n if no n words in a row may come twice in a caption, else
+            0. (1 forbids every repeated word, 2 every repeated pair.)
+
+    Call arguments:
+        step: a function of tokens `[N]` and state that returns logits `[N, V]` and
+            the new state. Rows of the same image stand in succession.
+        state: the state before `<start>`, nested tensors with B rows.
+
+    Returns of a call:
+        A dict: `tokens` int32 `[B, n, max_length + 2]`, `<start>`, the words,
+        `<end>` and padding; `scores` and `log_probs` float32 `[B, n]`; best first.
+    """
+
+    def __init__(self, max_length=20, no_repeat_ngram=0):
+        if max_length < 1 or no_repeat_ngram < 0:
+            raise ValueError(
+                f"max_length={max_length}, no_repeat_ngram={no_repeat_ngram}: captions "
+                "need max_length >= 1, and no_repeat_ngram >= 0 (0 is off)."
+            )
+        self.max_length = max_length
+        self.no_repeat_ngram = no_repeat_ngram
+
+    @abc.abstractmethod
+    def __call__(self, step, state):
+        """See the class."""
+
+    def allowed_log_probs(self, logits, tokens, length):
+        """Log probabilities `[N, V]`, -inf for words that may not come next.
+
+        The other words keep the probability the model gives them.
+
+        Args:
+            logits: `[N, V]`.
+            tokens: int32 `[N, max_length + 2]`, the captions so far.
+            length: number of words in each.
+        """
+        log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        never = tf.one_hot(
+            [PAD, START, UNKNOWN], tf.shape(logits)[1], float("-inf"), 0.0
+        )
+        log_probs += tf.reduce_sum(never, axis=0)
+        too_early = tf.where(tf.equal(length, 0), float("-inf"), 0.0)
+        log_probs += tf.one_hot(END, tf.shape(logits)[1], too_early, 0.0)
+        if self.no_repeat_ngram:
+            log_probs = self._without_repeats(log_probs, tokens, length)
+        return log_probs
+
+    def _without_repeats(self, log_probs, tokens, length):
+        n, words = self.no_repeat_ngram, tokens[:, 1:-1]
+        if n > self.max_length:
+            return log_probs
+        windows = tf.stack(
+            [words[:, i : self.max_length - n + 1 + i] for i in range(n)], axis=-1
+        )  # [N, W, n]
+        last = tf.gather(words, tf.maximum(length - n + 1 + tf.range(n - 1), 0), axis=1)
+        same = tf.reduce_all(windows[..., :-1] == last[:, None], axis=-1)
+        complete = tf.range(tf.shape(windows)[1]) + n <= length
+        penalty = tf.where(same & complete, float("-inf"), 0.0)
+        rows = tf.broadcast_to(tf.range(tf.shape(words)[0])[:, None], tf.shape(same))
+        where = tf.stack([rows, windows[..., -1]], axis=-1)
+        # Windows beyond the words so far end in padding, which is -inf already.
+        return tf.tensor_scatter_nd_add(log_probs, where, penalty)
+
+    def start(self, state):
+        """First tokens `[B]` and captions `[B, max_length + 2]` for a state."""
+        rows = tf.shape(tf.nest.flatten(state)[0])[0]
+        tokens = tf.fill([rows], START)
+        blank = tf.fill([rows, self.max_length + 1], PAD)
+        return tokens, tf.concat([tokens[:, None], blank], axis=1)
+
+    def get_config(self):
+        return {"max_length": self.max_length, "no_repeat_ngram": self.no_repeat_ngram}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def write_column(captions, column, tokens):
+    """Captions `[..., T]` with `tokens` `[...]` in the given column."""
+    here = tf.range(tf.shape(captions)[-1]) == column
+    return tf.where(here, tokens[..., None], captions)
+
+
+def pick_next(sampler, choose, step, state):
+    """The loop of the samplers that follow one caption an image.
+
+    Args:
+        choose: a function of log probabilities `[B, V]` and the step's number that
+            returns tokens `[B]`.
+    """
+    tokens, captions = sampler.start(state)
+    rows = tf.shape(tokens)[0]
+    zeros, open_rows = tf.zeros([rows]), tf.ones([rows], tf.bool)
+
+    def body(t, tokens, state, captions, scores, open_rows):
+        logits, state = step(tokens, state)
+        log_probs = sampler.allowed_log_probs(logits, captions, t)
+        tokens = tf.where(open_rows, choose(log_probs, t), PAD)
+        picked = tf.gather(log_probs, tokens, axis=1, batch_dims=1)
+        scores += tf.where(open_rows, picked, 0.0)
+        captions = write_column(captions, t + 1, tokens)
+        return t + 1, tokens, state, captions, scores, open_rows & (tokens != END)
+
+    _, _, _, captions, scores, open_rows = tf.while_loop(
+        lambda t, *loop: tf.reduce_any(loop[-1]),
+        body,
+        (0, tokens, state, captions, zeros, open_rows),
+        maximum_iterations=sampler.max_length,
+    )
+    end = tf.where(open_rows, END, PAD)
+    captions = write_column(captions, sampler.max_length + 1, end)
+    return {
+        "tokens": captions[:, None],
+        "scores": scores[:, None],
+        "log_probs": scores[:, None],
+    }

@@ -1,0 +1,197 @@
+"""The words a captioner knows, and the way from text to ids and back."""
+
+import collections
+import hashlib
+import json
+import os
+import string
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+PAD, START, END, UNKNOWN = range(4)
+SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class Vocabulary:
+    """The words of the training captions, each with an id.
+
+    Text becomes words the way the published Flickr8k experiments do it: lower
+    case, ASCII punctuation removed (`"it's" -> "its"`), split at white space.
+    Ids 0 to 3 are `<pad>`, `<start>`, `<end>` and `<unk>`; the other words follow
+    from the most to the least frequent, ties in alphabetical order.
+
+    Fit it on training captions only, so that scores on other captions are honest.
+
+    Args:
+        words: the words with ids 4 and up, without the four special ones.
+
+    Example:
+
+    ```python
+    vocabulary = Vocabulary.fit(["A dog runs.", "A dog!"], min_count=2)
+    vocabulary.encode(["a dog sleeps"])  # [[1, 4, 5, 3, 2]]
+    ```
+    """
+
+    def __init__(self, words):
+        words = [str(word) for word in words]
+        for word in words:
+            if word in SPECIAL_WORDS or tokenize(word) != [word]:
+                raise ValueError(
+                    f"{word!r} cannot be a word of a vocabulary: words are lower "
+                    "case, without punctuation and white space. Pass what "
+                    "`tokenize` returns."
+                )
+        if len(set(words)) != len(words):
+            twice = collections.Counter(words).most_common(1)[0][0]
+            raise ValueError(f"{twice!r} is listed twice. Give each word once.")
+        self.words = SPECIAL_WORDS + tuple(words)
+        self._ids = {word: i for i, word in enumerate(self.words)}
+
+    @classmethod
+    def fit(cls, captions, min_count=1):
+        """The vocabulary of the words that occur at least `min_count` times.
+
+        Args:
+            captions: training captions, an iterable of strings.
+            min_count: how often a word must occur to get an id of its own.
+
+        Raises:
+            ValueError: if no word is that frequent.
+        """
+        counts = collections.Counter(
+            word for caption in captions for word in tokenize(caption)
+        )
+        kept = [word for word, count in counts.items() if count >= min_count]
+        if not kept:
+            raise ValueError(
+                f"None of the {len(counts)} words of the captions occurs "
+                f"min_count={min_count} times. Lower min_count."
+            )
+        return cls(sorted(kept, key=lambda word: (-counts[word], word)))
+
+    def __len__(self):
+        return len(self.words)
+
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and self.words == other.words
+
+    def __hash__(self):
+        return hash(self.words)
+
+    def fingerprint(self):
+        """A hash over all words in order: two models agree on ids if equal."""
+        return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
+
+    def check(self, fingerprint, origin):
+        """Refuses weights that were trained with another vocabulary.
+
+        Args:
+            fingerprint: what `fingerprint()` gave when the weights were saved.
+            origin: where they come from, for the message.
+
+        Raises:
+            ValueError: if the words are not the same.
+        """
+        if fingerprint != self.fingerprint():
+            raise ValueError(
+                f"{origin} was trained with another vocabulary (fingerprint "
+                f"{fingerprint[:12]}, not {self.fingerprint()[:12]}): its ids mean "
+                "other words. Use the vocabulary saved beside it, or a new workdir."
+            )
+
+    def encode(self, captions, length=None):
+        """Captions as ids: `<start>`, the words, `<end>`, then padding.
+
+        Args:
+            captions: a sequence of N strings.
+            length: number of columns T; longer captions are cut and keep their
+                `<end>`. By default what the longest caption needs.
+
+        Returns:
+            int32 array `[N, T]`.
+        """
+        rows = [[self._ids.get(w, UNKNOWN) for w in tokenize(c)] for c in captions]
+        if length is None:
+            length = 2 + max((len(row) for row in rows), default=0)
+        if length < 2:
+            raise ValueError(f"length={length} has no room for <start> and <end>.")
+        ids = np.full([len(rows), length], PAD, np.int32)
+        for i, row in enumerate(rows):
+            row = [START, *row[: length - 2], END]
+            ids[i, : len(row)] = row
+        return ids
+
+    def decode(self, ids):
+        """Ids as text: everything up to the first `<end>` or `<pad>`.
+
+        Args:
+            ids: integers `[..., T]`, with or without `<start>` in front.
+
+        Returns:
+            A string for one row of ids, else nested lists of strings.
+        """
+        ids = np.asarray(ids)
+        if ids.ndim > 1:
+            return [self.decode(row) for row in ids]
+        words = []
+        for i in ids:
+            if i in (END, PAD):
+                break
+            if i != START:
+                words.append(self.words[i])
+        return " ".join(words)
+
+    def decode_in_graph(self, ids):
+        """`decode` as TensorFlow operations, for use inside an exported graph.
+
+        Args:
+            ids: integer tensor `[..., T]`.
+
+        Returns:
+            String tensor `[...]`.
+        """
+        stop = tf.cast((ids == END) | (ids == PAD), tf.int32)
+        shown = (tf.cumsum(stop, axis=-1) == 0) & (ids != START)
+        words = tf.gather(tf.constant([" " + word for word in self.words]), ids)
+        words = tf.where(shown, words, "")
+        return tf.strings.strip(tf.strings.reduce_join(words, axis=-1))
+
+    def save(self, path):
+        """Writes the words to a JSON file, whole or not at all."""
+        temporary = f"{path}.{os.getpid()}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(self.get_config(), file, ensure_ascii=False, indent=0)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: if the file is not a saved vocabulary.
+        """
+        with open(path, encoding="utf-8") as file:
+            try:
+                return cls(json.load(file)["words"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path} is not a saved vocabulary ({error}). Fit and save it "
+                    "again from the training captions."
+                ) from error
+
+    def get_config(self):
+        return {"words": list(self.words[len(SPECIAL_WORDS) :])}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def tokenize(caption):
+    """The words of a caption: lower case, ASCII punctuation removed."""
+    return caption.lower().translate(_NO_PUNCTUATION).split()

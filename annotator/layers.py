@@ -1,0 +1,17 @@
+"""Registers every layer of this package with Keras, for `.keras` files in scripts.
+
+`import annotator.layers` is all that `keras.saving.load_model` needs.
+"""
+
+from annotator import backbone, captioner, images
+from annotator.tagger import nearest_neighbours, top_tags, vlad, word_scores
+
+__all__ = [
+    "backbone",
+    "captioner",
+    "images",
+    "nearest_neighbours",
+    "top_tags",
+    "vlad",
+    "word_scores",
+]

@@ -1,0 +1,146 @@
+"""How fast do image files become stored feature maps, in which precision?
+
+    python benchmarks/features.py
+    python benchmarks/features.py --dataset=corel5k --data_dir=DIR --backbone=resnet50
+
+times `annotator.features.extract` as `train.py` calls it, from the files to a finished
+and verified cache, in float32 and in the precision that `auto` chooses here. The two
+take turns, each time with a new cache. Without `--images` or `--dataset` it draws
+JPEG files of Corel5k's size.
+"""
+
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+
+import numpy as np
+from absl import app, flags
+from PIL import Image, ImageFilter
+
+flags.DEFINE_string("images", None, "Folder of image files.")
+flags.DEFINE_string("dataset", None, "Or a data set of train.py.")
+flags.DEFINE_string("split", "train", "Its split.")
+flags.DEFINE_string("data_dir", None, "Its folder.")
+flags.DEFINE_string("backbone", "vgg16", "A network of keras.applications.")
+flags.DEFINE_string("backbone_weights", "random", "imagenet, random or a file's path.")
+flags.DEFINE_string("tap", None, "Layer to store (default: the network's).")
+flags.DEFINE_integer("size", 224, "Side of the network's input in pixels.")
+flags.DEFINE_integer("batch_size", 32, "Images per forward pass.")
+flags.DEFINE_integer("limit", 128, "Images per measurement.", lower_bound=1)
+flags.DEFINE_integer("rounds", 3, "Measurements of each precision.", lower_bound=1)
+
+FLAGS = flags.FLAGS
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from annotator import backbone as backbones
+
+    automatic = backbones.resolve_precision("auto")
+    precisions = dict.fromkeys([automatic, "float32"])
+    networks = {
+        precision: backbones.build_backbone(
+            FLAGS.backbone, FLAGS.tap, FLAGS.backbone_weights, precision
+        )
+        for precision in precisions
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        images = image_source(pathlib.Path(folder))
+        warm_up = images.select(range(min(len(images), FLAGS.batch_size)))
+        for network in networks.values():
+            seconds_of(network, warm_up)
+        rates = {precision: [] for precision in networks}
+        for _ in range(FLAGS.rounds):
+            for precision, network in networks.items():
+                rates[precision].append(len(images) / seconds_of(network, images))
+    (tap,) = networks["float32"].output
+    print(
+        f"\n{FLAGS.backbone} {tap}, {FLAGS.size} x {FLAGS.size} pixels, {len(images)} "
+        f"images, {cpu()}\n\n{'precision':12}{'images/s':>10}   each round"
+    )
+    for precision, each in rates.items():
+        rounds = " ".join(f"{rate:.1f}" for rate in each)
+        print(f"{precision:12}{statistics.median(each):10.2f}   {rounds}")
+    if automatic == "float32":
+        print("\nauto is float32: this machine has no native bfloat16")
+    else:
+        medians = {name: statistics.median(each) for name, each in rates.items()}
+        ratio = medians[automatic] / medians["float32"]
+        print(f"\nauto ({automatic}) to float32: {ratio:.2f} times as fast")
+
+
+def image_source(folder):
+    """The first `--limit` images of what the flags name, else drawn ones."""
+    from annotator import datasets
+    from annotator.datasets.image_files import EXTENSIONS, ImageFiles
+
+    if FLAGS.dataset:
+        images = datasets.load(FLAGS.dataset, FLAGS.split, data_dir=FLAGS.data_dir)
+        return images.select(range(min(len(images), FLAGS.limit)))
+    if FLAGS.images:
+        files = pathlib.Path(FLAGS.images).rglob("*")
+        paths = sorted(path for path in files if path.suffix.lower() in EXTENSIONS)
+        if not paths:
+            raise app.UsageError(f"No image files below {FLAGS.images}.")
+    else:
+        paths = draw_photographs(folder)
+    paths = paths[: FLAGS.limit]
+    return datasets.AnnotatedImages(
+        "benchmark", "images", tuple(map(str, paths)), ImageFiles(paths)
+    )
+
+
+def draw_photographs(folder):
+    """JPEG files of 384 x 256 pixels with detail at several scales."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(FLAGS.limit):
+        layers = [
+            Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).resize(
+                (384, 256), Image.Resampling.BICUBIC
+            )
+            for size in ((4, 6), (32, 48), (256, 384))
+        ]
+        image = Image.blend(Image.blend(layers[0], layers[1], 0.3), layers[2], 0.15)
+        paths.append(folder / f"{number:05d}.jpg")
+        image.filter(ImageFilter.SMOOTH).save(paths[-1], quality=90)
+    return paths
+
+
+def seconds_of(network, images):
+    """Wall time from the files to a finished cache."""
+    from annotator import features
+    from annotator.images import Resize
+
+    (tap,) = network.output
+    with tempfile.TemporaryDirectory() as cache_dir:
+        start = time.perf_counter()
+        features.extract(
+            images,
+            Resize(FLAGS.size),
+            network,
+            tap,
+            cache_dir,
+            batch_size=FLAGS.batch_size,
+        )
+        return time.perf_counter() - start
+
+
+def cpu():
+    """The processor's name and what it knows of bfloat16, on Linux."""
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return f"{os.cpu_count()} cores"
+    (name, *_) = [x for x in text.splitlines() if x.startswith("model name")] or ["?"]
+    known = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
+    native = ", ".join(known) or "no bfloat16"
+    return f"{os.cpu_count()} cores of {name.partition(':')[2].strip()} ({native})"
+
+
+if __name__ == "__main__":
+    app.run(main)

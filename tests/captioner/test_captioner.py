@@ -1,0 +1,238 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator.captioner import (
+    BeamSearch,
+    Captioner,
+    CausalTextFeedback,
+    GreedySampler,
+    SoftDecoder,
+    StackedDecoder,
+    TextFeedback,
+    Vocabulary,
+)
+
+R, D, H = 4, 6, 16
+CAPTIONS = ["a dog runs", "a red cat sits on the dog", "the cat runs", "a dog sits"]
+SIZES = {"units": H, "attention_units": 7, "jit_compile": False}
+FEEDBACKS = {
+    "none": lambda: None,
+    "draft": lambda: TextFeedback(5, rounds=1, jit_compile=False),
+    "causal": lambda: CausalTextFeedback(5, rounds=1, jit_compile=False),
+}
+TWO_ROUNDS = {"two drafts": lambda: TextFeedback(5, rounds=2, jit_compile=False)}
+
+
+def build(feedback="none", soft=False, words=CAPTIONS, **kwargs):
+    keras.utils.set_random_seed(11)
+    vocabulary = Vocabulary.fit(words)
+    kind = SoftDecoder if soft else StackedDecoder
+    options = {} if soft else {"layers": 2}
+    captioner = Captioner(
+        vocabulary,
+        kind(len(vocabulary), **options, **SIZES),
+        {**FEEDBACKS, **TWO_ROUNDS}[feedback](),
+        sampler=BeamSearch(3, results=2, max_length=8),
+        **kwargs,
+    )
+    captioner.build((None, None, D))
+    for weight in captioner.trainable_weights:
+        weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
+    return captioner
+
+
+def some_regions(images=4):
+    rng = np.random.default_rng(12)
+    return tf.constant(rng.uniform(size=[images, R, D]), tf.float32)
+
+
+def some_tokens(captioner, length=9):
+    """Two captions an image."""
+    rows = captioner.vocabulary.encode(CAPTIONS + CAPTIONS[::-1], length)
+    return tf.constant(rows.reshape(4, 2, length))
+
+
+@pytest.mark.parametrize("feedback", [*FEEDBACKS, *TWO_ROUNDS])
+@pytest.mark.parametrize("soft", [False, True])
+def test_generate_returns_text_and_attention(feedback, soft):
+    captioner = build(feedback, soft)
+    generate = tf.function(lambda r: captioner.generate(r, return_attention=True))
+    found = generate(some_regions())
+    assert found["tokens"].shape == (4, 10)
+    assert found["n_best_tokens"].shape == (4, 2, 10)
+    assert found["attention"].shape == (4, 9, 1, R)
+    np.testing.assert_allclose(tf.reduce_sum(found["attention"], -1), 1, atol=1e-5)
+    for text, ids in zip(found["captions"], found["tokens"], strict=True):
+        assert text.numpy().decode() == captioner.vocabulary.decode(ids) != ""
+    np.testing.assert_array_equal(found["n_best_scores"][:, 0], found["scores"])
+    assert np.all(found["n_best_scores"][:, 0] >= found["n_best_scores"][:, 1])
+    if "draft" in feedback:
+        rounds = captioner.feedback.rounds
+        assert found["drafts"].shape == (4, rounds)
+        assert found["region_weights"].shape == (4, rounds, R)
+        assert found["draft_attention"].shape == (4, rounds, 9, 1, R)
+        drafts = captioner.draft(some_regions())
+        np.testing.assert_array_equal(found["draft_tokens"], drafts)
+    if feedback == "causal":
+        assert found["region_weights"].shape == (4, 9, R)
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+@pytest.mark.parametrize("soft", [False, True])
+def test_scores_are_those_of_the_loss(feedback, soft):
+    """Decoding word by word and the training path agree on the found captions."""
+    captioner, regions = build(feedback, soft), some_regions()
+    captioner.decoder.output_projection.bias.assign_add(3 * tf.one_hot(2, 12))
+    found = captioner.generate(regions, BeamSearch(3, 0.0, max_length=20))
+    assert np.all(np.asarray(found["tokens"])[:, -1] == 0), "not cut off"
+    draft = captioner.draft(regions)
+    for i in range(4):
+        one = slice(i, i + 1)
+        sums = captioner.caption_loss(
+            regions[one], found["tokens"][one, None], draft[one], training=False
+        )
+        np.testing.assert_allclose(-sums["loss"], found["scores"][i], rtol=1e-4)
+
+
+def test_the_loss_is_the_cross_entropy_of_real_words():
+    captioner, regions = build(), some_regions()
+    tokens = some_tokens(captioner)
+    sums = captioner.caption_loss(regions, tokens, training=False)
+    rms = np.sqrt(np.mean(np.square(regions), axis=(1, 2), keepdims=True))
+    logits = captioner.decoder(regions / rms, tokens[..., :-1])
+    log_probs = tf.nn.log_softmax(logits).numpy()
+    want, count = 0.0, 0
+    for b, c, t in np.ndindex(4, 2, tokens.shape[-1] - 1):
+        word = int(tokens[b, c, t + 1])
+        if word:
+            want, count = want - log_probs[b, c, t, word], count + 1
+    np.testing.assert_allclose(sums["loss"], want, rtol=1e-5)
+    assert sums["tokens"] == count == 2 * sum(1 + len(c.split()) for c in CAPTIONS)
+    smoothed = captioner.caption_loss(
+        regions, tokens, label_smoothing=0.1, training=False
+    )
+    uniform = -log_probs.mean(-1)[np.asarray(tokens[..., 1:]) != 0].sum()
+    np.testing.assert_allclose(smoothed["loss"], 0.9 * want + 0.1 * uniform, rtol=1e-5)
+    np.testing.assert_allclose(smoothed["cross_entropy"], want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_padding_of_captions_and_regions_changes_nothing(feedback):
+    captioner, regions = build(feedback), some_regions()
+    tokens, draft = some_tokens(captioner), captioner.draft(some_regions())
+    options = {"attention_regularizer": 0.5, "training": False}
+    want = captioner.caption_loss(regions, tokens, draft, **options)
+    more = tf.pad(tokens, [[0, 0], [0, 1], [0, 3]])
+    padded = tf.pad(regions, [[0, 0], [0, 2], [0, 0]], constant_values=7.0)
+    mask = tf.constant([[True] * R + [False] * 2] * 4)
+    got = captioner.caption_loss(padded, more, draft, mask, **options)
+    for name in want:
+        np.testing.assert_allclose(got[name], want[name], rtol=1e-4)
+    found = captioner.generate(padded, region_mask=mask)
+    np.testing.assert_array_equal(
+        found["tokens"], captioner.generate(regions)["tokens"]
+    )
+
+
+def test_the_attention_regularizer_by_hand():
+    captioner, regions = build(), some_regions()
+    tokens = some_tokens(captioner)
+    plain = captioner.caption_loss(regions, tokens, training=False)
+    regular = captioner.caption_loss(
+        regions, tokens, attention_regularizer=2.0, training=False
+    )
+    rms = np.sqrt(np.mean(np.square(regions), axis=(1, 2), keepdims=True))
+    _, attention = captioner.decoder(
+        regions / rms, tokens[..., :-1], return_attention=True
+    )
+    real = (tokens[..., 1:] != 0).numpy()
+    want = 0.0
+    for b, c in np.ndindex(4, 2):
+        given = attention.numpy()[b, c, real[b, c], 0].sum(0)
+        want += np.square(given - real[b, c].sum() / R).sum()
+    np.testing.assert_allclose(regular["loss"] - plain["loss"], 2 * want, rtol=1e-4)
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_it_learns_to_tell_images_apart(feedback):
+    captioner, regions = build(feedback), some_regions()
+    tokens = tf.constant(captioner.vocabulary.encode(CAPTIONS))[:, None]
+    optimizer = keras.optimizers.Adam(0.02)
+    variables = captioner.trainable_variables
+
+    @tf.function
+    def step(draft):
+        with tf.GradientTape() as tape:
+            sums = captioner.caption_loss(regions, tokens, draft)
+            loss = sums["loss"] / sums["tokens"]
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    draft = tf.function(captioner.draft)
+    for i in range(80):
+        if i % 10 == 0:
+            drafts = draft(regions)
+        step(drafts)
+    generate = tf.function(captioner.generate)
+    for sampler in (captioner.sampler, GreedySampler(8)):
+        found = generate(regions, sampler)
+        assert [t.decode() for t in found["captions"].numpy()] == CAPTIONS
+
+
+def test_missing_drafts_are_refused():
+    captioner = build("two drafts")
+    with pytest.raises(ValueError, match="2 rounds of feedback need drafts"):
+        captioner.caption_loss(some_regions(), some_tokens(captioner))
+
+
+def test_a_decoder_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="12 words, the vocabulary 5"):
+        Captioner(Vocabulary(["a"]), StackedDecoder(12, layers=2))
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_saved_file_writes_the_same_captions(feedback, tmp_path):
+    captioner, regions = build(feedback), some_regions()
+    captioner.save(tmp_path / "captioner.keras")
+    loaded = keras.saving.load_model(tmp_path / "captioner.keras")
+    assert loaded.vocabulary == captioner.vocabulary
+    assert vars(loaded.sampler) == vars(captioner.sampler)
+    want = captioner.generate(regions, return_attention=True)
+    got = loaded.generate(regions, return_attention=True)
+    for name in want:
+        np.testing.assert_array_equal(got[name], want[name])
+    predicted = loaded.predict(regions, verbose=0)
+    np.testing.assert_array_equal(predicted["tokens"], want["tokens"])
+
+
+def test_weights_of_another_vocabulary_are_refused(tmp_path):
+    build().save_weights(tmp_path / "captioner.weights.h5")
+    other = build(words=[c.replace("dog", "cow") for c in CAPTIONS])
+    with pytest.raises(ValueError, match="another vocabulary"):
+        other.load_weights(tmp_path / "captioner.weights.h5")
+
+
+def test_saved_model_without_xla(tmp_path):
+    captioner, regions = build("draft"), some_regions()
+    captioner.set_jit_compile(True)
+    captioner.set_jit_compile(False)
+    assert not captioner.decoder.attentions[0].jit_compile
+    assert not captioner.feedback.joint.jit_compile
+    module = tf.Module()
+    module.captioner = captioner
+    module.serve = tf.function(
+        lambda r: captioner.generate(r),
+        input_signature=[tf.TensorSpec([None, R, D], tf.float32)],
+    )
+    tf.saved_model.save(module, tmp_path / "model")
+    functions = captioner_functions(module.serve)
+    assert not any("_XlaMustCompile" in function.attr for function in functions)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    want, got = captioner.generate(regions), loaded.serve(regions)
+    np.testing.assert_array_equal(got["captions"], want["captions"])
+    np.testing.assert_allclose(got["scores"], want["scores"], rtol=1e-5)
+
+
+def captioner_functions(function):
+    return function.get_concrete_function().graph.as_graph_def().library.function

@@ -1,0 +1,135 @@
+"""The captioner's run on a small folder: files, resuming, exports, refusals."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator import captioner_training, pipeline
+from annotator.training import train
+
+
+def weights(workdir):
+    model = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    return model.get_weights()
+
+
+def test_writes_its_files(captioner_run):
+    workdir, metrics, exports = captioner_run
+    assert {"bleu_1", "bleu_4", "meteor_dialect", "cider", "images"} <= set(metrics)
+    assert metrics["images"] == 6 and metrics["bleu_1"] > 0.3
+    captions = json.loads((workdir / "metrics/validation_captions.json").read_text())
+    assert [set(entry) for entry in captions] == [{"image_id", "caption"}] * 6
+    assert all(path.exists() for path in exports)
+    assert list((workdir / "logs" / "captioner").iterdir())
+    assert not {"<unk>", "<pad>"} & set(
+        " ".join(c["caption"] for c in captions).split()
+    )
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing may handle it."""
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9, 13])
+def test_killed_at_any_step_ends_with_the_same_weights(
+    steps, captioner_run, captioner_config, tmp_path, monkeypatch
+):
+    train_step = captioner_training._Trainer._train_step
+    dataset = captioner_training._Trainer._dataset
+
+    def dying_dataset(self, *args):
+        for batch in dataset(self, *args):
+            if int(self.step.numpy()) == steps:
+                raise Killed
+            yield batch
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(captioner_training._Trainer, "_dataset", dying_dataset)
+        train(captioner_config, tmp_path)
+    assert captioner_training._Trainer._train_step is train_step
+    metrics, _, _ = train(captioner_config, tmp_path)
+    assert metrics == captioner_run[1]
+    for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
+    workdir, _, (saved_model, keras_file) = captioner_run
+    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
+    expected = captioner_training.generate(captioner, split, 6)
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    served = tf.saved_model.load(saved_model).signatures["serving_default"](
+        image_bytes=tf.constant(encoded)
+    )
+    assert [text.decode() for text in served["captions"].numpy()] == expected
+    pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
+    predicted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
+    assert [text.decode() for text in predicted["captions"]] == expected
+    np.testing.assert_array_equal(predicted["scores"], served["scores"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rounds": 0},
+        {"rounds": 2, "layers": 3},
+        {"feedback": "causal"},
+        {"decoder": "soft"},
+        {"decoder": "hard", "rounds": 0},
+        {"decoder": "nic"},
+        {"decoder": "log_bilinear", "rounds": 0},
+        {"decoder": "brnn", "rounds": 0},
+        {"schedule": "paper", "learning_rate": 0.1, "attention_regularizer": 1.0},
+    ],
+)
+def test_other_captioners_and_settings(settings, captioner_config, tmp_path):
+    config = dataclasses.replace(captioner_config, epochs=1, **settings)
+    metrics, _, exports = train(config, tmp_path)
+    assert metrics["images"] == 6 and all(path.exists() for path in exports)
+
+
+def test_vocabulary_comes_from_training_captions_alone(captioner_run, image_folder):
+    words = json.loads((captioner_run[0] / "captioner/vocabulary.json").read_text())
+    assert set(words["words"]) == set(
+        "a wall of red green blue beside all over".split()
+    )
+
+
+def test_another_vocabulary_in_the_workdir_is_refused(captioner_config, tmp_path):
+    folder = tmp_path / "captioner"
+    folder.mkdir()
+    (folder / "vocabulary.json").write_text('{"words": ["other"]}')
+    with pytest.raises(ValueError, match="another vocabulary"):
+        train(captioner_config, tmp_path)
+
+
+def test_epochs_see_every_image_once_in_other_batches(captioner_config, captioner_run):
+    workdir = captioner_run[0]
+    split = pipeline.load_split(captioner_config, "captioner", "train", workdir)
+    vocabulary = captioner_training.Vocabulary.load(
+        workdir / "captioner" / "vocabulary.json"
+    )
+    trainer = captioner_training._Trainer(
+        captioner_config, workdir / "captioner", vocabulary, split, split
+    )
+    first, second = trainer._batches(0), trainer._batches(1)
+    for batches in (first, second):
+        assert sorted(np.concatenate(batches)) == list(range(24))
+    assert [list(b) for b in first] == [list(b) for b in trainer._batches(0)]
+    assert [list(b) for b in first] != [list(b) for b in second]
+
+
+def test_data_without_captions_is_refused(captioner_config, tmp_path, image_folder):
+    import shutil
+
+    folder = tmp_path / "images"
+    shutil.copytree(image_folder, folder)
+    (folder / "captions.csv").unlink()
+    config = dataclasses.replace(captioner_config, data_dir=str(folder))
+    with pytest.raises(ValueError, match="no captions"):
+        train(config, tmp_path / "run")

@@ -1,0 +1,156 @@
+"""`train.py` and `evaluate.py` as they are typed: answers, errors, files."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(*command, modules=None):
+    """Runs a program of the project; `modules` is a folder that shadows others."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environment.pop("ANNOTATOR_DATA", None)
+    if modules:
+        environment["PYTHONPATH"] = str(modules)
+    program, *arguments = map(str, command)
+    return subprocess.run(
+        [sys.executable, ROOT / program, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@pytest.fixture(scope="module")
+def no_tensorflow(tmp_path_factory):
+    """A folder whose `tensorflow` and `keras` fail to import."""
+    folder = tmp_path_factory.mktemp("modules")
+    for name in ("tensorflow", "keras"):
+        (folder / f"{name}.py").write_text("raise ImportError('a slow import')\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["train.py", "--help"], "--backbone_weights: imagenet, random or a file"),
+        (["evaluate.py", "--help"], "--workdir: The run's folder"),
+        (["train.py", "--colour=red"], "Unknown command line flag 'colour'"),
+        (["train.py", "--tagger=svm"], "one of <means|jec|2pknn>"),
+        (["train.py", "--precision=half"], "one of <auto|float32|bfloat16>"),
+        (["train.py", "--seed=one"], "--seed=one"),
+        (["train.py", "corel5k"], "Unexpected arguments: ['corel5k']"),
+        (["evaluate.py"], "--workdir must have a value"),
+        (["evaluate.py", "--workdir=w", "--splitt=test"], "'splitt'"),
+    ],
+)
+def test_help_and_wrong_flags_do_not_wait_for_tensorflow(
+    command, message, no_tensorflow
+):
+    result = run(*command, modules=no_tensorflow)
+    assert result.returncode == 1  # absl exits with 1 after --help as well
+    assert message in result.stdout + result.stderr
+    assert "a slow import" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [["train.py"], ["evaluate.py", "--workdir=w"]])
+def test_right_flags_do_import_tensorflow(command, no_tensorflow):
+    """What the test above relies on: the shadowing module is found."""
+    result = run(*command, modules=no_tensorflow)
+    assert result.returncode == 1 and "a slow import" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def train_command(image_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("command")
+    return [
+        "train.py",
+        "--task=tagger",
+        "--dataset=folder",
+        f"--data_dir={image_folder}",
+        f"--cache_dir={folder / 'cache'}",
+        f"--workdir={folder / 'run'}",
+        "--backbone_weights=random",
+        "--tap=block3_conv2",
+        "--precision=float32",
+        "--scales=16,32",
+        "--batch_size=8",
+        "--components=8",
+        "--codebook=4",
+        "--vlad=none",
+        "--top_k=2",
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(train_command):
+    """`(workdir, result)` of a training that was typed."""
+    result = run(*train_command)
+    assert result.returncode == 0, result.stderr
+    return pathlib.Path(flag(train_command, "workdir")), result
+
+
+def flag(command, name):
+    (value,) = [c.partition("=")[2] for c in command if c.startswith(f"--{name}=")]
+    return value
+
+
+def test_training_prints_scores_and_what_it_exported(trained):
+    workdir, result = trained
+    metrics = json.loads((workdir / "metrics" / "validation.json").read_text())
+    assert f"{100 * metrics['f1']:.2f}" in result.stdout
+    exported = result.stdout.split("exported:")[1].split()
+    assert exported and all(pathlib.Path(path).exists() for path in exported)
+    assert "image/s" in result.stderr  # progress
+
+
+def test_flags_become_the_settings_of_the_run(trained):
+    config = json.loads((trained[0] / "config.json").read_text())
+    expected = {"scales": [16, 32], "vlad": [], "components": 8, "seed": 0}
+    assert {name: config[name] for name in expected} == expected
+
+
+def test_evaluating_prints_a_table_in_percent_and_writes_fractions(trained):
+    workdir, _ = trained
+    result = run("evaluate.py", f"--workdir={workdir}", "--split=test", "--compare")
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((workdir / "metrics" / "test.json").read_text())
+    assert metrics["images"] == 6 and 0 < metrics["precision"] <= 1
+    (row,) = [line for line in result.stdout.splitlines() if "this run" in line]
+    names = ("precision", "recall", "f1")
+    assert row.split()[-4:] == [
+        *(f"{100 * metrics[name]:.2f}" for name in names),
+        str(metrics["n_plus"]),
+    ]
+    with open(workdir / "metrics" / "test_words.csv", newline="") as file:
+        assert [row["word"] for row in csv.DictReader(file)] == ["blue", "green", "red"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--dataset=cifar", "Unknown data set 'cifar'; known: shapes, corel5k"),
+        ("--data_dir=nowhere", "No data directory nowhere"),
+        ("--backbone_weights=no.h5", "There is no weights file no.h5"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(change, message, train_command, tmp_path):
+    result = run(*train_command, f"--workdir={tmp_path}", change)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    (line,) = [x for x in result.stderr.splitlines() if x.startswith("error: ")]
+    assert message in line
+
+
+def test_evaluating_what_was_not_trained(tmp_path):
+    result = run("evaluate.py", f"--workdir={tmp_path}")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"error: {tmp_path} holds no run" in result.stderr
