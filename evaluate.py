@@ -14,6 +14,8 @@ flags.DEFINE_integer("pictures", 0, "Images to draw with what was said of them."
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from annotator.evaluation import evaluate

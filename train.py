@@ -85,6 +85,8 @@ _PLACES = ("workdir", "eval_split")
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from annotator.config import Config

@@ -96,12 +96,21 @@ def build_captioner(config, vocabulary):
     )
 
 
-def generate(captioner, split, batch_size, sampler=None):
-    """Captions of the images of a `pipeline.Split`, a list of N strings."""
-    caption = tf.function(
-        lambda regions: captioner.generate(regions, sampler)["captions"],
-        reduce_retracing=True,
+def caption_function(captioner):
+    """The graph from regions `[B, R, D]` to captions, string `[B]`."""
+    return tf.function(
+        lambda regions: captioner.generate(regions)["captions"], reduce_retracing=True
     )
+
+
+def generate(caption, split, batch_size):
+    """Captions of the images of a `pipeline.Split`, a list of N strings.
+
+    Args:
+        caption: From `caption_function`.
+        split: `pipeline.Split`.
+        batch_size: Images per batch.
+    """
     batches = tqdm.tqdm(
         split.regions(batch_size),
         "captioning",
@@ -137,6 +146,7 @@ class _Trainer:
         with self.strategy.scope():
             self.captioner = build_captioner(config, vocabulary)
             self.captioner.build((None, None, train.caches[0].shape[-1]))
+            self.captioner.standardize(*_channel_statistics(train, config.seed))
             self.optimizer = _optimizer(config, self.steps_per_epoch)
             self.optimizer.build(self.captioner.trainable_variables)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -151,7 +161,9 @@ class _Trainer:
             str(folder / "checkpoints"),
             max_to_keep=2,
         )
-        self.train_step = tf.function(self._train_step)
+        self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
+        self.caption = caption_function(self.captioner)
 
     def run(self, log_dir):
         """Trains to the last epoch or to the end of patience."""
@@ -209,7 +221,7 @@ class _Trainer:
 
     def _validate(self, epoch):
         """Scores decoded captions; keeps the weights if they are the best so far."""
-        captions = generate(self.captioner, self.validation, 64)
+        captions = generate(self.caption, self.validation, 64)
         references = self.validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
         if scores[self.config.select_by] is None:
@@ -278,14 +290,15 @@ class _Trainer:
             return None
         path = self.folder / f"drafts-{epoch}.npy"
         if not path.is_file():
-            draft = tf.function(self.captioner.draft, reduce_retracing=True)
             batches = tqdm.tqdm(
                 self.train.regions(128),
                 "drafting",
                 -(-len(self.train) // 128),
                 unit="batch",
             )
-            drafts = np.concatenate([draft(regions).numpy() for regions in batches])
+            drafts = np.concatenate(
+                [self.draft(regions).numpy() for regions in batches]
+            )
             with files.atomic_path(path) as temporary:
                 np.save(temporary, drafts, allow_pickle=False)
             for old in self.folder.glob("drafts-*.npy"):
@@ -360,6 +373,14 @@ def _encode(vocabulary, captions, max_length):
     for row, texts in enumerate(captions):
         tokens[row, : len(texts)] = vocabulary.encode(texts, max_length + 2)
     return tokens
+
+
+def _channel_statistics(train, seed, images=256):
+    """Mean and deviation `[D]` of the channels, over some of the training images."""
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(train.rows, min(images, len(train)), replace=False)
+    regions = train.caches[0].regions(np.sort(rows)).astype(np.float32)
+    return regions.mean(axis=(0, 1)), regions.std(axis=(0, 1))
 
 
 def _optimizer(config, steps_per_epoch):

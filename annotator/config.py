@@ -179,6 +179,11 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
             value = getattr(self, name)
             if value not in choices:
                 raise ValueError(f"--{name} must be one of {choices}, got {value!r}.")
+        unknown = set(self.vlad) - {"power", "intra", "l2"}
+        if unknown:
+            raise ValueError(
+                f"--vlad takes power, intra and l2, got {', '.join(sorted(unknown))}."
+            )
 
     @classmethod
     def load(cls, workdir):
@@ -207,7 +212,9 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
             ValueError: If another run, with other settings, is kept there.
         """
         path = pathlib.Path(workdir) / _FILE
-        if path.is_file():
+        # Settings that led nowhere, such as a wrong path, bind nobody.
+        begun = any((path.parent / task).is_dir() for task in ("tagger", "captioner"))
+        if begun and path.is_file():
             other = Config.load(workdir)
             differing = [
                 f"--{field.name}={getattr(other, field.name)}"
@@ -233,7 +240,8 @@ SHAPES = {
     "units": 192,
     "attention_units": 96,
     "dropout": 0.2,
-    "epochs": 12,
+    "epochs": 8,
+    "caption_batch": 16,
     "label_smoothing": 0.0,
     "learning_rate": 2e-3,
     "beams": 3,

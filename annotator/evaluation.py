@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tqdm
 
+import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import captioner_training, files, pictures, pipeline, published
 from annotator.config import Config
 from annotator.metrics import captions as caption_metrics
@@ -93,7 +94,8 @@ def _score_tags(config, workdir, name, split, compare):
 
 def _score_captions(config, workdir, name, split, compare):
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    captions = captioner_training.generate(captioner, split, 64)
+    caption = captioner_training.caption_function(captioner)
+    captions = captioner_training.generate(caption, split, 64)
     files.write_json(
         workdir / "metrics" / f"{name}_captions.json",
         [

@@ -7,7 +7,6 @@ one graph, so it needs neither this package nor the data it was trained on.
 import importlib.metadata
 import os
 import pathlib
-import shutil
 
 import keras
 import tensorflow as tf
@@ -92,8 +91,7 @@ def save(directory, name, model, views_model, resizes, manifest):
         [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")],
     )
     # A server polls the folder: only a whole version may bear a number.
-    temporary = folder.parent / f".{name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = folder.parent / f".{os.getpid()}.{name}"
     archive.write_out(str(temporary), verbose=False)
     facts = {**manifest, "versions": library_versions()}
     extra = temporary / "assets.extra"
@@ -105,6 +103,18 @@ def save(directory, name, model, views_model, resizes, manifest):
     with files.atomic_path(keras_file) as partial:
         model.save(partial)
     return saved_model, keras_file
+
+
+def latest(directory, name):
+    """`(saved_model, keras_file, manifest)` of the newest version, or `None`."""
+    folder = pathlib.Path(directory) / name
+    keras_file = folder.parent / f"{name}.keras"
+    version = max(_versions(folder), default=None)
+    if version is None or not keras_file.is_file():
+        return None
+    saved_model = folder / str(version)
+    manifest = saved_model / "assets.extra" / "annotator.json"
+    return saved_model, keras_file, files.read_json(manifest)
 
 
 def library_versions():

@@ -45,6 +45,7 @@ class FeatureCache:
     directory: pathlib.Path
     shape: tuple
     bad: dict
+    _rows: int
     _shards: tuple = dataclasses.field(repr=False)
 
     @classmethod
@@ -68,12 +69,13 @@ class FeatureCache:
 
     @classmethod
     def _from_manifest(cls, directory, manifest):
-        shards = tuple(_load(directory / shard["file"]) for shard in manifest["shards"])
+        rows = sum(shard["rows"] for shard in manifest["shards"])
+        shards = tuple(directory / shard["file"] for shard in manifest["shards"])
         bad = {int(row): reason for row, reason in manifest["bad"].items()}
-        return cls(directory, tuple(manifest["shape"]), bad, shards)
+        return cls(directory, tuple(manifest["shape"]), bad, rows, shards)
 
     def __len__(self):
-        return sum(map(len, self._shards))
+        return self._rows
 
     def gather(self, rows):
         """Maps of the given rows, in their order: float16 `[rows, h, w, channels]`."""
@@ -82,7 +84,8 @@ class FeatureCache:
         shard_of = rows // SHARD_ROWS
         for shard in np.unique(shard_of):
             here = shard_of == shard
-            maps[here] = self._shards[shard][rows[here] % SHARD_ROWS]
+            # Mapped anew each time: pages of a lasting map would count as memory.
+            maps[here] = _load(self._shards[shard])[rows[here] % SHARD_ROWS]
         return maps
 
     def regions(self, rows):
@@ -179,7 +182,7 @@ def extract(
 
 def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size):
     """Writes the shards that are missing, one by one."""
-    done = len(manifest["shards"]) * SHARD_ROWS
+    done = sum(shard["rows"] for shard in manifest["shards"])
     manifest["bad"] = {
         row: why for row, why in manifest["bad"].items() if int(row) < done
     }

@@ -1,9 +1,12 @@
 """Files that are whole or not there: written to a temporary name, then renamed."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
+import re
+import shutil
 
 
 @contextlib.contextmanager
@@ -27,6 +30,13 @@ def atomic_path(path):
             temporary.unlink()
 
 
+def remove_leftovers(folder):
+    """Removes what `atomic_path` and exports left when their process was killed."""
+    for path in pathlib.Path(folder).rglob(".*"):
+        if re.match(r"\.\d+\.", path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def write_text(path, text):
     """Writes UTF-8 text atomically."""
     with atomic_path(path) as temporary:
@@ -48,3 +58,8 @@ def read_json(path):
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a JSON file: {error}") from error
+
+
+def sha256(path):
+    """SHA-256 of a file's content, as hex."""
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

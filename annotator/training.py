@@ -39,6 +39,7 @@ def train(config, workdir, eval_split="validation"):
     )
     workdir = pathlib.Path(workdir)
     config.claim(workdir)
+    files.remove_leftovers(workdir)
     exports = []
     for task, train_task, export_task in (
         ("tagger", train_tagger, export_tagger),
@@ -47,7 +48,11 @@ def train(config, workdir, eval_split="validation"):
         if config.task in (task, "all"):
             keras.utils.set_random_seed(config.seed)
             train_task(config, workdir)
-            exports += export_task(config, workdir)
+            trained = files.sha256(workdir / task / f"{task}.keras")
+            exported = export.latest(workdir / "export", task)
+            if exported is None or exported[2]["trained"] != trained:
+                exported = export_task(config, workdir)
+            exports += exported[:2]
     metrics, table = evaluation.evaluate(workdir, eval_split)
     writer = tf.summary.create_file_writer(str(workdir / "logs" / eval_split))
     with writer.as_default(step=0):
@@ -78,5 +83,9 @@ def _export(config, workdir, task, head, **facts):
     resizes = pipeline.build_resizes(config, task)
     backbone = pipeline.build_backbone(config, task)
     model, views_model = export.image_model(backbone, resizes, head, task)
-    manifest = {"config": dataclasses.asdict(config), **facts}
+    manifest = {
+        "config": dataclasses.asdict(config),
+        "trained": files.sha256(workdir / task / f"{task}.keras"),
+        **facts,
+    }
     return export.save(workdir / "export", task, model, views_model, resizes, manifest)

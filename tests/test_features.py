@@ -90,6 +90,25 @@ def test_continues_where_it_was_killed(
     )
 
 
+def test_continues_when_killed_before_the_cache_is_called_finished(
+    annotated, backbone, tmp_path, monkeypatch
+):
+    write_json = features.files.write_json
+
+    def write_or_die(path, manifest):
+        if manifest["finished"]:
+            raise Killed
+        write_json(path, manifest)
+
+    # The last shard is not a full one.
+    rows = annotated.select(range(20))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(features.files, "write_json", write_or_die)
+        extract(rows, backbone, tmp_path)
+    cache = extract(rows, backbone, tmp_path)
+    assert len(features.FeatureCache.open(cache.directory)) == 20
+
+
 def test_finished_cache_runs_nothing(annotated, backbone, tmp_path, monkeypatch):
     extract(annotated, backbone, tmp_path)
     monkeypatch.setattr(features, "_complete", None)
@@ -102,7 +121,7 @@ def test_altered_shard_is_found_and_made_anew(damage, annotated, backbone, tmp_p
     expected = cache.gather(range(24))
     shard = cache.directory / "shard-00001.npy"
     content = bytearray(shard.read_bytes())
-    shard.unlink()  # the cache still maps the old file
+    shard.unlink()
     if damage == "flip a bit":
         content[-7] ^= 1
         shard.write_bytes(content)

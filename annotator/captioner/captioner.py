@@ -22,9 +22,6 @@ class Captioner(keras.Model):
         sampler: how captions are decoded; `BeamSearch()` by default.
         draft_sampler: how the drafts for the feedback are decoded;
             `GreedySampler()` by default.
-        normalize: whether the regions of an image are divided by their root mean
-            square, since feature maps of different networks differ by orders of
-            magnitude.
         plain_rate: share of the training images that skip the feedback. The drafts
             are decoded without feedback, so the decoder must keep that skill.
         seed: of the choice of these images.
@@ -44,7 +41,6 @@ class Captioner(keras.Model):
         feedback=None,
         sampler=None,
         draft_sampler=None,
-        normalize=True,
         plain_rate=0.5,
         seed=0,
         **kwargs,
@@ -65,16 +61,38 @@ class Captioner(keras.Model):
         self.feedback = feedback
         self.sampler = sampler or BeamSearch()
         self.draft_sampler = draft_sampler or GreedySampler(self.sampler.max_length)
-        self.normalize = normalize
         self.plain_rate = plain_rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, regions_shape):
-        self.decoder.build(regions_shape)
-        if self.feedback is not None:
+        self.regions_shape = tuple(regions_shape)
+        fixed = {"shape": regions_shape[-1:], "trainable": False, "dtype": "float32"}
+        self.region_mean = self.add_weight(
+            initializer="zeros", name="region_mean", **fixed
+        )
+        self.region_deviation = self.add_weight(
+            initializer="ones", name="region_deviation", **fixed
+        )
+        # Parts that come from a file are built already.
+        if not self.decoder.built:
+            self.decoder.build(regions_shape)
+        if self.feedback is not None and not self.feedback.built:
             self.feedback.build((None, None, self.decoder.units), regions_shape)
         self.built = True
+
+    def standardize(self, mean, deviation):
+        """Sets what is taken off the channels of regions, and what they are divided by.
+
+        Feature maps of different networks differ by orders of magnitude, and channels
+        of one network as well; what all images share tells none of them apart.
+
+        Args:
+            mean: `[D]`, of the training regions.
+            deviation: `[D]`; a channel that never varies (0) is only centred.
+        """
+        self.region_mean.assign(mean)
+        self.region_deviation.assign(np.where(np.asarray(deviation) > 0, deviation, 1))
 
     def call(self, regions, region_mask=None):
         return self.generate(regions, region_mask=region_mask)
@@ -232,17 +250,8 @@ class Captioner(keras.Model):
 
     def _prepare(self, regions, region_mask):
         regions = tf.convert_to_tensor(regions)
-        if self.normalize:
-            regions = tf.cast(regions, tf.float32)
-            squares = tf.reduce_mean(tf.square(regions), axis=-1)  # [B, R]
-            shares = (
-                tf.ones_like(squares)
-                if region_mask is None
-                else tf.cast(region_mask, tf.float32)
-            )
-            mean = tf.reduce_sum(squares * shares, axis=1)
-            mean /= tf.maximum(tf.reduce_sum(shares, axis=1), 1.0)
-            regions *= tf.math.rsqrt(tf.maximum(mean, 1e-12))[:, None, None]
+        regions = tf.cast(regions, tf.float32) - self.region_mean
+        regions /= self.region_deviation
         return self.decoder.prepare(regions, region_mask)
 
     def _refine_by_own_drafts(self, prepared, return_attention=False):
@@ -317,7 +326,15 @@ class Captioner(keras.Model):
         with scope:
             yield
 
+    def get_build_config(self):
+        return {"regions_shape": self.regions_shape}
+
+    def build_from_config(self, config):
+        self.build(config["regions_shape"])
+
     def save_own_variables(self, store):
+        store["region_mean"] = self.region_mean.numpy()
+        store["region_deviation"] = self.region_deviation.numpy()
         store["vocabulary"] = np.frombuffer(
             bytes.fromhex(self.vocabulary.fingerprint()), np.uint8
         )
@@ -325,6 +342,8 @@ class Captioner(keras.Model):
     def load_own_variables(self, store):
         fingerprint = np.asarray(store["vocabulary"]).tobytes().hex()
         self.vocabulary.check(fingerprint, "The file of weights")
+        self.region_mean.assign(store["region_mean"])
+        self.region_deviation.assign(store["region_deviation"])
 
     def get_config(self):
         parts = {
@@ -338,7 +357,6 @@ class Captioner(keras.Model):
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()},
-            "normalize": self.normalize,
             "plain_rate": self.plain_rate,
             "seed": self.seed,
         }

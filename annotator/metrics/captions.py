@@ -116,7 +116,8 @@ def score_captions(
     ):
         if values is None:
             scores[name], missing[name] = None, why
-            logging.warning("No %s: %s", name, why)
+            if (name, meteor) != ("meteor", "none"):
+                logging.warning("No %s: %s", name, why)
         else:
             scores[name], per_image[name] = values
     scores = {

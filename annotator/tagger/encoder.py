@@ -36,12 +36,12 @@ def fit_encoder(descriptors, components, codebook_size, seed=0):
         descriptors: float32 `[N, D]`, from `sample_descriptors`.
         components: PCA dimensions n.
         codebook_size: Visual words m.
-        seed: Seed of PCA and k-means.
+        seed: Seed of k-means.
 
     Returns:
         Dict of float32 arrays: `kernel` `[D, n]`, `bias` `[n]`, `codebook` `[m, n]`.
     """
-    kernel, bias = fit_projection(descriptors, components, seed)
+    kernel, bias = fit_projection(descriptors, components)
     codebook = fit_codebook(descriptors @ kernel + bias, codebook_size, seed)
     return {"kernel": kernel, "bias": bias, "codebook": codebook}
 

@@ -5,14 +5,15 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+_BLOCK = 4096  # rows per step: StandardScaler copies what it is given to float64
 
-def fit_projection(descriptors, components, seed=0):
+
+def fit_projection(descriptors, components):
     """Fits standardisation and PCA, and folds both into one affine map.
 
     Args:
         descriptors: float `[N, D]`, a sample of training descriptors.
         components: Number of principal components n, at most `min(N, D)`.
-        seed: Seed of the randomised solver, where scikit-learn chooses it.
 
     Returns:
         `(kernel, bias)`, float32 `[D, n]` and `[n]`: the projection of `x` is
@@ -30,8 +31,12 @@ def fit_projection(descriptors, components, seed=0):
             f"components must be between 1 and {limit} for descriptors of shape "
             f"{descriptors.shape}, got {components}."
         )
-    scaler = StandardScaler().fit(descriptors)
-    pca = PCA(components, random_state=seed).fit(scaler.transform(descriptors))
+    scaler = StandardScaler()
+    for start in range(0, len(descriptors), _BLOCK):
+        scaler.partial_fit(descriptors[start : start + _BLOCK])
+    # Exact, and the fastest where descriptors outnumber their dimensions.
+    solver = "covariance_eigh" if len(descriptors) > descriptors.shape[1] else "full"
+    pca = PCA(components, svd_solver=solver).fit(scaler.transform(descriptors))
     kernel = pca.components_.T / scaler.scale_[:, None]
     bias = -(scaler.mean_ @ kernel) - pca.mean_ @ pca.components_.T
     return kernel.astype(np.float32), bias.astype(np.float32)
