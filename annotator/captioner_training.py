@@ -153,7 +153,8 @@ class _Trainer:
         self.history = tf.Variable("[]", trainable=False)
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
-                captioner=self.captioner,
+                # Weights, and the states of all seeds, which Keras would leave out.
+                captioner=[variable.value for variable in self.captioner.variables],
                 optimizer=self.optimizer,
                 step=self.step,
                 history=self.history,

@@ -100,8 +100,7 @@ def test_the_loss_is_the_cross_entropy_of_real_words():
     captioner, regions = build(), some_regions()
     tokens = some_tokens(captioner)
     sums = captioner.caption_loss(regions, tokens, training=False)
-    rms = np.sqrt(np.mean(np.square(regions), axis=(1, 2), keepdims=True))
-    logits = captioner.decoder(regions / rms, tokens[..., :-1])
+    logits = captioner.decoder(regions, tokens[..., :-1])
     log_probs = tf.nn.log_softmax(logits).numpy()
     want, count = 0.0, 0
     for b, c, t in np.ndindex(4, 2, tokens.shape[-1] - 1):
@@ -136,6 +135,22 @@ def test_padding_of_captions_and_regions_changes_nothing(feedback):
     )
 
 
+def test_standardized_regions_give_what_plain_ones_gave(tmp_path):
+    captioner, regions = build(), some_regions()
+    tokens = some_tokens(captioner)
+    expected = captioner.caption_loss(regions, tokens, training=False)["loss"]
+    mean, deviation = np.linspace(-2, 3, D), np.linspace(0.5, 4, D)
+    deviation[1] = 0.0  # a channel that never varies is only centred
+    captioner.standardize(mean, deviation)
+    moved = regions * np.where(deviation > 0, deviation, 1) + mean
+    loss = captioner.caption_loss(moved, tokens, training=False)["loss"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    captioner.save(tmp_path / "c.keras")
+    copy = keras.saving.load_model(tmp_path / "c.keras")
+    np.testing.assert_array_equal(copy.region_mean, captioner.region_mean)
+    np.testing.assert_array_equal(copy.region_deviation, captioner.region_deviation)
+
+
 def test_the_attention_regularizer_by_hand():
     captioner, regions = build(), some_regions()
     tokens = some_tokens(captioner)
@@ -143,10 +158,7 @@ def test_the_attention_regularizer_by_hand():
     regular = captioner.caption_loss(
         regions, tokens, attention_regularizer=2.0, training=False
     )
-    rms = np.sqrt(np.mean(np.square(regions), axis=(1, 2), keepdims=True))
-    _, attention = captioner.decoder(
-        regions / rms, tokens[..., :-1], return_attention=True
-    )
+    _, attention = captioner.decoder(regions, tokens[..., :-1], return_attention=True)
     real = (tokens[..., 1:] != 0).numpy()
     want = 0.0
     for b, c in np.ndindex(4, 2):
