@@ -7,7 +7,7 @@ import numpy as np
 import tqdm
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
-from annotator import captioner_training, files, pictures, pipeline, published
+from annotator import captioner_loop, files, pictures, pipeline, published
 from annotator.config import Config
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import tags as tag_metrics
@@ -94,8 +94,8 @@ def _score_tags(config, workdir, name, split, compare):
 
 def _score_captions(config, workdir, name, split, compare):
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    caption = captioner_training.caption_function(captioner)
-    captions = captioner_training.generate(caption, split, 64)
+    caption = captioner_loop.caption_function(captioner)
+    captions = captioner_loop.generate(caption, split, 64)
     files.write_json(
         workdir / "metrics" / f"{name}_captions.json",
         [

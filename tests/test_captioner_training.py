@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator import captioner_training, pipeline
+from annotator import captioner_loop, captioner_training, pipeline
 from annotator.training import train
 
 
@@ -40,8 +40,8 @@ class Killed(BaseException):
 def test_killed_at_any_step_ends_with_the_same_weights(
     steps, captioner_run, captioner_config, tmp_path, monkeypatch
 ):
-    train_step = captioner_training._Trainer._train_step
-    dataset = captioner_training._Trainer._dataset
+    train_step = captioner_loop.CaptionerTrainer._train_step
+    dataset = captioner_loop.CaptionerTrainer._dataset
 
     def dying_dataset(self, *args):
         for batch in dataset(self, *args):
@@ -50,9 +50,9 @@ def test_killed_at_any_step_ends_with_the_same_weights(
             yield batch
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(captioner_training._Trainer, "_dataset", dying_dataset)
+        patch.setattr(captioner_loop.CaptionerTrainer, "_dataset", dying_dataset)
         train(captioner_config, tmp_path)
-    assert captioner_training._Trainer._train_step is train_step
+    assert captioner_loop.CaptionerTrainer._train_step is train_step
     metrics, _, _ = train(captioner_config, tmp_path)
     assert metrics == captioner_run[1]
     for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
@@ -63,8 +63,8 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     workdir, _, (saved_model, keras_file) = captioner_run
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
     split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
-    caption = captioner_training.caption_function(captioner)
-    expected = captioner_training.generate(caption, split, 6)
+    caption = captioner_loop.caption_function(captioner)
+    expected = captioner_loop.generate(caption, split, 6)
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
@@ -123,8 +123,12 @@ def test_epochs_see_every_image_once_in_other_batches(captioner_config, captione
     vocabulary = captioner_training.Vocabulary.load(
         workdir / "captioner" / "vocabulary.json"
     )
-    trainer = captioner_training._Trainer(
-        captioner_config, workdir / "captioner", vocabulary, split, split
+    trainer = captioner_loop.CaptionerTrainer(
+        captioner_config,
+        workdir / "captioner",
+        captioner_training.build_captioner(captioner_config, vocabulary),
+        split,
+        split,
     )
     first, second = trainer._batches(0), trainer._batches(1)
     for batches in (first, second):
