@@ -21,6 +21,7 @@ setuptools.setup(
         "importlib_resources",  # tensorflow-datasets imports it without declaring it
         # Python 3.10's last releases that go together: pip finds no way to them itself.
         "array_record<0.8.2; python_version < '3.11'",
+        "etils<1.14; python_version < '3.11'",
         "protobuf>=6.31.1,<6.33; python_version < '3.11'",
         "numpy>=2.0,<3",
         "scipy>=1.11",

@@ -23,7 +23,7 @@ class Whitening:
 
     Attributes:
         mean: float64 `[d]`.
-        factor: float32 `[d, d]`, lower Cholesky factor of S.
+        factor: float64 `[d, d]`, lower Cholesky factor of S.
         rows: Number of vectors that mean and covariance were taken from.
 
     Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieval:
@@ -49,9 +49,10 @@ class Whitening:
             raise ValueError(f"shrinkage must be positive, got {shrinkage}.")
         mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in _blocks(vectors))
         mean /= len(vectors)
-        covariance = np.zeros((len(mean), len(mean)), np.float32)
+        # Double precision: the smallest eigenvalues decide most about the inverse.
+        covariance = np.zeros((len(mean), len(mean)))
         for _, block in _blocks(vectors):
-            centred = (block - mean).astype(np.float32)
+            centred = block - mean
             covariance += centred.T @ centred
         covariance /= len(vectors)
         trace = float(np.trace(covariance))
@@ -62,8 +63,8 @@ class Whitening:
         return cls(mean, factor, len(vectors))
 
     def apply(self, vectors):
-        """Whitened vectors: float32 `[B, d]`."""
-        centred = (vectors - self.mean).astype(np.float32)
+        """Whitened vectors: float64 `[B, d]`."""
+        centred = vectors - self.mean
         return scipy.linalg.solve_triangular(self.factor, centred.T, lower=True).T
 
 
