@@ -48,7 +48,7 @@ def test_killed_runs_end_with_the_same_numbers(many_images, tmp_path):
         "--codebook=4",
     ]
     result = subprocess.run(
-        [sys.executable, SCRIPT, f"--workdir={tmp_path / 'runs'}", "--kills=2"]
+        [sys.executable, SCRIPT, f"--workdir={tmp_path / 'runs'}", "--kills=4"]
         + ["--seed=1", "--", *train_flags],
         capture_output=True,
         text=True,
