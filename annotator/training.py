@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from annotator import backbone as backbones
 from annotator import evaluation, export, files, pipeline
+from annotator.captioner import CaptionDetails
 from annotator.captioner_training import train_captioner
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger_training import train_tagger
@@ -68,24 +69,43 @@ def export_tagger(config, workdir):
     words = files.read_json(workdir / "tagger" / "words.json")
     top = TopTags(words, config.top_k, config.threshold, name="top_tags")
     return _export(
-        config, workdir, "tagger", lambda regions: top(tagger(regions)), words=words
+        config,
+        workdir,
+        "tagger",
+        lambda regions: top(tagger(regions)),
+        served=("tags", "scores"),
+        words=words,
     )
 
 
 def export_captioner(config, workdir):
     """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    words = list(captioner.vocabulary.words)
-    return _export(config, workdir, "captioner", captioner, words=words)
+    return _export(
+        config,
+        workdir,
+        "captioner",
+        captioner,
+        served=("captions", "scores"),
+        detailed_head=CaptionDetails(captioner),
+        words=list(captioner.vocabulary.words),
+    )
 
 
-def _export(config, workdir, task, head, **facts):
+def _export(config, workdir, task, head, served, detailed_head=None, **facts):
     resizes = pipeline.build_resizes(config, task)
     backbone = pipeline.build_backbone(config, task)
     model, views_model = export.image_model(backbone, resizes, head, task)
+    details = None
+    if detailed_head is not None:
+        _, details = export.image_model(
+            backbone, resizes, detailed_head, f"{task}_details"
+        )
     manifest = {
         "config": dataclasses.asdict(config),
         "trained": files.sha256(workdir / task / f"{task}.keras"),
         **facts,
     }
-    return export.save(workdir / "export", task, model, views_model, resizes, manifest)
+    return export.save(
+        workdir / "export", task, model, views_model, resizes, manifest, served, details
+    )

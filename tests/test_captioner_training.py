@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from annotator import captioner_loop, captioner_training, pipeline
+from annotator.captioner import CaptionDetails
 from annotator.training import train
 
 
@@ -74,6 +75,31 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     predicted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
     assert [text.decode() for text in predicted["captions"]] == expected
     np.testing.assert_array_equal(predicted["scores"], served["scores"])
+    assert set(served) == {"captions", "scores"}
+
+
+def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_folder):
+    workdir, _, (saved_model, _) = captioner_run
+    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
+    (regions,) = split.regions(6)
+    expected = CaptionDetails(captioner)(regions)
+    best = captioner.generate(regions)
+    np.testing.assert_array_equal(expected["captions"], best["captions"])
+    assert expected["n_best_captions"].shape == (6, captioner_config.beams)
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    details = tf.saved_model.load(saved_model).signatures["details"](
+        image_bytes=tf.constant(encoded)
+    )
+    assert set(details) == set(expected)
+    for name, value in expected.items():
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(details[name], value, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(details[name], value)
+    weights = details["attention"].numpy()  # [B, words, layers, R]
+    assert weights.shape == (6, captioner_config.max_length + 1, 1, 16)
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator import evaluation, pipeline
+from annotator import evaluation, export, pipeline
 
 CLIENT = """
 import json, pathlib, sys
@@ -114,7 +115,39 @@ def test_versions_count_up_and_say_where_they_come_from(
     assert facts["config"]["components"] == tagger_config.components
     assert facts["versions"]["tensorflow"] == tf.__version__
     left = [path.name for path in (workdir / "export").iterdir()]
-    assert sorted(left) == ["tagger", "tagger.keras"]
+    assert left == ["tagger"]
+    assert export.resolve(second.parent) == export.resolve(second) == second
+
+
+@pytest.mark.parametrize("harm", ["missing", "altered"])
+def test_a_damaged_version_is_found_out(harm, tagger_run, tmp_path):
+    copy = tmp_path / "tagger" / "1"
+    shutil.copytree(tagger_run[2][0], copy)
+    assert export.verify(copy)["task"] == "tagger"
+    harmed = copy / "variables" / "variables.data-00000-of-00001"
+    if harm == "missing":
+        harmed.unlink()
+    else:
+        content = bytearray(harmed.read_bytes())
+        content[len(content) // 2] ^= 1
+        harmed.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{harmed}.*again"):
+        export.verify(copy)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
+        export.resolve(tmp_path)
+
+
+def test_an_empty_batch_gives_empty_answers(tagger_run):
+    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+    none = tf.zeros([0], tf.string)
+    for result in (
+        signatures["serving_default"](image_bytes=none),
+        signatures["pixels"](images=tf.zeros([0, 40, 48, 3], tf.uint8)),
+    ):
+        assert result["tags"].shape == result["scores"].shape == (0, 2)
 
 
 def test_no_pickle_inside(tagger_run):

@@ -3,6 +3,7 @@
 from annotator.captioner.additive_attention import AdditiveAttention
 from annotator.captioner.beam_search import BeamSearch
 from annotator.captioner.brnn_decoder import BrnnDecoder
+from annotator.captioner.caption_details import CaptionDetails
 from annotator.captioner.captioner import Captioner
 from annotator.captioner.causal_text_feedback import CausalTextFeedback
 from annotator.captioner.decoder import Decoder
@@ -23,6 +24,7 @@ __all__ = [
     "AdditiveAttention",
     "BeamSearch",
     "BrnnDecoder",
+    "CaptionDetails",
     "Captioner",
     "CausalTextFeedback",
     "Decoder",

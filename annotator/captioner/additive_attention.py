@@ -101,7 +101,13 @@ def _score_initializer(shape, dtype=None):
 
 @tf.custom_gradient
 def _compiled_scores(*tensors):
-    return _scores_jit(*tensors), lambda grad: _gradients_jit(grad, *tensors)
+    def gradients(grad):
+        # One traced function serves layers of all widths, so it forgets the shapes.
+        found = _gradients_jit(grad, *tensors)
+        pairs = zip(found, tensors, strict=True)
+        return [tf.ensure_shape(grad, tensor.shape) for grad, tensor in pairs]
+
+    return _scores_jit(*tensors), gradients
 
 
 @tf.custom_gradient
@@ -172,7 +178,7 @@ def _gradients(grad, keys, queries, score_weights, region_weights=None, fused=Tr
         fn_output_signature=(tf.float32,) * (2 + len(by_query) - 1),
     )
     grad_queries, *grad_region_weights = (
-        tf.reshape(t, [images, -1, t.shape[-1]])[:, :count] for t in by_query
+        tf.reshape(t, [images, -1, tf.shape(t)[-1]])[:, :count] for t in by_query
     )
     grad_score_weights = tf.reduce_sum(grad_score_weights, axis=0)
     return [grad_keys, grad_queries, grad_score_weights, *grad_region_weights]

@@ -95,6 +95,25 @@ def test_gradients_equal_automatic_ones(inputs, jit_compile, weighted):
     )
 
 
+def test_layers_of_all_sizes_train_in_one_process():
+    """The compiled functions are shared, and what one layer traced suits the next."""
+
+    @tf.function(reduce_retracing=True)
+    def step(layer, queries, keys):
+        with tf.GradientTape() as tape:
+            tape.watch(keys)
+            loss = tf.reduce_sum(layer.scores(queries, keys) ** 2)
+        return tape.gradient(loss, [keys, layer.score_weights])
+
+    for units, rows in ((3, 2), (5, 1), (6, 4), (3, 3)):
+        layer = AdditiveAttention(units)
+        layer.build((None, None, H), (None, None, D))
+        keys = tf.ones([rows, R, units])
+        of_keys, of_weights = step(layer, tf.ones([rows, Q, H]), keys)
+        assert of_keys.shape == keys.shape and of_weights.shape == (units,)
+        assert np.abs(of_keys).min() > 0
+
+
 def test_extreme_scores_stay_finite(inputs):
     queries, regions, _ = inputs
     layer = build(True)
