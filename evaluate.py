@@ -9,6 +9,7 @@ flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
 flags.DEFINE_string("split", "validation", "The split to score.")
 flags.DEFINE_bool("compare", False, "Add the published rows for this data set.")
 flags.DEFINE_integer("pictures", 0, "Images to draw with what was said of them.")
+flags.DEFINE_integer("attention", 0, "Images to draw with where each layer looked.")
 
 
 def main(argv):
@@ -26,6 +27,7 @@ def main(argv):
             flags.FLAGS.split,
             flags.FLAGS.compare,
             flags.FLAGS.pictures,
+            flags.FLAGS.attention,
         )
     except (ValueError, OSError) as error:
         logging.debug("", exc_info=True)

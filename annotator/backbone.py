@@ -119,6 +119,16 @@ def build_backbone(
     return backbone
 
 
+def pixels():
+    """The network that does nothing: its one tap, `pixels`, are the pixels it is given.
+
+    It lets the feature cache keep images.
+    """
+    inputs = keras.Input((None, None, 3), name="pixels", dtype="float32")
+    kept = HalfPrecision(name="pixels_map")(inputs)
+    return keras.Model(inputs, {"pixels": kept}, name="images")
+
+
 def resolve_precision(precision="auto"):
     """The precision that `"auto"` stands for on this machine.
 

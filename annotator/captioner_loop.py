@@ -1,14 +1,16 @@
 """The captioner's training loop: one for one device and for many, resumable."""
 
 import json
+import pathlib
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from annotator import files
+from annotator import files, pipeline
+from annotator.attention_pictures import attention_picture
+from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.metrics.captions import score_captions
 
 # Batches are cut from pools of this many, sorted by length: little padding, and still
@@ -25,26 +27,41 @@ def caption_function(captioner):
     )
 
 
-def generate(caption, split, batch_size):
-    """Captions of the images of a `pipeline.Split`, a list of N strings.
+def generate(caption, regions):
+    """Captions of images, a list of N strings.
 
     Args:
         caption: From `caption_function`.
-        split: `pipeline.Split`.
-        batch_size: Images per batch.
+        regions: `tf.data.Dataset` of regions `[B, R, D]`.
     """
-    batches = tqdm.tqdm(
-        split.regions(batch_size),
-        "captioning",
-        -(-len(split) // batch_size),
-        unit="batch",
-        leave=False,
-    )
+    total = regions.cardinality().numpy()
+    batches = tqdm.tqdm(regions, "captioning", total, unit="batch", leave=False)
     return [
         text.decode("utf-8")
         for regions in batches
         for text in caption(regions).numpy().tolist()
     ]
+
+
+def attention_pictures(captioner, annotated, regions):
+    """Draws where a captioner looked.
+
+    Args:
+        captioner: `Captioner`.
+        annotated: `AnnotatedImages`.
+        regions: `[N, R, D]`, of these images.
+
+    Yields:
+        `(image id, PIL.Image)` of each.
+    """
+    details = captioner.generate(regions, return_attention=True)
+    details = {name: value.numpy() for name, value in details.items()}
+    encoded = annotated.encoded_images().as_numpy_iterator()
+    for i, (image_id, (_, image)) in enumerate(
+        zip(annotated.image_ids, encoded, strict=True)
+    ):
+        of_image = {name: value[i] for name, value in details.items()}
+        yield image_id, attention_picture(image, of_image)
 
 
 class CaptionerTrainer:
@@ -57,16 +74,18 @@ class CaptionerTrainer:
 
     Args:
         config: `Config`.
-        folder: Where checkpoints, drafts and the best weights go.
+        workdir: Folder of the run. Checkpoints, drafts and the best weights go to its
+            `captioner`, TensorBoard's logs to `logs/captioner`.
         captioner: An unbuilt `Captioner`; it is built here, for the features at hand.
-        train, validation: `pipeline.Split`s with captions.
+        inputs: `CachedRegions` or `AugmentedImages`, of splits with captions.
     """
 
-    def __init__(self, config, folder, captioner, train, validation):
+    def __init__(self, config, workdir, captioner, inputs):
         self.config = config
-        self.folder = folder
-        self.train = train
-        self.validation = validation
+        self.workdir = pathlib.Path(workdir)
+        self.folder = self.workdir / "captioner"
+        self.inputs = inputs
+        self.train = train = inputs.train
         self.captioner = captioner
         self.tokens = _encode(
             captioner.vocabulary, train.annotated.captions, config.max_length
@@ -75,32 +94,32 @@ class CaptionerTrainer:
         self.steps_per_epoch = -(-len(train) // config.caption_batch)
         self.strategy = tf.distribute.get_strategy()
         with self.strategy.scope():
-            self.captioner.build((None, None, train.caches[0].shape[-1]))
-            self.captioner.standardize(*_channel_statistics(train, config.seed))
-            self.optimizer = _optimizer(config, self.steps_per_epoch)
-            self.optimizer.build(self.captioner.trainable_variables)
+            self.captioner.build((None, None, inputs.channels))
+            self.captioner.standardize(*self._channel_statistics())
+            models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
+            self.optimizer = GroupedOptimizer(config, models, self.steps_per_epoch)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.history = tf.Variable("[]", trainable=False)
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 # Weights, and the states of all seeds, which Keras would leave out.
-                captioner=[variable.value for variable in self.captioner.variables],
-                optimizer=self.optimizer,
+                models=[v.value for model in models for v in model.variables],
+                optimizers=self.optimizer.optimizers,
                 step=self.step,
                 history=self.history,
             ),
-            str(folder / "checkpoints"),
+            str(self.folder / "checkpoints"),
             max_to_keep=2,
         )
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
         self.caption = caption_function(self.captioner)
 
-    def run(self, log_dir):
+    def run(self):
         """Trains to the last epoch or to the end of patience."""
         if self.manager.restore_or_initialize():
             print(f"continuing at step {self.step.numpy()} of {self.folder}")
-        writer = tf.summary.create_file_writer(str(log_dir))
+        writer = tf.summary.create_file_writer(str(self.workdir / "logs" / "captioner"))
         with writer.as_default():
             while not self._finished():
                 self._epoch(int(self.step.numpy()) // self.steps_per_epoch)
@@ -128,9 +147,10 @@ class CaptionerTrainer:
             unit="step",
         )
         words, start = 0.0, time.monotonic()
-        for regions, tokens, draft in bar:
+        for batch, tokens, draft in bar:
             with_feedback = epoch >= self.config.feedback_start
-            sums = self.train_step(regions, tokens, draft, with_feedback)
+            seed = tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
+            sums = self.train_step(batch, tokens, draft, seed, with_feedback)
             step = int(self.step.assign_add(1).numpy())
             count = float(sums["tokens"])
             words += count
@@ -144,7 +164,7 @@ class CaptionerTrainer:
             if step % 20 == 0:
                 tf.summary.scalar("loss", loss, step)
                 tf.summary.scalar("words_per_second", rate, step)
-                tf.summary.scalar("learning_rate", self._learning_rate(), step)
+                tf.summary.scalar("learning_rate", self.optimizer.learning_rate, step)
             if step % self.config.checkpoint_steps == 0:
                 self.manager.save(step)
         self._validate(epoch)
@@ -152,8 +172,9 @@ class CaptionerTrainer:
 
     def _validate(self, epoch):
         """Scores decoded captions; keeps the weights if they are the best so far."""
-        captions = generate(self.caption, self.validation, 64)
-        references = self.validation.annotated.captions
+        validation = self.inputs.validation
+        captions = generate(self.caption, self.inputs.stream(validation, 64))
+        references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
         if scores[self.config.select_by] is None:
             raise ValueError(
@@ -164,27 +185,39 @@ class CaptionerTrainer:
         for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "distinct_captions"):
             if scores[name] is not None:
                 tf.summary.scalar(f"validation/{name}", scores[name], step)
-        samples = zip(self.validation.annotated.image_ids, captions, strict=True)
+        samples = zip(validation.annotated.image_ids, captions, strict=True)
         text = "\n\n".join(f"{name}: {caption}" for name, caption in list(samples)[:8])
         tf.summary.text("validation/captions", text, step)
+        if self.captioner.decoder.attending_layers:
+            rows = np.unique(np.linspace(0, len(captions) - 1, 4).astype(int))
+            drawn = self._attention_pictures(rows)
+            for i, (_, picture) in enumerate(drawn):
+                pixels = np.asarray(picture)[None]
+                tf.summary.image(f"validation/attention_{i}", pixels, step)
         history = json.loads(self.history.numpy())
         score = scores[self.config.select_by]
         if score > max(history, default=-1.0):
             with files.atomic_path(self.folder / "best.weights.h5") as temporary:
                 self.captioner.save_weights(temporary)
+            if self.inputs.backbone is not None:
+                path = pipeline.finetuned_backbone(self.workdir)
+                with files.atomic_path(path) as temporary:
+                    self.inputs.backbone.save(temporary)
         self.history.assign(json.dumps([*history, score]))
         print(
             f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
             f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
 
-    def _train_step(self, regions, tokens, draft, with_feedback):
+    def _train_step(self, batch, tokens, draft, seed, with_feedback):
         """One step on every replica; returns sums over the global batch."""
 
-        def replica_step(regions, tokens, draft):
+        def replica_step(batch, tokens, draft):
+            context = tf.distribute.get_replica_context()
+            own_seed = seed + [0, 1_000_003 * context.replica_id_in_sync_group]
             with tf.GradientTape() as tape:
                 sums = self.captioner.caption_loss(
-                    regions,
+                    self.inputs.regions(batch, own_seed),
                     tokens,
                     draft,
                     with_feedback=with_feedback,
@@ -192,27 +225,18 @@ class CaptionerTrainer:
                     attention_regularizer=self.config.attention_regularizer,
                 )
                 # The mean over the words of all replicas; Keras adds the gradients.
-                context = tf.distribute.get_replica_context()
                 count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums["tokens"])
                 loss = sums["loss"] / count
-            variables = self.captioner.trainable_variables
-            gradients = tape.gradient(loss, variables)
-            self.optimizer.apply(
-                [tf.zeros_like(v) if g is None else g
-                 for g, v in zip(gradients, variables, strict=True)],
-                variables,
-            )  # fmt: skip
+            variables = self.optimizer.variables_to_train
+            self.optimizer.apply(tape.gradient(loss, variables))
             return sums
 
-        sums = self.strategy.run(replica_step, (regions, tokens, draft))
+        sums = self.strategy.run(replica_step, (batch, tokens, draft))
         reduce = self.strategy.reduce
         return {
             name: reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
             for name, value in sums.items()
         }
-
-    def _learning_rate(self):
-        return float(self.optimizer.learning_rate)
 
     def _drafts(self, epoch):
         """The model's own captions of the training images, as of this epoch's start."""
@@ -222,7 +246,7 @@ class CaptionerTrainer:
         path = self.folder / f"drafts-{epoch}.npy"
         if not path.is_file():
             batches = tqdm.tqdm(
-                self.train.regions(128),
+                self.inputs.stream(self.train, 128),
                 "drafting",
                 -(-len(self.train) // 128),
                 unit="batch",
@@ -236,6 +260,21 @@ class CaptionerTrainer:
                 if old != path:
                     old.unlink()
         return np.load(path, allow_pickle=False)
+
+    def _channel_statistics(self, images=256):
+        """Mean and deviation `[D]` of the channels, over some training images."""
+        rng = np.random.default_rng(self.config.seed)
+        count = min(images, len(self.train))
+        rows = np.sort(rng.choice(len(self.train), count, replace=False))
+        some = self.train.select(rows)
+        regions = [batch.numpy() for batch in self.inputs.stream(some, 64)]
+        regions = np.concatenate(regions).astype(np.float32)
+        return regions.mean(axis=(0, 1)), regions.std(axis=(0, 1))
+
+    def _attention_pictures(self, rows):
+        some = self.inputs.validation.select(rows)
+        (regions,) = self.inputs.stream(some, len(rows))
+        return attention_pictures(self.captioner, some.annotated, regions)
 
     def _batches(self, epoch):
         """Rows of each step of an epoch, a function of the seed and the epoch."""
@@ -253,7 +292,7 @@ class CaptionerTrainer:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _dataset(self, batches, drafts):
-        """`(regions, tokens, draft)` of each batch, read ahead in the background."""
+        """`(batch, tokens, draft)` of each step, read ahead in the background."""
 
         def read(index):
             rows = batches[index]
@@ -261,24 +300,24 @@ class CaptionerTrainer:
             length = -(-length // _LENGTH_STEP) * _LENGTH_STEP
             draft = np.zeros((0,), np.int32) if drafts is None else drafts[rows]
             return (
-                self.train.caches[0].regions(self.train.rows[rows]),
+                self.inputs.read(rows),
                 self.tokens[rows, :, :length],
                 draft,
             )
 
-        cells = self.train.caches[0].shape
+        signature = self.inputs.signature
         captions = self.tokens.shape[1]
 
         def load(index):
-            regions, tokens, draft = tf.numpy_function(
-                read, [index], (tf.float16, tf.int32, tf.int32), stateful=False
+            batch, tokens, draft = tf.numpy_function(
+                read, [index], (signature.dtype, tf.int32, tf.int32), stateful=False
             )
-            regions.set_shape([None, cells[0] * cells[1], cells[2]])
+            batch.set_shape(signature.shape)
             tokens.set_shape([None, captions, None])
             if drafts is None:
-                return regions, tokens
+                return batch, tokens
             draft.set_shape([None, *drafts.shape[1:]])
-            return regions, tokens, draft
+            return batch, tokens, draft
 
         dataset = tf.data.Dataset.range(len(batches)).map(load).prefetch(2)
         for batch in self.strategy.experimental_distribute_dataset(dataset):
@@ -292,35 +331,3 @@ def _encode(vocabulary, captions, max_length):
     for row, texts in enumerate(captions):
         tokens[row, : len(texts)] = vocabulary.encode(texts, max_length + 2)
     return tokens
-
-
-def _channel_statistics(train, seed, images=256):
-    """Mean and deviation `[D]` of the channels, over some of the training images."""
-    rng = np.random.default_rng(seed)
-    rows = rng.choice(train.rows, min(images, len(train)), replace=False)
-    regions = train.caches[0].regions(np.sort(rows)).astype(np.float32)
-    return regions.mean(axis=(0, 1)), regions.std(axis=(0, 1))
-
-
-def _optimizer(config, steps_per_epoch):
-    """AdamW with warm-up and cosine decay, or the published SGD."""
-    if config.schedule == "paper":
-        steps = [10 * epoch * steps_per_epoch for epoch in range(1, 10)]
-        rates = [config.learning_rate * 0.1**drop for drop in range(10)]
-        schedule = keras.optimizers.schedules.PiecewiseConstantDecay(steps, rates)
-        return keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, global_clipnorm=config.clip_norm
-        )
-    total = config.epochs * steps_per_epoch
-    warmup = min(total // 10, 2 * steps_per_epoch)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, total - warmup),
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup,
-    )
-    return keras.optimizers.AdamW(
-        schedule,
-        weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm,
-    )

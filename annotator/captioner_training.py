@@ -5,7 +5,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from annotator import files, pipeline
+from annotator import files
 from annotator.captioner import (
     BeamSearch,
     Captioner,
@@ -14,6 +14,7 @@ from annotator.captioner import (
     Vocabulary,
 )
 from annotator.captioner.decoders import build_decoder
+from annotator.captioner_inputs import captioner_inputs
 from annotator.captioner_loop import CaptionerTrainer
 
 
@@ -22,7 +23,8 @@ def train_captioner(config, workdir):
 
     `workdir/captioner` holds `vocabulary.json`, `checkpoints/` (weights, optimiser,
     random state and position, as of the last `checkpoint_steps`), the drafts of the
-    current epoch, `best.weights.h5` and, at the end, `captioner.keras`.
+    current epoch, `best.weights.h5` (and `backbone.keras`, if that is trained too) and,
+    at the end, `captioner.keras`.
 
     Args:
         config: `Config`.
@@ -38,15 +40,14 @@ def train_captioner(config, workdir):
     finished = folder / "captioner.keras"
     if finished.is_file():
         return keras.saving.load_model(finished)
-    train = pipeline.load_split(config, "captioner", "train", workdir)
-    validation = pipeline.load_split(config, "captioner", "validation", workdir)
-    if train.annotated.captions is None:
-        raise ValueError(f"The data set {config.dataset} has no captions to learn.")
-    vocabulary = _vocabulary(config, folder / "vocabulary.json", train)
     with tf.distribute.get_strategy().scope():
+        inputs = captioner_inputs(config, workdir)
+        if inputs.train.annotated.captions is None:
+            raise ValueError(f"The data set {config.dataset} has no captions to learn.")
+        vocabulary = _vocabulary(config, folder / "vocabulary.json", inputs.train)
         captioner = build_captioner(config, vocabulary)
-    trainer = CaptionerTrainer(config, folder, captioner, train, validation)
-    trainer.run(pathlib.Path(workdir) / "logs" / "captioner")
+    trainer = CaptionerTrainer(config, workdir, captioner, inputs)
+    trainer.run()
     captioner.load_weights(folder / "best.weights.h5")
     # XLA pays in training. What is scored and exported runs on any server, and is one.
     captioner.set_jit_compile(False)

@@ -108,8 +108,11 @@ class _CaptionerSettings:
         epochs: Passes over the training captions.
         caption_batch: Images per training step, each with all its captions.
         schedule: `"cosine"` (AdamW, warm-up, cosine decay) or `"paper"` (SGD with
-            momentum 0.9, a tenth of the rate every 10 epochs).
+            Nesterov momentum 0.9, a tenth of the rate every 10 epochs).
         learning_rate: Peak learning rate.
+        dense_rate: What the rate is multiplied by for weights of dense layers.
+        convolution_rate: The same for convolutions, where the backbone is trained.
+        finetune_backbone: Trains the backbone too, on augmented images.
         weight_decay: Of AdamW.
         clip_norm: Largest global norm of a gradient.
         label_smoothing: Share of the target spread over all words.
@@ -139,6 +142,9 @@ class _CaptionerSettings:
     caption_batch: int = 32
     schedule: str = "cosine"
     learning_rate: float = 1e-3
+    dense_rate: float = 1.0
+    convolution_rate: float = 0.01
+    finetune_backbone: bool = False
     weight_decay: float = 0.01
     clip_norm: float = 5.0
     label_smoothing: float = 0.1
@@ -162,15 +168,18 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
 
     @classmethod
     def for_dataset(cls, dataset, **settings):
-        """Settings with the defaults that suit a data set.
+        """Settings with the defaults that suit a data set and a schedule.
 
         Args:
             dataset: Name of the data set. `shapes` is small and drawn: it takes random
                 weights, which keep shapes and colours best in the middle of the
                 network, its own 112 pixels, and a small decoder.
-            **settings: Other settings; those that are `None` take the default.
+            **settings: Other settings; those that are `None` take the default. The
+                schedule `"paper"` takes the published rates and number of epochs.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
+        if settings.get("schedule") == "paper":
+            values.update(PAPER)
         values.update({k: v for k, v in settings.items() if v is not None})
         return cls(dataset=dataset, **values)
 
@@ -228,6 +237,16 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                 )
         files.write_json(path, dataclasses.asdict(self))
 
+
+# The captioner's training as it was published.
+PAPER = {
+    "learning_rate": 0.1,
+    "dense_rate": 0.2,
+    "convolution_rate": 0.1,
+    "epochs": 100,
+    "patience": 100,
+    "label_smoothing": 0.0,
+}
 
 # Defaults for the scenes drawn on the spot.
 SHAPES = {

@@ -20,7 +20,7 @@ _CAPTION_SCORES = {
 }
 
 
-def evaluate(workdir, split="validation", compare=False, shown=0):
+def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
     """Scores the models of a run on one split.
 
     Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
@@ -32,15 +32,22 @@ def evaluate(workdir, split="validation", compare=False, shown=0):
         compare: Adds the published rows for the data set to the tables.
         shown: Number of images, spread over the split, to show with what was said of
             them in `pictures/<split>.png`.
+        attention: Number of images, spread over the split, to draw with where the
+            captioner looked in `pictures/<split>_attention/`, a PNG file each.
 
     Returns:
         `(metrics, table)`: the content of the JSON file, and a text in percent.
 
     Raises:
         FileNotFoundError: If the run has no trained model.
+        ValueError: If attention is asked for where there is none.
     """
     workdir = pathlib.Path(workdir)
     config = Config.load(workdir)
+    if attention and not (workdir / "captioner" / "captioner.keras").is_file():
+        raise ValueError(
+            f"{workdir} holds no captioner whose attention could be drawn."
+        )
     metrics, tables, said = {}, [], {}
     for task, score in (("tagger", _score_tags), ("captioner", _score_captions)):
         if (workdir / task / f"{task}.keras").is_file():
@@ -53,6 +60,8 @@ def evaluate(workdir, split="validation", compare=False, shown=0):
     if not metrics:
         raise FileNotFoundError(f"{workdir} holds no trained model yet.")
     files.write_json(workdir / "metrics" / f"{split}.json", metrics)
+    if attention:
+        _show_attention(config, workdir, split, attention)
     if shown:
         _show(data.annotated, said, shown, workdir / "pictures" / f"{split}.png")
     return metrics, "\n\n".join(tables)
@@ -95,7 +104,7 @@ def _score_tags(config, workdir, name, split, compare):
 def _score_captions(config, workdir, name, split, compare):
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
     caption = captioner_loop.caption_function(captioner)
-    captions = captioner_loop.generate(caption, split, 64)
+    captions = captioner_loop.generate(caption, split.regions(64))
     files.write_json(
         workdir / "metrics" / f"{name}_captions.json",
         [
@@ -119,6 +128,20 @@ def _show(annotated, said, shown, path):
     texts = [said[annotated.image_ids[row]][::-1] for row in rows]
     pictures.contact_sheet([image for _, image in encoded], texts, path)
     print(f"pictures: {path}")
+
+
+def _show_attention(config, workdir, name, shown):
+    """A PNG file for each of some images: the words, and where each layer looked."""
+    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    split = pipeline.load_split(config, "captioner", name, workdir)
+    some = split.select(np.unique(np.linspace(0, len(split) - 1, shown).astype(int)))
+    folder = workdir / "pictures" / f"{name}_attention"
+    (regions,) = some.regions(len(some))
+    drawn = captioner_loop.attention_pictures(captioner, some.annotated, regions)
+    for image_id, picture in tqdm.tqdm(drawn, "drawing", len(some), unit="image"):
+        with files.atomic_path(folder / f"{pathlib.Path(image_id).stem}.png") as path:
+            picture.save(path, "png")
+    print(f"attention: {folder}")
 
 
 def _tag_table(scores, rows):

@@ -42,7 +42,7 @@ def contact_sheet(pictures, texts, path, columns=4, side=224):
             f"Expected one list of lines for each of at least one image, got "
             f"{len(pictures)} images and {len(texts)} lists."
         )
-    font, gap = _font(max(8, side // 14)), max(4, side // 12)
+    font, gap = load_font(max(8, side // 14)), max(4, side // 12)
     cells = [
         (_fit(picture, side), _wrapped(lines, font, side))
         for picture, lines in zip(pictures, texts, strict=True)
@@ -97,7 +97,7 @@ def _fit(picture, side):
     return image.resize(size, method)
 
 
-def _font(size):
+def load_font(size):
     """A font with more than Latin letters if the machine has one, else Pillow's own."""
     for name in ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf"):
         try:

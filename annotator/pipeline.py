@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 import numpy as np
+import tensorflow as tf
 
 from annotator import backbone as backbones
 from annotator import datasets, features, files, images
@@ -27,10 +28,19 @@ class Split:
     def __len__(self):
         return len(self.rows)
 
+    def select(self, rows):
+        """Some of its images, in ascending order, as a split of their own."""
+        return Split(self.annotated.select(rows), self.rows[rows], self.caches)
+
     def regions(self, batch_size):
         """`tf.data.Dataset` of float16 regions `[B, R, channels]`, in order."""
         dataset = features.regions_dataset(self.caches, self.rows, batch_size)
         return dataset.map(lambda rows, regions: regions)
+
+    def pixels(self, batch_size):
+        """The same of a split of pixels: float16 `[B, height, width, 3]`, in order."""
+        shape = (-1, *self.caches[0].shape)
+        return self.regions(batch_size).map(lambda pixels: tf.reshape(pixels, shape))
 
 
 def build_resizes(config, task):
@@ -43,14 +53,29 @@ def build_resizes(config, task):
     return views if task == "tagger" else views[:1]
 
 
-def build_backbone(config, task):
-    """The frozen backbone that `config` asks for, with the tap of a task."""
-    tap = config.tap
+def build_backbone(config, task, workdir=None, trainable=False):
+    """The backbone that `config` asks for, with the tap of a task.
+
+    Args:
+        config: `Config`.
+        task: `"tagger"` or `"captioner"`.
+        workdir: Folder of the run. If its captioner was trained together with the
+            backbone, the captioner's backbone has the weights of that training.
+        trainable: Whether it is to be trained.
+    """
+    tap, weights = config.tap, config.backbone_weights
     if task == "captioner":
         tap = config.captioner_tap or backbones.REGION_TAPS.get(config.backbone)
+        if config.finetune_backbone and workdir is not None:
+            weights = finetuned_backbone(workdir)
     return backbones.build_backbone(
-        config.backbone, tap, config.backbone_weights, config.precision, config.seed
+        config.backbone, tap, weights, config.precision, config.seed, trainable
     )
+
+
+def finetuned_backbone(workdir):
+    """Where a run keeps the backbone that was trained with its captioner."""
+    return pathlib.Path(workdir) / "captioner" / "backbone.keras"
 
 
 def load_split(config, task, split, workdir):
@@ -65,6 +90,23 @@ def load_split(config, task, split, workdir):
     Returns:
         `Split`.
     """
+    backbone = build_backbone(config, task, workdir)
+    return _load(config, split, workdir, backbone, build_resizes(config, task))
+
+
+def load_pixels(config, task, split, workdir):
+    """Loads a split and sees to it that its images are on disk, decoded.
+
+    They are a seventh larger than a view of the task, so that crops can be taken.
+
+    Args and returns: as of `load_split`, but the maps are pixels, 0 to 255.
+    """
+    (resize,) = build_resizes(config, task)
+    view = {**resize.view, "size": round(resize.size * 8 / 7)}
+    return _load(config, split, workdir, backbones.pixels(), [images.Resize(**view)])
+
+
+def _load(config, split, workdir, backbone, resizes):
     annotated = datasets.load(
         config.dataset,
         split,
@@ -72,7 +114,6 @@ def load_split(config, task, split, workdir):
         cache_dir=config.cache_dir,
         skip_bad_images=config.skip_bad_images,
     )
-    backbone = build_backbone(config, task)
     (tap,) = backbone.output
     caches = tuple(
         features.extract(
@@ -84,7 +125,7 @@ def load_split(config, task, split, workdir):
             skip_bad_images=config.skip_bad_images,
             batch_size=config.batch_size,
         )
-        for resize in build_resizes(config, task)
+        for resize in resizes
     )
     bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
     skipped = list(annotated.skipped)

@@ -94,7 +94,7 @@ def export_captioner(config, workdir):
 
 def _export(config, workdir, task, head, served, detailed_head=None, **facts):
     resizes = pipeline.build_resizes(config, task)
-    backbone = pipeline.build_backbone(config, task)
+    backbone = pipeline.build_backbone(config, task, workdir)
     model, views_model = export.image_model(backbone, resizes, head, task)
     details = None
     if detailed_head is not None:

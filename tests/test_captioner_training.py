@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from annotator import captioner_loop, captioner_training, pipeline
 from annotator.captioner import CaptionDetails
+from annotator.captioner_inputs import captioner_inputs
 from annotator.training import train
 
 
@@ -65,7 +66,7 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
     split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
     caption = captioner_loop.caption_function(captioner)
-    expected = captioner_loop.generate(caption, split, 6)
+    expected = captioner_loop.generate(caption, split.regions(6))
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
@@ -117,6 +118,7 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
                 {"decoder": "log_bilinear", "rounds": 0},
                 {"decoder": "brnn", "rounds": 0},
                 {"schedule": "paper", "attention_regularizer": 1.0},
+                {"finetune_backbone": True, "schedule": "paper"},
                 {"jit_compile": True, "precision": "bfloat16"},
             )
         ),
@@ -126,6 +128,29 @@ def test_other_captioners_and_settings(settings, captioner_config, tmp_path):
     config = dataclasses.replace(captioner_config, epochs=1, **settings)
     metrics, _, exports = train(config, tmp_path)
     assert metrics["images"] == 6 and all(path.exists() for path in exports)
+
+
+def test_the_backbone_learns_too_if_asked(captioner_config, image_folder, tmp_path):
+    config = dataclasses.replace(
+        captioner_config, finetune_backbone=True, convolution_rate=0.1, epochs=2
+    )
+    metrics, _, (saved_model, _) = train(config, tmp_path)
+    given = pipeline.build_backbone(config, "captioner")
+    learned = pipeline.build_backbone(config, "captioner", tmp_path)
+    moved = [
+        np.abs(one - other).max()
+        for one, other in zip(given.get_weights(), learned.get_weights(), strict=True)
+    ]
+    assert min(moved) > 0
+    # What is scored and exported is the learned backbone.
+    captions = json.loads((tmp_path / "metrics/validation_captions.json").read_text())
+    encoded = [(image_folder / c["image_id"]).read_bytes() for c in captions]
+    served = tf.saved_model.load(saved_model).signatures["serving_default"](
+        image_bytes=tf.constant(encoded)
+    )["captions"]
+    assert [text.decode() for text in served.numpy()] == [
+        c["caption"] for c in captions
+    ]
 
 
 def test_vocabulary_comes_from_training_captions_alone(captioner_run, image_folder):
@@ -145,16 +170,14 @@ def test_another_vocabulary_in_the_workdir_is_refused(captioner_config, tmp_path
 
 def test_epochs_see_every_image_once_in_other_batches(captioner_config, captioner_run):
     workdir = captioner_run[0]
-    split = pipeline.load_split(captioner_config, "captioner", "train", workdir)
     vocabulary = captioner_training.Vocabulary.load(
         workdir / "captioner" / "vocabulary.json"
     )
     trainer = captioner_loop.CaptionerTrainer(
         captioner_config,
-        workdir / "captioner",
+        workdir,
         captioner_training.build_captioner(captioner_config, vocabulary),
-        split,
-        split,
+        captioner_inputs(captioner_config, workdir),
     )
     first, second = trainer._batches(0), trainer._batches(1)
     for batches in (first, second):

@@ -154,3 +154,29 @@ def test_resize_layer_is_the_function_and_keeps_its_settings():
 def test_unknown_settings_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         images.resize_image(np.zeros((4, 4, 3)), **options)
+
+
+def test_augmentation_follows_its_seed_alone():
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.integers(0, 256, [1, 20, 20, 3]), 8, axis=0)
+    first = images.augment(pixels, 16, [1, 2]).numpy()
+    assert first.shape == (8, 16, 16, 3) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, images.augment(pixels, 16, [1, 2]))
+    assert np.abs(first - images.augment(pixels, 16, [1, 3])).max() > 10
+    # Eight copies of one image become eight views.
+    assert len(np.unique(first[:, 0, 0, 0])) == 8
+    assert first.min() >= 0 and first.max() <= 255
+
+
+def test_augmentation_crops_mirrors_and_recolours_by_a_fifth():
+    ramp = np.zeros([200, 40, 40, 3])
+    ramp[..., 0] = np.linspace(50, 150, 40)  # red grows to the right
+    found = images.augment(ramp, 40, [0, 0]).numpy()[..., 0]
+    slopes = (found[:, 20, -1] - found[:, 20, 0]) / 100
+    assert 0.3 < (slopes < 0).mean() < 0.7  # half are mirrored
+    assert 0.75 * 0.8 * 0.8 * 0.8 < np.abs(slopes).min()
+    assert np.abs(slopes).max() < 1.2**3
+    flat = images.augment(np.full([200, 9, 9, 3], 100.0), 9, [0, 0]).numpy()
+    assert flat.std(axis=(1, 2, 3)).max() < 1e-3
+    means = flat.mean(axis=(1, 2, 3))
+    assert 79.9 < means.min() < 85 and 115 < means.max() < 120.1

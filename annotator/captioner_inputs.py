@@ -1,0 +1,90 @@
+"""What a captioner learns from: regions on disk, or images and the backbone too."""
+
+import tensorflow as tf
+
+from annotator import images, pipeline
+
+
+class CachedRegions:
+    """Regions that a frozen backbone left on disk.
+
+    Args:
+        train, validation: `pipeline.Split`s of regions.
+    """
+
+    backbone = None
+
+    def __init__(self, train, validation):
+        self.train = train
+        self.validation = validation
+        cells, rows, channels = train.caches[0].shape
+        self.signature = tf.TensorSpec([None, cells * rows, channels], tf.float16)
+        self.channels = channels
+
+    def read(self, rows):
+        """What is stored of some training images, an array as `signature` says."""
+        return self.train.caches[0].regions(self.train.rows[rows])
+
+    def regions(self, batch, seed):
+        """Regions `[B, R, D]` of a training batch, in the graph."""
+        return batch
+
+    def stream(self, split, batch_size):
+        """`tf.data.Dataset` of the regions of a split's images, in order."""
+        return split.regions(batch_size)
+
+
+class AugmentedImages:
+    """Images, seen otherwise in every epoch, and a backbone that learns with the rest.
+
+    Args:
+        train, validation: `pipeline.Split`s of pixels.
+        resize: The view that evaluation and exports see, an `images.Resize`.
+        backbone: A trainable backbone.
+    """
+
+    def __init__(self, train, validation, resize, backbone):
+        self.train = train
+        self.validation = validation
+        self.resize = resize
+        self.backbone = backbone
+        self.signature = tf.TensorSpec([None, *train.caches[0].shape], tf.float16)
+        (maps,) = backbone.output.values()
+        self.channels = maps.shape[-1]
+        self._still = tf.function(self._regions, reduce_retracing=True)
+
+    def read(self, rows):
+        """What is stored of some training images, an array as `signature` says."""
+        return self.train.caches[0].gather(self.train.rows[rows])
+
+    def regions(self, batch, seed):
+        """Regions `[B, R, D]` of a training batch, in the graph.
+
+        Args:
+            batch: As `signature` says.
+            seed: int `[2]`; equal seeds make equal crops, flips and colours.
+        """
+        return self._regions(images.augment(batch, self.resize.size, seed))
+
+    def stream(self, split, batch_size):
+        """`tf.data.Dataset` of the regions of a split's images, in order."""
+        pixels = split.pixels(batch_size)
+        return pixels.map(lambda batch: self._still(self.resize(batch)))
+
+    def _regions(self, pixels):
+        # Batch normalisation keeps its ImageNet statistics: batches are small.
+        (maps,) = self.backbone(pixels, training=False).values()
+        return tf.reshape(maps, [tf.shape(maps)[0], -1, maps.shape[-1]])
+
+
+def captioner_inputs(config, workdir):
+    """The inputs that `config` asks for, with their training and validation splits."""
+    load = pipeline.load_pixels if config.finetune_backbone else pipeline.load_split
+    train, validation = (
+        load(config, "captioner", split, workdir) for split in ("train", "validation")
+    )
+    if not config.finetune_backbone:
+        return CachedRegions(train, validation)
+    (resize,) = pipeline.build_resizes(config, "captioner")
+    backbone = pipeline.build_backbone(config, "captioner", trainable=True)
+    return AugmentedImages(train, validation, resize, backbone)

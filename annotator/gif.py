@@ -1,0 +1,74 @@
+"""Cuts a GIF down to its first frame, before anything of it is decoded."""
+
+import tensorflow as tf
+
+_EXTENSION, _IMAGE, _TRAILER = ord("!"), ord(","), b";"
+# No block is longer than that with its header; where the data end it finds zeros.
+_PADDING = 2048
+
+
+def first_frame(encoded):
+    """A GIF that ends behind its first frame, and the size of that frame.
+
+    A frame may be larger than the header says, and a small file may hold thousands;
+    `tf.io.decode_image` decodes them all to return one. Pure TensorFlow in a graph.
+
+    Args:
+        encoded: Scalar string tensor that begins with `GIF8`.
+
+    Returns:
+        `(encoded, pixels)`: a scalar string, the GIF as it was if it has no frame; and
+        int64, width times height of the frame, or 0.
+
+    Source: GIF89a specification, sections 18 to 23.
+    """
+    padded = tf.strings.join([encoded, b"\0" * _PADDING])
+    if tf.executing_eagerly():
+        # Op by op, a walk over thousands of pieces would take seconds.
+        position, image = _walk(padded.numpy().__getitem__)
+    else:
+        data = tf.io.decode_raw(padded, tf.uint8)
+
+        def byte(position):
+            return tf.cast(data[position], tf.int32)
+
+        position, image = tf.autograph.to_graph(_walk)(byte)
+    cut = tf.strings.join([tf.strings.substr(encoded, 0, position), _TRAILER])
+    found = tf.greater_equal(image, 0)
+    sides = tf.strings.substr(padded, tf.maximum(image, 0) + 5, 4)
+    sides = tf.cast(tf.io.decode_raw(sides, tf.uint16), tf.int64)
+    return tf.where(found, cut, encoded), tf.where(found, sides[0] * sides[1], 0)
+
+
+def _walk(byte):
+    """`(end, begin)` of the first frame, given a function of a position.
+
+    Plain Python, which AutoGraph makes a loop in a graph. `begin` is -1 if there is no
+    frame.
+    """
+    position = 13
+    if byte(10) >= 128:
+        position += 3 * 2 ** (byte(10) % 8 + 1)
+    image = -1
+    within = False
+    while within or (image < 0 and _begins(byte(position))):
+        value = byte(position)
+        if within:
+            # Data stand in pieces that begin with their size; size 0 ends the block.
+            within = value > 0
+            position += 1 + value
+        elif value == _IMAGE:
+            within = True
+            image = position
+            flags = byte(position + 9)
+            position += 11
+            if flags >= 128:
+                position += 3 * 2 ** (flags % 8 + 1)
+        else:
+            within = True
+            position += 2
+    return position, image
+
+
+def _begins(value):
+    return value == _EXTENSION or value == _IMAGE
