@@ -3,7 +3,12 @@
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoder import Decoder, mean_region, repeat_rows
+from annotator.captioner.decoder import (
+    Decoder,
+    mean_region,
+    no_attention,
+    repeat_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -52,10 +57,6 @@ class BrnnDecoder(Decoder):
         initial = tf.zeros_like(image), image
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def reweigh(self, prepared, region_weights):
-        factors = tf.cast(region_weights, self.compute_dtype)[..., None]
-        return self.prepare(prepared["regions"] * factors, prepared["region_mask"])
-
     def states(self, prepared, tokens, region_weights=None, training=False):
         b, c, t = tf.unstack(tf.shape(tokens))
         words = self.word_projection(
@@ -75,16 +76,17 @@ class BrnnDecoder(Decoder):
             lambda i, *_: i < t, body, (0, hidden, tf.TensorArray(hidden.dtype, t))
         )
         hidden = tf.transpose(all_hidden.stack(), [1, 0, 2])
-        regions = tf.shape(prepared["regions"])[1]
         return {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
-            "attention_weights": tf.zeros([b, c, t, 0, regions]),
+            "attention_weights": no_attention([b, c, t], prepared),
         }
 
     def step_states(self, tokens, state, prepared, region_weights=None):
         hidden, image = state
         words = self.word_projection(self.embed(tokens))
         hidden = tf.nn.relu(words + image + self.recurrent_projection(hidden))
-        regions = tf.shape(prepared["regions"])[1]
-        attention = tf.zeros([tf.shape(tokens)[0], 0, regions])
-        return hidden, (hidden, tf.zeros_like(image)), attention
+        return (
+            hidden,
+            (hidden, tf.zeros_like(image)),
+            no_attention(tf.shape(tokens), prepared),
+        )

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from annotator.captioner.beam_search import BeamSearch
 from annotator.captioner.greedy import GreedySampler
-from annotator.captioner.vocabulary import PAD
+from annotator.captioner.losses import caption_losses
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -203,36 +203,21 @@ class Captioner(keras.Model):
             ValueError: if feedback needs drafts and there are none.
         """
         inputs, targets = tokens[..., :-1], tokens[..., 1:]
-        real = targets != PAD
         prepared = self._prepare(regions, region_mask)
         if with_feedback:
             current = self._refine_by_given_drafts(prepared, draft, training)
             states = self._states(current, inputs, training)
         else:
             states = self.decoder.states(prepared, inputs, training=training)
-        # Logits are the largest tensors of all: none for padding.
-        words = tf.boolean_mask(targets, real)
-        logits = self.decoder.logits(
-            tf.boolean_mask(states["hidden"], real), training=training
+        return caption_losses(
+            self.decoder,
+            states,
+            targets,
+            region_mask,
+            label_smoothing,
+            attention_regularizer,
+            training,
         )
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
-        cross_entropy = loss = tf.reduce_sum(losses)
-        if label_smoothing:
-            uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
-            loss += label_smoothing * tf.reduce_sum(uniform - losses)
-        if attention_regularizer and self.decoder.attending_layers:
-            loss += attention_regularizer * _unevenness(
-                states["attention_weights"], real, region_mask
-            )
-        word_log_probs = tf.scatter_nd(
-            tf.where(real), -losses, tf.shape(real, out_type=tf.int64)
-        )
-        loss += self.decoder.auxiliary_loss(states, word_log_probs, real, training)
-        return {
-            "loss": loss,
-            "cross_entropy": cross_entropy,
-            "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),
-        }
 
     def set_jit_compile(self, enabled):
         """Whether XLA compiles the attention of graphs traced from now on.
@@ -377,23 +362,3 @@ class Captioner(keras.Model):
             if name in config
         }
         return cls(**{**config, **parts})
-
-
-def _unevenness(attention_weights, real, region_mask):
-    """Sum of the squared differences of the regions' attention from its mean.
-
-    Args:
-        attention_weights: `[B, C, T, L, R]`.
-        real: bool `[B, C, T]`, where there is a word; other steps do not count.
-        region_mask: bool `[B, R]` or None.
-    """
-    steps = tf.cast(real, tf.float32)[..., None, None]
-    given = tf.reduce_sum(attention_weights * steps, axis=2)  # [B, C, L, R]
-    regions = (
-        tf.ones_like(given) if region_mask is None else tf.cast(region_mask, tf.float32)
-    )
-    if region_mask is not None:
-        regions = regions[:, None, None]
-    count = tf.reduce_sum(regions, axis=-1, keepdims=True)
-    mean = tf.reduce_sum(given, axis=-1, keepdims=True) / tf.maximum(count, 1.0)
-    return tf.reduce_sum(tf.square(given - mean) * regions)

@@ -14,7 +14,7 @@ class Decoder(keras.layers.Layer, abc.ABC):
     the image alone is computed once by `prepare` and shared by the C captions, or
     the beams, of that image.
 
-    A subclass writes `prepare`, `reweigh`, `states` and `step_states`.
+    A subclass writes `prepare`, `states` and `step_states`.
 
     Args:
         vocabulary_size: V, number of words.
@@ -107,9 +107,13 @@ class Decoder(keras.layers.Layer, abc.ABC):
             word, a tuple of tensors `[B, ...]`.
         """
 
-    @abc.abstractmethod
     def reweigh(self, prepared, region_weights):
-        """`prepare` of regions multiplied by `region_weights` `[B, R]`, but cheap."""
+        """`prepare` of regions multiplied by `region_weights` `[B, R]`.
+
+        Decoders that project the regions do it cheaper, by weighing the projections.
+        """
+        factors = tf.cast(region_weights, self.compute_dtype)[..., None]
+        return self.prepare(prepared["regions"] * factors, prepared["region_mask"])
 
     @abc.abstractmethod
     def states(self, prepared, tokens, region_weights=None, training=False):
@@ -204,6 +208,11 @@ def mean_region(regions, region_mask=None):
     shares = tf.cast(region_mask, tf.float32)
     shares /= tf.maximum(tf.reduce_sum(shares, axis=1, keepdims=True), 1.0)
     return tf.reduce_sum(regions * tf.cast(shares, regions.dtype)[..., None], axis=1)
+
+
+def no_attention(shape, prepared):
+    """The attention weights `[*shape, 0, R]` of decoders that have none."""
+    return tf.zeros([*tf.unstack(shape), 0, tf.shape(prepared["regions"])[1]])
 
 
 def repeat_rows(tensors, count):

@@ -3,7 +3,12 @@
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoder import Decoder, mean_region, repeat_rows
+from annotator.captioner.decoder import (
+    Decoder,
+    mean_region,
+    no_attention,
+    repeat_rows,
+)
 from annotator.captioner.vocabulary import START
 
 
@@ -57,10 +62,6 @@ class LogBilinearDecoder(Decoder):
         initial = image, before
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def reweigh(self, prepared, region_weights):
-        factors = tf.cast(region_weights, self.compute_dtype)[..., None]
-        return self.prepare(prepared["regions"] * factors, prepared["region_mask"])
-
     def states(self, prepared, tokens, region_weights=None, training=False):
         b, c, t = tf.unstack(tf.shape(tokens))
         image, before = repeat_rows(prepared["initial"], c)
@@ -68,10 +69,9 @@ class LogBilinearDecoder(Decoder):
         vectors = self.embed(words, training)
         last = [vectors[:, i : i + t] for i in range(self.context)]
         hidden = self.word_projection(tf.concat(last, axis=-1)) + image[:, None]
-        regions = tf.shape(prepared["regions"])[1]
         return {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
-            "attention_weights": tf.zeros([b, c, t, 0, regions]),
+            "attention_weights": no_attention([b, c, t], prepared),
         }
 
     def step_states(self, tokens, state, prepared, region_weights=None):
@@ -79,9 +79,7 @@ class LogBilinearDecoder(Decoder):
         words = tf.concat([before, tokens[:, None]], axis=1)
         vectors = tf.reshape(self.embed(words), [-1, self.context * self.units])
         hidden = self.word_projection(vectors) + image
-        regions = tf.shape(prepared["regions"])[1]
-        attention = tf.zeros([tf.shape(tokens)[0], 0, regions])
-        return hidden, (image, words[:, 1:]), attention
+        return hidden, (image, words[:, 1:]), no_attention(tf.shape(tokens), prepared)
 
     def get_config(self):
         return {**super().get_config(), "context": self.context}

@@ -3,7 +3,12 @@
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoder import Decoder, mean_region, repeat_rows
+from annotator.captioner.decoder import (
+    Decoder,
+    mean_region,
+    no_attention,
+    repeat_rows,
+)
 from annotator.captioner.lstm import LSTM
 
 
@@ -40,21 +45,15 @@ class NicDecoder(Decoder):
         initial = self.lstm.step(image, (tf.cast(nothing, self.compute_dtype), nothing))
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def reweigh(self, prepared, region_weights):
-        factors = tf.cast(region_weights, self.compute_dtype)[..., None]
-        return self.prepare(prepared["regions"] * factors, prepared["region_mask"])
-
     def states(self, prepared, tokens, region_weights=None, training=False):
         b, c, t = tf.unstack(tf.shape(tokens))
         inputs = self.embed(tf.reshape(tokens, [b * c, t]), training)
         hidden = self.lstm(inputs, repeat_rows(prepared["initial"], c))
-        regions = tf.shape(prepared["regions"])[1]
         return {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
-            "attention_weights": tf.zeros([b, c, t, 0, regions]),
+            "attention_weights": no_attention([b, c, t], prepared),
         }
 
     def step_states(self, tokens, state, prepared, region_weights=None):
         state = self.lstm.step(self.embed(tokens), state)
-        regions = tf.shape(prepared["regions"])[1]
-        return state[0], state, tf.zeros([tf.shape(tokens)[0], 0, regions])
+        return state[0], state, no_attention(tf.shape(tokens), prepared)

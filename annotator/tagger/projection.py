@@ -43,9 +43,13 @@ def fit_projection(descriptors, components):
 
 
 def projection_layer(kernel, bias, name="projection"):
-    """The projection as a frozen `keras.layers.Dense` on `[..., D]`, in float32."""
+    """The projection as a frozen `keras.layers.Dense` on `[..., D]`, in float64.
+
+    What follows picks the nearest visual word and takes square roots of differences:
+    rounding errors of float32 would grow to a percent of a score on the way.
+    """
     layer = keras.layers.Dense(
-        kernel.shape[1], dtype="float32", trainable=False, name=name
+        kernel.shape[1], dtype="float64", trainable=False, name=name
     )
     layer.build((None, kernel.shape[0]))
     layer.set_weights([kernel, bias])

@@ -54,14 +54,15 @@ class VLAD(keras.layers.Layer):
         descriptors: float `[batch, regions, n]`.
 
     Output shape:
-        float32 `[batch, m * n]`.
+        float32 `[batch, m * n]`, computed in float64.
 
     Source: Jegou et al., "Aggregating local descriptors into a compact image
     representation", 2010.
     """
 
     def __init__(self, size, normalisation=("l2",), **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32"})
+        # Square roots of differences near 0 would show the rounding of float32.
+        super().__init__(**{**kwargs, "dtype": "float64"})
         unknown = set(normalisation) - set(NORMALISATIONS)
         if unknown:
             raise ValueError(
@@ -80,7 +81,8 @@ class VLAD(keras.layers.Layer):
         distances = ops.sum(ops.square(self.codebook), -1) - 2 * ops.matmul(
             descriptors, ops.transpose(self.codebook)
         )
-        nearest = ops.one_hot(ops.argmin(distances, -1), self.size)  # [B, R, m]
+        nearest = ops.argmin(distances, -1)
+        nearest = ops.one_hot(nearest, self.size, dtype=self.compute_dtype)  # [B, R, m]
         sums = ops.matmul(ops.transpose(nearest, (0, 2, 1)), descriptors)  # [B, m, n]
         counts = ops.sum(nearest, axis=1)[..., None]
         residuals = sums - counts * self.codebook
@@ -89,10 +91,8 @@ class VLAD(keras.layers.Layer):
         vectors = ops.reshape(residuals, (-1, self.size * self.codebook.shape[-1]))
         if "power" in self.normalisation:
             vectors = ops.sign(vectors) * ops.sqrt(ops.abs(vectors))
-        return _unit(vectors) if "l2" in self.normalisation else vectors
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.size * input_shape[-1])
+        vectors = _unit(vectors) if "l2" in self.normalisation else vectors
+        return ops.cast(vectors, "float32")
 
     def get_config(self):
         return {

@@ -1,0 +1,71 @@
+"""What the training of a captioner minimises."""
+
+import tensorflow as tf
+
+from annotator.captioner.vocabulary import PAD
+
+
+def caption_losses(
+    decoder,
+    states,
+    targets,
+    region_mask=None,
+    label_smoothing=0.0,
+    attention_regularizer=0.0,
+    training=True,
+):
+    """Sums over captions of all that the loss consists of; see `Captioner`.
+
+    Args:
+        decoder: a `Decoder`.
+        states: what it made of the captions, from `Decoder.states`.
+        targets: int32 `[B, C, T]`, the words after each state; padding counts nothing.
+        region_mask: bool `[B, R]` or None.
+        label_smoothing, attention_regularizer: as of `Captioner.caption_loss`.
+        training: whether dropout is on.
+
+    Returns:
+        A dict of float32 scalars: `loss`, `cross_entropy` and `tokens`.
+    """
+    real = targets != PAD
+    # Logits are the largest tensors of all: none for padding.
+    words = tf.boolean_mask(targets, real)
+    logits = decoder.logits(tf.boolean_mask(states["hidden"], real), training=training)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
+    cross_entropy = loss = tf.reduce_sum(losses)
+    if label_smoothing:
+        uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
+        loss += label_smoothing * tf.reduce_sum(uniform - losses)
+    if attention_regularizer and decoder.attending_layers:
+        loss += attention_regularizer * _unevenness(
+            states["attention_weights"], real, region_mask
+        )
+    word_log_probs = tf.scatter_nd(
+        tf.where(real), -losses, tf.shape(real, out_type=tf.int64)
+    )
+    loss += decoder.auxiliary_loss(states, word_log_probs, real, training)
+    return {
+        "loss": loss,
+        "cross_entropy": cross_entropy,
+        "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),
+    }
+
+
+def _unevenness(attention_weights, real, region_mask):
+    """Sum of the squared differences of the regions' attention from its mean.
+
+    Args:
+        attention_weights: `[B, C, T, L, R]`.
+        real: bool `[B, C, T]`, where there is a word; other steps do not count.
+        region_mask: bool `[B, R]` or None.
+    """
+    steps = tf.cast(real, tf.float32)[..., None, None]
+    given = tf.reduce_sum(attention_weights * steps, axis=2)  # [B, C, L, R]
+    regions = (
+        tf.ones_like(given) if region_mask is None else tf.cast(region_mask, tf.float32)
+    )
+    if region_mask is not None:
+        regions = regions[:, None, None]
+    count = tf.reduce_sum(regions, axis=-1, keepdims=True)
+    mean = tf.reduce_sum(given, axis=-1, keepdims=True) / tf.maximum(count, 1.0)
+    return tf.reduce_sum(tf.square(given - mean) * regions)
