@@ -36,6 +36,6 @@ setuptools.setup(
     extras_require={
         "test": ["pytest>=8", "pytest-timeout>=2.3", "ruff>=0.9"],
         "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
-        "bench": ["matplotlib>=3.8", "psutil>=6"],
+        "bench": ["matplotlib>=3.8", "psutil>=6", "torch>=2.4"],  # torch: the CPU wheel
     },
 )
