@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from annotator import images, pipeline
+from annotator import images, pipeline, workers
 
 
 class CachedRegions:
@@ -86,5 +86,6 @@ def captioner_inputs(config, workdir):
     if not config.finetune_backbone:
         return CachedRegions(train, validation)
     (resize,) = pipeline.build_resizes(config, "captioner")
-    backbone = pipeline.build_backbone(config, "captioner", trainable=True)
+    with workers.strategy().scope():
+        backbone = pipeline.build_backbone(config, "captioner", trainable=True)
     return AugmentedImages(train, validation, resize, backbone)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from annotator import files, pipeline
+from annotator import files, pipeline, workers
 from annotator.attention_pictures import attention_picture
 from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.metrics.captions import score_captions
@@ -92,7 +92,8 @@ class CaptionerTrainer:
         )
         self.longest = (self.tokens != 0).sum(axis=2).max(axis=1)
         self.steps_per_epoch = -(-len(train) // config.caption_batch)
-        self.strategy = tf.distribute.get_strategy()
+        self.strategy = workers.strategy()
+        self.chief = workers.is_chief()
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
@@ -119,7 +120,12 @@ class CaptionerTrainer:
         """Trains to the last epoch or to the end of patience."""
         if self.manager.restore_or_initialize():
             print(f"continuing at step {self.step.numpy()} of {self.folder}")
-        writer = tf.summary.create_file_writer(str(self.workdir / "logs" / "captioner"))
+        logs = str(self.workdir / "logs" / "captioner")
+        writer = (
+            tf.summary.create_file_writer(logs)
+            if self.chief
+            else tf.summary.create_noop_writer()
+        )
         with writer.as_default():
             while not self._finished():
                 self._epoch(int(self.step.numpy()) // self.steps_per_epoch)
@@ -145,6 +151,7 @@ class CaptionerTrainer:
             len(batches),
             initial=done,
             unit="step",
+            disable=not self.chief,
         )
         words, start = 0.0, time.monotonic()
         for batch, tokens, draft in bar:
@@ -166,12 +173,18 @@ class CaptionerTrainer:
                 tf.summary.scalar("words_per_second", rate, step)
                 tf.summary.scalar("learning_rate", self.optimizer.learning_rate, step)
             if step % self.config.checkpoint_steps == 0:
-                self.manager.save(step)
-        self._validate(epoch)
-        self.manager.save(int(self.step.numpy()))
+                self._checkpoint()
+        score = workers.from_chief(self._validate(epoch) if self.chief else 0.0)
+        history = json.loads(self.history.numpy())
+        self.history.assign(json.dumps([*history, score]))
+        self._checkpoint()
+
+    def _checkpoint(self):
+        if self.chief:
+            self.manager.save(int(self.step.numpy()))
 
     def _validate(self, epoch):
-        """Scores decoded captions; keeps the weights if they are the best so far."""
+        """The score of decoded captions; keeps the weights if it is the best so far."""
         validation = self.inputs.validation
         captions = generate(self.caption, self.inputs.stream(validation, 64))
         references = validation.annotated.captions
@@ -203,11 +216,11 @@ class CaptionerTrainer:
                 path = pipeline.finetuned_backbone(self.workdir)
                 with files.atomic_path(path) as temporary:
                     self.inputs.backbone.save(temporary)
-        self.history.assign(json.dumps([*history, score]))
         print(
             f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
             f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
+        return score
 
     def _train_step(self, batch, tokens, draft, seed, with_feedback):
         """One step on every replica; returns sums over the global batch."""
@@ -244,7 +257,7 @@ class CaptionerTrainer:
         if feedback is None or feedback.causal or epoch < self.config.feedback_start:
             return None
         path = self.folder / f"drafts-{epoch}.npy"
-        if not path.is_file():
+        if self.chief and not path.is_file():
             batches = tqdm.tqdm(
                 self.inputs.stream(self.train, 128),
                 "drafting",
@@ -259,6 +272,7 @@ class CaptionerTrainer:
             for old in self.folder.glob("drafts-*.npy"):
                 if old != path:
                     old.unlink()
+        workers.from_chief()
         return np.load(path, allow_pickle=False)
 
     def _channel_statistics(self, images=256):
@@ -293,24 +307,28 @@ class CaptionerTrainer:
 
     def _dataset(self, batches, drafts):
         """`(batch, tokens, draft)` of each step, read ahead in the background."""
-
-        def read(index):
-            rows = batches[index]
-            length = int(self.longest[rows].max())
-            length = -(-length // _LENGTH_STEP) * _LENGTH_STEP
-            draft = np.zeros((0,), np.int32) if drafts is None else drafts[rows]
-            return (
-                self.inputs.read(rows),
-                self.tokens[rows, :, :length],
-                draft,
-            )
-
+        replicas = self.strategy.num_replicas_in_sync
         signature = self.inputs.signature
         captions = self.tokens.shape[1]
 
-        def load(index):
+        def read(step, replica):
+            rows = batches[step]
+            length = int(self.longest[rows].max())
+            length = -(-length // _LENGTH_STEP) * _LENGTH_STEP
+            own = rows[replica::replicas]
+            tokens = self.tokens[own, :, :length]
+            if not len(own):  # a replica without images gets one without captions
+                own = rows[:1]
+                tokens = np.zeros_like(self.tokens[own, :, :length])
+            draft = np.zeros((0,), np.int32) if drafts is None else drafts[own]
+            return self.inputs.read(own), tokens, draft
+
+        def load(step, replica):
             batch, tokens, draft = tf.numpy_function(
-                read, [index], (signature.dtype, tf.int32, tf.int32), stateful=False
+                read,
+                [step, replica],
+                (signature.dtype, tf.int32, tf.int32),
+                stateful=False,
             )
             batch.set_shape(signature.shape)
             tokens.set_shape([None, captions, None])
@@ -319,8 +337,14 @@ class CaptionerTrainer:
             draft.set_shape([None, *drafts.shape[1:]])
             return batch, tokens, draft
 
-        dataset = tf.data.Dataset.range(len(batches)).map(load).prefetch(2)
-        for batch in self.strategy.experimental_distribute_dataset(dataset):
+        def of_worker(context):
+            local = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * local
+            places = tf.data.Dataset.range(len(batches) * local)
+            shares = places.map(lambda i: load(i // local, first + i % local))
+            return shares.prefetch(2)
+
+        for batch in self.strategy.distribute_datasets_from_function(of_worker):
             yield (*batch, None)[:3]
 
 

@@ -36,11 +36,24 @@ class GroupedOptimizer(tf.Module):
 
         Args:
             gradients: Of `variables_to_train`, in that order; `None` for a weight that
-                took no part. Each replica clips its own before they are added.
+                took no part. Those of all replicas are added.
         """
+        gradients = [
+            tf.zeros_like(variable)
+            if gradient is None
+            else tf.convert_to_tensor(gradient)
+            for gradient, variable in zip(
+                gradients, self.variables_to_train, strict=True
+            )
+        ]
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        if replicas > 1:
+            # The bound is on the sum. Keras adds again what each replica gives it.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         pairs = [
-            (tf.zeros_like(variable) if gradient is None else gradient, variable)
+            (gradient / replicas, variable)
             for gradient, variable in zip(
                 gradients, self.variables_to_train, strict=True
             )

@@ -3,9 +3,8 @@
 import pathlib
 
 import keras
-import tensorflow as tf
 
-from annotator import files
+from annotator import files, workers
 from annotator.captioner import (
     BeamSearch,
     Captioner,
@@ -31,7 +30,8 @@ def train_captioner(config, workdir):
         workdir: Folder of the run.
 
     Returns:
-        The trained `Captioner`, with the weights of its best epoch.
+        The trained `Captioner`, with the weights of its best epoch (for workers other
+        than the chief, of the last one).
 
     Raises:
         ValueError: If the data set has no captions.
@@ -40,14 +40,20 @@ def train_captioner(config, workdir):
     finished = folder / "captioner.keras"
     if finished.is_file():
         return keras.saving.load_model(finished)
-    with tf.distribute.get_strategy().scope():
-        inputs = captioner_inputs(config, workdir)
-        if inputs.train.annotated.captions is None:
-            raise ValueError(f"The data set {config.dataset} has no captions to learn.")
-        vocabulary = _vocabulary(config, folder / "vocabulary.json", inputs.train)
+    if not workers.is_chief():  # it makes the features that the others read
+        workers.from_chief()
+    inputs = captioner_inputs(config, workdir)
+    if inputs.train.annotated.captions is None:
+        raise ValueError(f"The data set {config.dataset} has no captions to learn.")
+    vocabulary = _vocabulary(config, folder / "vocabulary.json", inputs.train)
+    if workers.is_chief():
+        workers.from_chief()
+    with workers.strategy().scope():
         captioner = build_captioner(config, vocabulary)
     trainer = CaptionerTrainer(config, workdir, captioner, inputs)
     trainer.run()
+    if not workers.is_chief():
+        return captioner
     captioner.load_weights(folder / "best.weights.h5")
     # XLA pays in training. What is scored and exported runs on any server, and is one.
     captioner.set_jit_compile(False)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from annotator import backbone as backbones
-from annotator import evaluation, export, files, pipeline
+from annotator import evaluation, export, files, pipeline, workers
 from annotator.captioner import CaptionDetails
 from annotator.captioner_training import train_captioner
 from annotator.tagger.top_tags import TopTags
@@ -27,11 +27,13 @@ def train(config, workdir, eval_split="validation"):
 
     Returns:
         `(metrics, table, exports)`: see `evaluation.evaluate`; `exports` are the paths
-        of the SavedModel and the `.keras` file of each model.
+        of the SavedModel and the `.keras` file of each model. All are empty for
+        workers of `TF_CONFIG` other than the first.
 
     Raises:
         ValueError: If the settings are wrong or `workdir` holds another run.
     """
+    workers.strategy()  # before TensorFlow does anything
     cache_dir = config.cache_dir or os.environ.get("ANNOTATOR_CACHE") or DEFAULT_CACHE
     config = dataclasses.replace(
         config,
@@ -39,6 +41,11 @@ def train(config, workdir, eval_split="validation"):
         precision=backbones.resolve_precision(config.precision),
     )
     workdir = pathlib.Path(workdir)
+    if not workers.is_chief():
+        if config.task != "tagger":
+            keras.utils.set_random_seed(config.seed)
+            train_captioner(config, workdir)
+        return {}, "", []
     config.claim(workdir)
     files.remove_leftovers(workdir)
     exports = []

@@ -1,0 +1,119 @@
+"""Two worker processes end with the weights of one, also when one of them is killed."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import annotator.layers  # noqa: F401  (what .keras files are made of)
+from annotator import files
+
+WORKER = """
+import json, sys
+from annotator.config import Config
+from annotator.training import train
+settings = json.load(open(sys.argv[1]))
+settings = {k: tuple(v) if type(v) is list else v for k, v in settings.items()}
+metrics, _, _ = train(Config(**settings), sys.argv[2])
+print(json.dumps(metrics.get("bleu_1")))
+"""
+
+
+@pytest.fixture(scope="module")
+def config(captioner_config):
+    """Without chance in the training: replicas draw otherwise than one process."""
+    return dataclasses.replace(
+        captioner_config, dropout=0.0, rounds=0, epochs=2, caption_batch=7
+    )
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start(config, workdir, workers):
+    """Processes of `workers` workers that train together."""
+    files.write_json(workdir.with_suffix(".json"), dataclasses.asdict(config))
+    hosts = [f"localhost:{port}" for port in free_ports(workers)]
+    processes = []
+    for index in range(workers):
+        task = {"type": "worker", "index": index}
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        if workers > 1:
+            cluster = {"cluster": {"worker": hosts}, "task": task}
+            environment["TF_CONFIG"] = json.dumps(cluster)
+        with open(f"{workdir}-{index}.log", "a") as log:
+            command = [sys.executable, "-c", WORKER]
+            command += [workdir.with_suffix(".json"), workdir]
+            processes.append(
+                subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            )
+    return processes
+
+
+def finish(processes, workdir):
+    for index, process in enumerate(processes):
+        try:
+            assert process.wait(240) == 0, open(f"{workdir}-{index}.log").read()[-3000:]
+        finally:
+            for one in processes:
+                one.kill()
+
+
+def weights(workdir):
+    model = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    return [np.asarray(w) for w in model.get_weights()]
+
+
+@pytest.fixture(scope="module")
+def alone(config, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    finish(start(config, workdir, 1), workdir)
+    return weights(workdir)
+
+
+def assert_same(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+def test_two_workers_train_as_one(config, alone, tmp_path):
+    finish(start(config, tmp_path / "run", 2), tmp_path / "run")
+    assert_same(weights(tmp_path / "run"), alone)
+    # Written once, by the chief; the other leaves no file of its own.
+    checkpoints = (tmp_path / "run" / "captioner" / "checkpoints").iterdir()
+    assert sum(path.suffix == ".index" for path in checkpoints) == 2
+    assert "bleu" not in (tmp_path / "run-1.log").read_text().lower()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_worker_costs_no_step(victim, config, alone, tmp_path):
+    workdir = tmp_path / "run"
+    processes = start(config, workdir, 2)
+    index = workdir / "captioner" / "checkpoints" / "ckpt-2.index"
+    while not index.is_file():
+        assert processes[victim].poll() is None
+        time.sleep(0.1)
+    processes[victim].send_signal(signal.SIGKILL)
+    # The other cannot go on without it, and whoever runs them starts both again.
+    for process in processes:
+        process.kill()
+        process.wait()
+    finish(start(config, workdir, 2), workdir)
+    assert_same(weights(workdir), alone)
+    assert "continuing at step" in (tmp_path / "run-0.log").read_text()
