@@ -32,10 +32,13 @@ setuptools.setup(
         "pillow>=10",
         "tqdm>=4.66",
         "tensorboard>=2.20,<2.22",
+        "tensorflow-serving-api>=2.21,<2.22",  # messages of the warm-up requests
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-timeout>=2.3", "ruff>=0.9"],
         "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
-        "bench": ["matplotlib>=3.8", "psutil>=6", "torch>=2.4"],  # torch: the CPU wheel
+        # kserve's protobuf is too new for what goes together on Python 3.10.
+        "serve": ["kserve>=0.21,<0.22; python_version >= '3.11'"],
+        "bench": ["matplotlib>=3.8", "psutil>=5.9", "torch>=2.4"],  # torch: the CPU wheel
     },
 )

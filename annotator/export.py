@@ -11,7 +11,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from annotator import files, images
+from annotator import files, images, serving_files
 
 _MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
 _LIBRARIES = ("annotator", "tensorflow", "keras", "numpy", "scikit-learn")
@@ -47,8 +47,9 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
     """Writes the next version of a model: `directory/name/<version>/`.
 
     The folder appears at once, whole, and needs nothing outside itself: the SavedModel,
-    the same model as `<name>.keras`, and `assets.extra/annotator.json`, the manifest
-    with the SHA-256 of every file.
+    the same model as `<name>.keras`, a request that warms up TensorFlow Serving, and
+    `assets.extra/annotator.json`, the manifest with the SHA-256 of every file. In
+    `directory` stands what TensorFlow Serving is told of all models.
 
     Args:
         directory: The workdir's `export` folder.
@@ -94,6 +95,7 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
     temporary = folder.parent / f".{os.getpid()}.{name}"
     archive.write_out(str(temporary), verbose=False)
     model.save(temporary / f"{name}.keras")
+    serving_files.write_warmup(temporary, name)
     facts = {"task": name, **manifest, "versions": library_versions()}
     facts["files"] = {
         str(path.relative_to(temporary)): files.sha256(path)
@@ -104,6 +106,7 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
     folder.mkdir(parents=True, exist_ok=True)
     saved_model = folder / str(version)
     os.replace(temporary, saved_model)
+    serving_files.write_config(directory)
     return saved_model, saved_model / f"{name}.keras"
 
 
@@ -144,6 +147,11 @@ def verify(version_folder):
     """
     folder = pathlib.Path(version_folder)
     manifest = files.read_json(folder / _MANIFEST)
+    if not {"task", "files"} <= set(manifest):
+        raise ValueError(
+            f"{folder / _MANIFEST} lists no files: another version of annotator wrote "
+            "it. Export the model again."
+        )
     for name, digest in manifest["files"].items():
         path = folder / name
         if not path.is_file():
@@ -192,6 +200,7 @@ def _views(resizes, image_bytes):
         fn_output_signature=[
             tf.TensorSpec((resize.size, resize.size, 3)) for resize in resizes
         ],
+        parallel_iterations=2,  # each may have an image of `images.MAX_PIXELS` at hand
     )
 
 

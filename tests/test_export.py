@@ -115,7 +115,7 @@ def test_versions_count_up_and_say_where_they_come_from(
     assert facts["config"]["components"] == tagger_config.components
     assert facts["versions"]["tensorflow"] == tf.__version__
     left = [path.name for path in (workdir / "export").iterdir()]
-    assert left == ["tagger"]
+    assert sorted(left) == ["batching_parameters.txt", "models.config", "tagger"]
     assert export.resolve(second.parent) == export.resolve(second) == second
 
 
@@ -133,6 +133,14 @@ def test_a_damaged_version_is_found_out(harm, tagger_run, tmp_path):
         harmed.write_bytes(content)
     with pytest.raises(ValueError, match=f"{harmed}.*again"):
         export.verify(copy)
+
+
+def test_a_manifest_of_another_version_is_named(tmp_path):
+    manifest = tmp_path / "assets.extra" / "annotator.json"
+    manifest.parent.mkdir()
+    manifest.write_text('{"words": []}')
+    with pytest.raises(ValueError, match=f"{manifest} lists no files"):
+        export.verify(tmp_path)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

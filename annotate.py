@@ -1,0 +1,78 @@
+"""Writes captions and tags for a folder of images, or any number of them.
+
+    python annotate.py --model=runs/shapes/export --images=photos --output=photos.jsonl
+
+An interrupted run goes on where it stopped when the same command is given again. An
+image that cannot be read becomes a record with an `error`, and the exit code is 1.
+"""
+
+import os
+import sys
+
+from absl import app, flags, logging
+
+flags.DEFINE_multi_string(
+    "model",
+    None,
+    "An export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or WORKDIR/export "
+    "for all in it. May be given twice, or as a comma-separated list.",
+    required=True,
+)
+flags.DEFINE_string(
+    "images",
+    None,
+    "A folder (with all below it), a pattern such as 'photos/*.jpg', or a text file "
+    "with a path a line.",
+    required=True,
+)
+flags.DEFINE_string(
+    "output", None, "The records: a .jsonl or .csv file.", required=True
+)
+flags.DEFINE_enum(
+    "sidecars", None, ["txt", "json"], "Also write IMAGE.txt or IMAGE.json beside it."
+)
+flags.DEFINE_integer("captions", 1, "Captions per image, best first.", lower_bound=1)
+flags.DEFINE_integer(
+    "top_k", None, "Tags per image (as exported; 0: all).", lower_bound=0
+)
+flags.DEFINE_float("threshold", None, "Lowest score of a tag (as exported).")
+flags.DEFINE_integer("batch_size", 32, "Images per pass.", lower_bound=1)
+flags.DEFINE_integer(
+    "workers", None, "Threads that read and decode (one a core).", lower_bound=1
+)
+flags.DEFINE_enum("engine", "local", ["local"], "Where the work is done.")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+    # TensorFlow is slow to import: `--help` and wrong flags are answered before.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from annotator.annotation import annotate
+
+    values = flags.FLAGS
+    try:
+        records, failed = annotate(
+            [path for paths in values.model for path in paths.split(",") if path],
+            values.images,
+            values.output,
+            captions=values.captions,
+            top_k=values.top_k,
+            threshold=values.threshold,
+            sidecars=values.sidecars,
+            batch_size=values.batch_size,
+            workers=values.workers,
+        )
+    except (ValueError, OSError) as error:
+        logging.debug("", exc_info=True)
+        sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
+    except KeyboardInterrupt:
+        sys.exit(f"\ninterrupted: give the same command to go on with {values.output}")
+    print(f"{values.output}: {records} images, {failed} of them failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    app.run(main)

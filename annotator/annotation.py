@@ -1,0 +1,306 @@
+"""What `annotate.py` does: captions and tags for any number of images.
+
+`records` is the part that every engine shares: images in, records out, on one machine.
+`annotate` is the local engine around it: files in, one file of records out.
+"""
+
+import ast
+import collections
+import concurrent.futures
+import errno
+import functools
+import itertools
+import math
+import os
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from annotator import files, images
+from annotator.annotation_model import AnnotationModel, find_exports
+from annotator.image_listing import list_images, read_image
+from annotator.record_file import RecordFile, to_json
+
+SIDECARS = ("txt", "json")
+
+
+def annotate(
+    models,
+    source,
+    output,
+    *,
+    captions=1,
+    top_k=None,
+    threshold=None,
+    sidecars=None,
+    batch_size=32,
+    workers=None,
+):
+    """Annotates image files; continues a run that was cut off.
+
+    Args:
+        models: Folders of exports, as `annotation_model.find_exports` takes them.
+        source: The images, as `image_listing.list_images` takes them.
+        output: A `.jsonl` or `.csv` file, written as `RecordFile` says.
+        captions, top_k, threshold: As in `AnnotationModel`.
+        sidecars: `"txt"` (the captions, a line each, and a line of tags) or `"json"`
+            (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
+            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, its record
+            has an `error` besides.
+        batch_size, workers: As in `records`.
+
+    Returns:
+        `(records, failed)`: their number, and how many of them are errors.
+
+    Raises:
+        FileNotFoundError: If there is no such model or image.
+        ValueError: If a model is damaged or `output` belongs to another run.
+        OSError: If a file cannot be written. The same call goes on from there.
+    """
+    exports = find_exports(models)
+    options = {"captions": captions, "top_k": top_k, "threshold": threshold}
+    settings = {
+        **{
+            f"{task} (SHA-256)": manifest["files"][f"{task}.keras"]
+            for task, (_, manifest) in exports.items()
+        },
+        **options,
+        "sidecars": sidecars,
+        "images": os.fspath(source),
+    }
+    total = sum(1 for _ in list_images(source))
+    if not total:
+        raise FileNotFoundError(f"--images={source} holds no image files.")
+    with RecordFile(output, settings) as file:
+        if not file.finished:
+            model = AnnotationModel.load(exports, **options)
+            names = without_done(list_images(source), file.names())
+            pairs = map_ahead(read_image, names, workers or _cores(), batch_size)
+            progress = tqdm.tqdm(
+                total=total, initial=file.records, unit="image", desc="annotating"
+            )
+            with progress:
+                for record in records(model, pairs, batch_size, workers):
+                    if sidecars and "error" not in record:
+                        _write_sidecar(record, sidecars)
+                    file.append(record)
+                    progress.update()
+            file.finish(lambda record: csv_row(record, model.tasks, captions))
+        return file.records, file.failed
+
+
+def records(model, pairs, batch_size=32, workers=None):
+    """Describes images; one that cannot be read becomes an error and the rest go on.
+
+    Args:
+        model: `AnnotationModel`.
+        pairs: Iterable of `(name, content)`; `content` is the `bytes` of an image file,
+            or an exception that says why there are none.
+        batch_size: Images per pass of the backbone.
+        workers: Threads that decode; by default as many as there are cores.
+
+    Yields:
+        One JSON-ready dict an image, in order. With a captioner: `image`, `caption`,
+        `caption_score`, and if several were asked for `captions`, a list of dicts of
+        `caption` and `score`, best first. With a tagger: `tags` and `tag_scores`, best
+        first. If it cannot be read: `image` and `error` alone.
+    """
+    for names, views, errors in decoded_batches(model, pairs, batch_size, workers):
+        found = iter(())
+        if views is not None:
+            found = _rows({k: _arrays(v) for k, v in model(views).items()})
+        for name, error in zip(names, errors, strict=True):
+            if error:
+                yield {"image": name, "error": error}
+            else:
+                yield _record(name, next(found))
+
+
+def decoded_batches(model, pairs, batch_size=32, workers=None):
+    """The views of images, decoded in threads ahead of their use.
+
+    Args:
+        model, pairs, batch_size, workers: As in `records`.
+
+    Yields:
+        `(names, views, errors)`: `names` and `errors`, lists `[batch]`; an error is
+        `None` for an image that could be read; `views` holds float32
+        `[good, size, size, 3]` for each of the model's views, of the images without an
+        error, or is `None` if there are none.
+    """
+    views_of = _views_of(tuple(model.resizes))
+
+    def decode(pair):
+        name, content = pair
+        if isinstance(content, Exception):
+            return name, None, _reason(content)
+        try:
+            with tf.device("CPU"):
+                return name, views_of(content), None
+        except tf.errors.OpError as error:
+            return name, None, _decoding_error(content, error)
+
+    decoded = map_ahead(decode, pairs, workers or _cores(), batch_size)
+    while batch := list(itertools.islice(decoded, batch_size)):
+        names, views, errors = zip(*batch, strict=True)
+        good = [each for each in views if each is not None]
+        stacked = [tf.stack(view) for view in zip(*good, strict=True)] or None
+        yield list(names), stacked, list(errors)
+
+
+def map_ahead(function, items, workers, ahead):
+    """`map` in threads, in order, with at most `ahead + 1` results waiting."""
+    waiting = collections.deque()
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def without_done(names, done):
+    """The names that are left to do.
+
+    Args:
+        names: Iterable of names; one may come several times.
+        done: Iterable of names that are done. While both are in the same order, as they
+            are if no file came or went, neither is held in memory.
+
+    Yields:
+        `names` without as many of each as are in `done`.
+    """
+    done = iter(done)
+    rest = None
+    for name in names:
+        if rest is None:
+            first = next(done, None)
+            if first == name:
+                continue
+            rest = collections.Counter(done if first is None else [first, *done])
+        if rest[name]:
+            rest[name] -= 1
+        else:
+            yield name
+
+
+def csv_row(record, tasks, captions):
+    """A record as a row: several tags are separated by `;`, captions by columns."""
+    row = {"image": record["image"]}
+    if "captioner" in tasks:
+        row["caption"] = record.get("caption")
+        row["caption_score"] = record.get("caption_score")
+        others = record.get("captions", [])
+        for place in range(2, captions + 1):
+            other = others[place - 1] if place <= len(others) else {}
+            row[f"caption_{place}"] = other.get("caption")
+            row[f"caption_{place}_score"] = other.get("score")
+    if "tagger" in tasks:
+        row["tags"] = ";".join(record.get("tags", []))
+        row["tag_scores"] = ";".join(map(str, record.get("tag_scores", [])))
+    row["error"] = record.get("error")
+    return row
+
+
+@functools.lru_cache(maxsize=8)
+def _views_of(resizes):
+    """The function from encoded bytes to views, traced once for a model."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def views_of(encoded):
+        image = images.decode_image(encoded)
+        return [resize(image) for resize in resizes]
+
+    return views_of
+
+
+def _record(name, found):
+    record = {"image": name}
+    if "captioner" in found:
+        texts, scores = found["captioner"]["captions"], found["captioner"]["scores"]
+        record["caption"] = _text(texts[0])
+        record["caption_score"] = _number(scores[0])
+        if len(texts) > 1:
+            # A place for which the search found nothing has no score.
+            record["captions"] = [
+                {"caption": _text(text), "score": _number(score)}
+                for text, score in zip(texts, scores, strict=True)
+                if math.isfinite(score)
+            ]
+    if "tagger" in found:
+        tags, scores = found["tagger"]["tags"], found["tagger"]["scores"]
+        kept = [(t, s) for t, s in zip(tags, scores, strict=True) if t]
+        record["tags"] = [_text(tag) for tag, _ in kept]
+        record["tag_scores"] = [_number(score) for _, score in kept]
+    return record
+
+
+def _write_sidecar(record, kind):
+    """Writes a file beside an image, or puts into the record why there is none."""
+    if kind == "json":
+        text = to_json(record, indent=2)
+    else:
+        captions = record.get("captions") or [record]
+        lines = [each["caption"] for each in captions if "caption" in each]
+        lines += [", ".join(record["tags"])] if "tags" in record else []
+        text = "\n".join(lines)
+    path = f"{record['image']}.{kind}"
+    try:
+        files.write_text(path, text + "\n")
+    except OSError as error:
+        # On a full disk nothing will go better; a folder may be an exception.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        record["error"] = f"{path} cannot be written: {error.strerror}"
+
+
+def _rows(found):
+    """The results of one image after the other, from those of a batch."""
+    size = len(next(iter(next(iter(found.values())).values())))
+    for row in range(size):
+        yield {
+            task: {key: values[row] for key, values in outputs.items()}
+            for task, outputs in found.items()
+        }
+
+
+def _arrays(outputs):
+    return {key: np.asarray(value) for key, value in outputs.items()}
+
+
+def _text(encoded):
+    return encoded.decode("utf-8", "replace")
+
+
+def _number(score):
+    """Six digits: the rest is noise of the order in which numbers were added."""
+    return float(f"{score:.6g}") if math.isfinite(score) else None
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _decoding_error(content, error):
+    """Why an image cannot be decoded, in a line."""
+    try:
+        # Op by op, the error names what is wrong and not where in the graph.
+        images.decode_image(content)
+    except tf.errors.OpError as plain:
+        error = plain
+    message = str(error.message).split("}} ")[-1].split(" [Op:")[0]
+    _, assertion, data = message.partition("Summarized data: ")
+    if assertion:
+        parts = [ast.literal_eval(line) for line in data.splitlines()]
+        parts = [p.decode() if isinstance(p, bytes) else str(p) for p in parts]
+        message = " ".join(parts)
+    return " ".join(message.split())
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4

@@ -1,0 +1,203 @@
+"""A file of records that grows by whole lines and survives a kill."""
+
+import contextlib
+import csv
+import json
+import os
+import pathlib
+
+from annotator import files
+
+FORMATS = (".jsonl", ".csv")
+
+
+class RecordFile:
+    """The output of a run over many images, continued where an earlier try stopped.
+
+    Three files tell the state, and nothing else does:
+
+    - `OUTPUT.settings.json` is written first and says what makes the records. A run
+      with other settings is refused;
+    - `OUTPUT.partial` has one JSON record a line, in the order they were made. Records
+      are only appended; a line that a kill has cut off is taken away when the file is
+      opened again, and its image counts as not done;
+    - `OUTPUT` appears, by renaming, when all records are there. `OUTPUT.partial` then
+      goes and `OUTPUT.settings.json` stays.
+
+    A second process that opens the same output is refused.
+
+    Args:
+        path: `OUTPUT`, ending in `.jsonl` or `.csv`.
+        settings: JSON-ready dict.
+
+    Attributes:
+        finished: Whether `OUTPUT` is complete.
+        records, failed: Number of records, and of those with an error.
+
+    Raises:
+        ValueError: If the ending is another, or the file has other settings.
+        BlockingIOError: If another process is writing it.
+    """
+
+    def __init__(self, path, settings):
+        self.path = pathlib.Path(path)
+        if self.path.suffix.lower() not in FORMATS:
+            raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
+        self._partial = self.path.with_name(f"{self.path.name}.partial")
+        self._settings = self.path.with_name(f"{self.path.name}.settings.json")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._claim(settings)
+        self.finished = self.path.exists()
+        self.records = self.failed = 0
+        self._file = None
+        if not self.finished:
+            # Not buffered: what is appended is the kernel's, whatever comes.
+            self._file = open(self._partial, "ab+", buffering=0)
+            _lock(self._file, self._partial)
+            self._file.truncate(self._count())
+            return
+        # A kill may have come just before it was removed.
+        self._partial.unlink(missing_ok=True)
+        if self.path.suffix.lower() == ".jsonl":
+            self._count(self.path)
+        else:
+            for error in _csv_errors(self.path):
+                self.records += 1
+                self.failed += bool(error)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self._file is not None:
+            self._file.close()
+
+    def names(self):
+        """Iterator over the images that have records, in the order of the records."""
+        for record, _ in _read(self._partial):
+            yield record["image"]
+
+    def append(self, record):
+        """Adds a record, a JSON-ready dict with `image` and maybe `error`.
+
+        Raises:
+            OSError: If it cannot be written; the message says how to go on.
+        """
+        line = memoryview(to_json(record).encode("utf-8") + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise OSError(
+                f"{self._partial}: {error.strerror}. It holds {self.records} records; "
+                "make room and give the same command again, and it goes on from there."
+            ) from error
+        self._add(record)
+
+    def finish(self, columns):
+        """Makes `OUTPUT` from the records.
+
+        Args:
+            columns: Function of a record that returns its row of a CSV file as a dict;
+                every row has the same keys.
+        """
+        os.fsync(self._file.fileno())
+        if self.path.suffix.lower() == ".jsonl":
+            os.replace(self._partial, self.path)
+        else:
+            with files.atomic_path(self.path) as temporary:
+                rows = (columns(record) for record, _ in _read(self._partial))
+                _write_csv(temporary, rows)
+            self._partial.unlink()
+        self.finished = True
+
+    def _claim(self, settings):
+        if self._settings.is_file():
+            other = files.read_json(self._settings)
+            differing = [
+                f"{name}={other.get(name)}"
+                for name in dict.fromkeys([*other, *settings])
+                if other.get(name) != settings.get(name)
+            ]
+            if differing and (self.path.exists() or self._partial.exists()):
+                raise ValueError(
+                    f"{self.path} belongs to a run with {', '.join(differing)}. Give "
+                    "the same settings again, name another --output, or remove "
+                    f"{self.path}*."
+                )
+        else:
+            for path in (self.path, self._partial):
+                if path.exists():
+                    raise ValueError(
+                        f"{path} exists, and no {self._settings.name} tells how it was "
+                        "made: name another --output, or remove it."
+                    )
+        files.write_json(self._settings, settings)
+
+    def _count(self, path=None):
+        """Counts whole records; returns the bytes that they take."""
+        size = 0
+        for record, end in _read(path or self._partial):
+            self._add(record)
+            size = end
+        return size
+
+    def _add(self, record):
+        self.records += 1
+        self.failed += "error" in record
+
+
+def to_json(record, indent=None):
+    """A record as JSON; letters are kept as they are, if they are valid text."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of a file name that are none
+        text = json.dumps(record, allow_nan=False, indent=indent)
+    return text
+
+
+def _read(path):
+    """`(record, end)` up to the first line that is no record; `end` is a position."""
+    end = 0
+    with open(path, "rb") as file:
+        for line in file:
+            end += len(line)
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return
+            whole = isinstance(record, dict) and "image" in record
+            if not whole or not line.endswith(b"\n"):
+                return
+            yield record, end
+
+
+def _write_csv(path, rows):
+    # Names that are no valid text become the bytes that they are.
+    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as f:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(f, row)
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _csv_errors(path):
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for row in csv.DictReader(file):
+            yield row["error"]
+
+
+def _lock(file, path):
+    """Keeps other processes from the file until it is closed, where locks exist."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"{path} is being written by another process."
+            ) from error

@@ -1,0 +1,176 @@
+"""TensorFlow Serving's REST form of a prediction, for kserve."""
+
+import asyncio
+import base64
+import binascii
+import json
+
+import kserve
+import numpy as np
+import tensorflow as tf
+from kserve.errors import InvalidInput
+
+from annotator.serve.served_model import BrokenInput
+
+
+class BrokenInstances(Exception):
+    """Some instances of a request were refused; the others are answered.
+
+    Args:
+        predictions: One for each instance, `None` where there is an error.
+        errors: Dict from the index of an instance to what is wrong with it.
+    """
+
+    def __init__(self, predictions, errors):
+        self.predictions = predictions
+        self.errors = errors
+        first, reason = next(iter(errors.items()))
+        others = f" ({len(errors) - 1} more are refused)" if len(errors) > 1 else ""
+        super().__init__(f"Instance {first}: {reason}{others}")
+
+    @property
+    def body(self):
+        """The JSON-ready answer."""
+        return {
+            "error": str(self),
+            "errors": [
+                {"instance": index, "error": reason}
+                for index, reason in self.errors.items()
+            ],
+            "predictions": self.predictions,
+        }
+
+
+class Predictor(kserve.Model):
+    """Answers `{"instances": [...]}` with `{"predictions": [...]}`.
+
+    An instance is the signature's input for one image: `{"b64": "..."}` for bytes,
+    nested lists for numbers, or either under the input's name. `signature_name` chooses
+    another signature than `serving_default`. A prediction is an object with the row of
+    every output. See https://www.tensorflow.org/tfx/serving/api_rest, "Predict API";
+    its column format, `inputs`, is not taken.
+
+    Args:
+        name: Name of the model.
+        version: Version that is served.
+        model: A `ServedModel`.
+        max_instances: Instances in a request.
+    """
+
+    def __init__(self, name, version, model, max_instances=128):
+        super().__init__(name)
+        self.version = version
+        self.model = model
+        self.max_instances = max_instances
+        self.ready = True
+
+    def stop(self):
+        super().stop()
+        self.model.close()
+
+    async def predict(self, payload, headers=None, response_headers=None):
+        """Answers one request; kserve calls it with the parsed JSON.
+
+        Raises:
+            InvalidInput: If the request is not of the stated form.
+            BrokenInstances: If instances are refused. The good ones are in it.
+            Overloaded: If too many inputs wait.
+        """
+        # Requests have megabytes: meanwhile the loop serves others.
+        signature, rows = await asyncio.to_thread(self._parse, payload)
+        errors = {i: str(row) for i, row in enumerate(rows) if _is_error(row)}
+        good = [i for i in range(len(rows)) if i not in errors]
+        futures = self.model.submit(signature, [rows[i] for i in good])
+        answers = await asyncio.gather(
+            *map(asyncio.wrap_future, futures), return_exceptions=True
+        )
+        predictions = [None] * len(rows)
+        for index, answer in zip(good, answers, strict=True):
+            if isinstance(answer, BrokenInput):
+                errors[index] = str(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                predictions[index] = {k: _to_json(v) for k, v in answer.items()}
+        if errors:
+            raise BrokenInstances(predictions, dict(sorted(errors.items())))
+        return {"predictions": predictions}
+
+    def _parse(self, payload):
+        """`(signature, rows)`; a row is `BrokenInput` where the instance is wrong."""
+        if isinstance(payload, bytes):  # what kserve makes of other content types
+            try:
+                payload = json.loads(payload)
+            except (ValueError, RecursionError) as error:
+                raise InvalidInput(f"The request is not JSON: {error}") from error
+        if not isinstance(payload, dict) or "instances" not in payload:
+            raise InvalidInput('The request must be a JSON object with "instances".')
+        signature = payload.get("signature_name") or "serving_default"
+        if not isinstance(signature, str) or signature not in self.model.inputs:
+            raise InvalidInput(
+                f"The model {self.name} has no signature {signature!r}, only "
+                f"{', '.join(sorted(self.model.inputs))}."
+            )
+        instances = payload["instances"]
+        if not isinstance(instances, list) or not instances:
+            raise InvalidInput('"instances" must be a list with at least one image.')
+        if len(instances) > self.max_instances:
+            raise InvalidInput(
+                f"{len(instances)} instances in one request; at most "
+                f"{self.max_instances} are taken."
+            )
+        spec = self.model.inputs[signature]
+        return signature, [_row(instance, spec) for instance in instances]
+
+
+def _row(instance, spec):
+    """`bytes` or an array; `BrokenInput`, returned, if the instance is neither."""
+    if isinstance(instance, dict) and set(instance) == {spec.name}:
+        instance = instance[spec.name]
+    try:
+        if spec.dtype == tf.string:
+            return _bytes(instance, spec.name)
+        return _array(instance, spec)
+    except BrokenInput as error:
+        return error
+
+
+def _bytes(value, name):
+    if not isinstance(value, dict) or set(value) != {"b64"}:
+        raise BrokenInput(
+            f'must be {{"b64": "..."}} or {{"{name}": {{"b64": "..."}}}}, the content '
+            "of an image file in base64."
+        )
+    try:
+        return base64.b64decode(value["b64"], validate=True)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise BrokenInput(f'"b64" is not base64: {error}') from error
+
+
+def _array(value, spec):
+    dtype, shape = spec.dtype.as_numpy_dtype, spec.shape[1:]
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise BrokenInput(f"{spec.name}: rows of different lengths.") from error
+    if array.dtype.kind not in "iuf" or not shape.is_compatible_with(array.shape):
+        raise BrokenInput(f"{spec.name} must be numbers {shape}, got {array.shape}.")
+    if 0 in array.shape or not np.array_equal(array.astype(dtype), array):
+        raise BrokenInput(
+            f"{spec.name} must be not empty and of {np.dtype(dtype)} values."
+        )
+    return array.astype(dtype)
+
+
+def _is_error(row):
+    return isinstance(row, BrokenInput)
+
+
+def _to_json(value):
+    """A row of an output as nested lists of numbers or text."""
+    value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return [_to_json(item) for item in value]
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,117 @@
+"""kserve's web server with exported models in it."""
+
+import logging
+
+import kserve
+from fastapi.responses import JSONResponse
+from kserve.errors import InvalidInput, ModelNotFound
+from kserve.model_server import app
+
+from annotator import serving_files
+from annotator.annotation_model import find_exports
+from annotator.serve.predictor import BrokenInstances, Predictor
+from annotator.serve.served_model import Overloaded, ServedModel
+
+
+def serve(
+    paths,
+    port,
+    max_batch=32,
+    max_instances=128,
+    max_request_bytes=64 * 2**20,
+    max_waiting=1024,
+):
+    """Loads exports, checks and warms them, and serves them until the process ends.
+
+    Args:
+        paths: Folders of exports, as `annotator.annotation_model.find_exports` takes.
+        port: HTTP port.
+        max_batch, max_waiting: As in `ServedModel`.
+        max_instances: Images in a request.
+        max_request_bytes: Size of a request's body.
+
+    Raises:
+        FileNotFoundError: If a path is no export.
+        ValueError: If a file of an export is missing or altered.
+    """
+    models = []
+    for task, (folder, _) in find_exports(paths).items():
+        model = ServedModel(folder, max_batch, max_waiting)
+        for signature, inputs in serving_files.read_warmup(folder):
+            (rows,) = inputs.values()
+            for future in model.submit(signature, list(rows)):
+                future.result()
+        models.append(Predictor(task, folder.name, model, max_instances))
+        print(f"Serving {task}, version {folder.name}, on port {port}.", flush=True)
+    # Routes and handlers that come first win over kserve's own.
+    app.add_api_route("/v1/models/{model_name}", _status, methods=["GET"])
+    app.add_api_route("/v2/repository/{path:path}", _no_repository, methods=["POST"])
+    app.add_exception_handler(BrokenInstances, _broken_instances)
+    app.add_exception_handler(_TooLarge, _too_large)
+    app.add_exception_handler(Overloaded, _overloaded)
+    app.add_middleware(_LimitedBodies, max_bytes=max_request_bytes)
+    server = kserve.ModelServer(
+        http_port=port, enable_grpc=False, enable_latency_logging=False
+    )
+    app.state.models = server.registered_models
+    logging.getLogger("kserve").addFilter(_without_clients_mistakes)
+    server.start(models)
+
+
+async def _status(model_name: str):
+    """TensorFlow Serving's answer to `GET /v1/models/NAME`."""
+    model = app.state.models.get_model(model_name)
+    if model is None:
+        raise ModelNotFound(model_name)
+    status = {"error_code": "OK", "error_message": ""}
+    version = {"version": model.version, "state": "AVAILABLE", "status": status}
+    return {"model_version_status": [version]}
+
+
+async def _no_repository(path: str):
+    """kserve lets every client unload a model; this server does not."""
+    return JSONResponse({"error": "Models are fixed when it starts."}, status_code=403)
+
+
+async def _broken_instances(_, error):
+    return JSONResponse(error.body, status_code=400)
+
+
+async def _too_large(_, error):
+    return JSONResponse({"error": str(error)}, status_code=413)
+
+
+async def _overloaded(_, error):
+    headers = {"Retry-After": "1"}
+    return JSONResponse({"error": str(error)}, status_code=503, headers=headers)
+
+
+def _without_clients_mistakes(record):
+    """A filter: kserve logs a wrong request with a traceback, as if it were a fault."""
+    error = record.exc_info and record.exc_info[1]
+    return not isinstance(error, (InvalidInput, ModelNotFound))
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _LimitedBodies:
+    """ASGI middleware that refuses bodies of more than `max_bytes`."""
+
+    def __init__(self, app, max_bytes):
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope, receive, send):
+        size = 0
+
+        async def receive_limited():
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self.max_bytes:
+                raise _TooLarge(f"A request may have at most {self.max_bytes} bytes.")
+            return message
+
+        await self.app(scope, receive_limited, send)

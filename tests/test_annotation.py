@@ -1,0 +1,517 @@
+"""Records of images: what is in them, how a run goes on, and what is refused."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from annotator import annotation, record_file
+from annotator.annotation_model import AnnotationModel, find_exports
+from annotator.image_listing import list_images
+from annotator.images import Resize
+from annotator.record_file import RecordFile
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def exports(tagger_run, captioner_run):
+    """Folders of a tagger's and a captioner's export."""
+    return tagger_run[0] / "export", captioner_run[0] / "export" / "captioner"
+
+
+@pytest.fixture(scope="module")
+def model(exports):
+    return AnnotationModel.load(find_exports(exports))
+
+
+@pytest.fixture(scope="module")
+def pairs(image_folder):
+    return [(p.name, p.read_bytes()) for p in sorted(image_folder.glob("1*.png"))]
+
+
+class Brightness:
+    """Stands for a model: tags an image by how bright it is."""
+
+    resizes = (Resize(4),)
+    tasks = ("tagger",)
+
+    def __call__(self, views):
+        means = tf.reduce_mean(views[0], axis=(1, 2, 3))
+        tags = tf.where(means > 100, "light", "dark")[:, None]
+        return {"tagger": {"tags": tags, "scores": means[:, None]}}
+
+
+@pytest.fixture
+def brightness(monkeypatch):
+    """Makes `annotate` use `Brightness`; returns what the exports are said to be."""
+    exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
+    monkeypatch.setattr(annotation, "find_exports", lambda paths: exports)
+    monkeypatch.setattr(
+        annotation.AnnotationModel, "load", lambda exports, **options: Brightness()
+    )
+    return exports
+
+
+@pytest.fixture
+def grey_images(tmp_path):
+    """A folder of 25 images whose brightness is their number times ten."""
+    folder = tmp_path / "grey"
+    folder.mkdir()
+    for i in range(25):
+        Image.new("L", (3, 2), 10 * i).save(folder / f"{i:02}.png")
+    return folder
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_records_say_what_each_export_says_alone(
+    exports, tagger_run, captioner_run, model, pairs
+):
+    records = list(annotation.records(model, pairs, batch_size=4))
+    assert [r["image"] for r in records] == [name for name, _ in pairs]
+    encoded = tf.constant([content for _, content in pairs])
+    pixels = np.stack([tf.io.decode_image(content).numpy() for _, content in pairs])
+    for (saved_model, keras_file), key, one in (
+        (tagger_run[2], "tags", lambda r: r["tags"]),
+        (captioner_run[2], "captions", lambda r: r["caption"]),
+    ):
+        served = tf.saved_model.load(saved_model).signatures["serving_default"]
+        served = served(image_bytes=encoded)
+        scripted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
+        for alone in (served, scripted):
+            texts = [np.char.decode(np.asarray(row, bytes)) for row in alone[key]]
+            assert [one(r) for r in records] == [text.tolist() for text in texts]
+            score = "caption_score" if key == "captions" else "tag_scores"
+            np.testing.assert_allclose(
+                [r[score] for r in records], np.asarray(alone["scores"]), rtol=1e-4
+            )
+
+
+def test_batches_and_workers_change_nothing(model, pairs):
+    expected = list(annotation.records(model, pairs, batch_size=4, workers=1))
+    found = list(annotation.records(model, iter(pairs), batch_size=7, workers=5))
+    for one, other in zip(expected, found, strict=True):
+        for name in one:
+            if "score" in name:
+                np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
+            else:
+                assert one[name] == other[name]
+
+
+def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
+    model = AnnotationModel.load(find_exports(exports), captions=4, top_k=0)
+    for record in annotation.records(model, pairs[:3]):
+        scores = [each["score"] for each in record["captions"]]
+        assert len(scores) == 4 and scores == sorted(scores, reverse=True)
+        assert record["captions"][0] == {
+            "caption": record["caption"],
+            "score": record["caption_score"],
+        }
+        assert len({each["caption"] for each in record["captions"]}) == 4
+        assert sorted(record["tags"]) == ["blue", "green", "red"]
+    cut = sorted(record["tag_scores"])[1]
+    model = AnnotationModel.load(
+        find_exports(exports[:1]), top_k=0, threshold=cut - 1e-4
+    )
+    (again,) = annotation.records(model, [pairs[2]])
+    assert set(again) == {"image", "tags", "tag_scores"}
+    assert again["tags"] == record["tags"][:2]
+
+
+@pytest.mark.parametrize(
+    ("which", "options", "message"),
+    [
+        (1, {"top_k": 2}, "--top_k and --threshold need a tagger"),
+        (0, {"captions": 2}, "--captions=2 needs a captioner"),
+        (1, {"captions": 0}, "at least 1, got 0"),
+    ],
+)
+def test_options_without_their_model(which, options, message, exports):
+    found = find_exports([exports[which]])
+    with pytest.raises(ValueError, match=message):
+        AnnotationModel.load(found, **options)
+
+
+def test_exports_are_found_in_each_kind_of_folder(exports, tagger_run, tmp_path):
+    version = tagger_run[2][0]
+    for folder in (version, version.parent, version.parent.parent):
+        ((task, (found, manifest)),) = find_exports([str(folder)]).items()
+        assert task == manifest["task"] == "tagger"
+        assert found.parent == version.parent
+    assert list(find_exports(exports)) == ["captioner", "tagger"]
+    with pytest.raises(ValueError, match="are both a tagger"):
+        find_exports([version, version.parent])
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
+        find_exports([tmp_path])
+
+
+def test_errors_stand_in_their_place(grey_images):
+    names = sorted(map(str, grey_images.iterdir()))
+    pairs = [(name, pathlib.Path(name).read_bytes()) for name in names[:9]]
+    pairs[0] = "empty", b""
+    pairs[3] = "gone", FileNotFoundError(2, "No such file or directory")
+    pairs[4:6] = [("text", b'some "text"\xff here'), ("bad", b"GIF89a")]
+    records = list(annotation.records(Brightness(), pairs, batch_size=2))
+    assert [r["image"] for r in records] == [name for name, _ in pairs]
+    failed = {r["image"]: r["error"] for r in records if "error" in r}
+    assert list(failed) == ["empty", "gone", "text", "bad"]
+    assert failed["empty"].startswith("Not a JPEG, PNG, GIF, BMP or WebP image; ")
+    assert failed["empty"].endswith("its length in bytes is 0")
+    assert failed["gone"] == "No such file or directory"
+    assert 'it begins with some "text"\N{REPLACEMENT CHARACTER}' in failed["text"]
+    assert "GIF" in failed["bad"]
+    scores = [r["tag_scores"][0] for r in records if "error" not in r]
+    assert scores == [10, 20, 60, 70, 80]
+
+
+def test_reading_is_never_far_ahead():
+    """Memory stays the same however many images there are."""
+    taken = []
+
+    def endless():
+        for number in range(10**9):
+            taken.append(number)
+            yield f"{number}", OSError("unreadable")
+
+    records = annotation.records(Brightness(), endless(), batch_size=8, workers=2)
+    for _ in range(100):
+        next(records)
+    assert len(taken) < 100 + 3 * 8
+    records.close()
+
+
+def test_without_done_in_any_order():
+    def left(names, done):
+        return "".join(annotation.without_done(names, done))
+
+    assert left("abcdef", "") == "abcdef"
+    assert left("abcdef", "abc") == "def"
+    assert left("abcdef", "abcdef") == ""
+    assert left("aabab", "aab") == "ab"
+    assert left("abxcd", "abc") == "xd"  # x came since
+    assert left("bcd", "abc") == "d"  # a went since
+    assert left("aba", "ba") == "a"  # as many of each
+
+    def endless():
+        yield from map(str, range(10**9))
+
+    after = annotation.without_done(endless(), map(str, range(1000)))
+    assert next(after) == "1000"
+
+
+def test_folders_lists_and_patterns(tmp_path):
+    names = ["b.JPG", "a.png", "sub/c.webp", "sub/deep/d.gif", "sub/e.jfif"]
+    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.tif"]
+    for name in names + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    paths = [str(tmp_path / name) for name in names]
+    found = list(list_images(tmp_path))
+    assert sorted(found) == sorted(paths) and found == list(list_images(tmp_path))
+    assert list(list_images(tmp_path / "a.png")) == [str(tmp_path / "a.png")]
+    assert list(list_images(f"{tmp_path}/*.png")) == [str(tmp_path / "a.png")]
+    deep = list(list_images(f"{tmp_path}/**/*.[gw]*"))
+    assert deep == [str(tmp_path / "sub/c.webp"), str(tmp_path / "sub/deep/d.gif")]
+    assert list(list_images(f"{tmp_path}/s*/*")) == sorted(
+        str(tmp_path / "sub" / name) for name in ("c.webp", "e.jfif", "g.tif")
+    )
+    listing = tmp_path / "list.txt"
+    for content in (
+        b"\xef\xbb\xbfone.jpg\r\n\r\ntwo words.png\r\n\xc3\xa9 \xff.jpg",
+        b"one.jpg\n\ntwo words.png\n\n\xc3\xa9 \xff.jpg\n",
+        b"one.jpg\0two words.png\0\xc3\xa9 \xff.jpg\0",
+    ):
+        listing.write_bytes(content)
+        found = [os.fsencode(name) for name in list_images(listing)]
+        assert found == [b"one.jpg", b"two words.png", b"\xc3\xa9 \xff.jpg"]
+    many = [f"{'x' * 40}{number}.jpg" for number in range(5000)]
+    listing.write_text("\n".join(many))  # longer than one block
+    assert list(list_images(listing)) == many
+    for nothing in (tmp_path / "no", tmp_path / "*.bmp"):
+        with pytest.raises(FileNotFoundError, match="is no file or folder"):
+            list_images(nothing)
+
+
+def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
+    brightness, grey_images, tmp_path, monkeypatch
+):
+    def run(name):
+        return annotation.annotate(
+            ["m"], grey_images, tmp_path / name, batch_size=4, workers=2
+        )
+
+    assert run("whole.jsonl") == (25, 0)
+    expected = read(tmp_path / "whole.jsonl")
+    assert [r["tags"] for r in expected] == [["dark"]] * 11 + [["light"]] * 14
+    output, partial = tmp_path / "cut.jsonl", tmp_path / "cut.jsonl.partial"
+    append, stops = RecordFile.append, 0
+
+    def stopping(self, record):
+        append(self, record)
+        if self.records % 7 == 0:
+            # What a kill leaves in mid-write.
+            self._file.write(b'{"image": "half of a na')
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RecordFile, "append", stopping)
+    for _ in range(4):
+        assert not output.exists()
+        try:
+            assert run("cut.jsonl") == (25, 0)
+        except KeyboardInterrupt:
+            stops += 1
+            assert partial.read_text().splitlines()[-1] == '{"image": "half of a na'
+    assert stops == 3 and not partial.exists()
+    assert read(output) == expected
+    # Finished is finished: nothing is done again.
+    monkeypatch.setattr(annotation.AnnotationModel, "load", None)
+    assert run("cut.jsonl") == (25, 0)
+
+
+def test_damage_in_the_middle_costs_what_follows_and_no_more(tmp_path):
+    with RecordFile(tmp_path / "a.jsonl", {}) as file:
+        for i in range(5):
+            file.append({"image": f"{i}"})
+    partial = tmp_path / "a.jsonl.partial"
+    lines = partial.read_bytes().splitlines(keepends=True)
+    for damaged in (b"\0" * len(lines[2]), b"17\n", b"{}\n"):
+        partial.write_bytes(b"".join([*lines[:2], damaged, *lines[3:]]))
+        with RecordFile(tmp_path / "a.jsonl", {}) as file:
+            assert list(file.names()) == ["0", "1"] and file.records == 2
+        assert partial.read_bytes() == b"".join(lines[:2])
+
+
+def test_other_settings_are_refused_by_name(brightness, grey_images, tmp_path):
+    output = tmp_path / "o.jsonl"
+
+    def run(**options):
+        source = options.pop("source", grey_images)
+        return annotation.annotate(["m"], source, output, **options)
+
+    run(top_k=3)
+    with pytest.raises(ValueError, match=r"a run with top_k=3\. Give the same"):
+        run(top_k=4)
+    with pytest.raises(ValueError, match="images=.*grey"):
+        run(top_k=3, source=grey_images / "01.png")
+    brightness["tagger"][1]["files"]["tagger.keras"] = "def"
+    with pytest.raises(ValueError, match=r"tagger \(SHA-256\)=abc"):
+        run(top_k=3)
+    for path in tmp_path.glob("o.jsonl*"):
+        path.unlink()
+    assert run(top_k=4) == (25, 0)
+
+
+def test_foreign_files_are_left_alone(brightness, grey_images, tmp_path):
+    output = tmp_path / "mine.csv"
+    output.write_text("image,caption\n")
+    with pytest.raises(ValueError, match="mine.csv exists, and no mine.csv.settings"):
+        annotation.annotate(["m"], grey_images, output)
+    assert output.read_text() == "image,caption\n"
+    with pytest.raises(ValueError, match="must end in .jsonl or .csv"):
+        annotation.annotate(["m"], grey_images, tmp_path / "o.txt")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileNotFoundError, match="none holds no image files"):
+        annotation.annotate(["m"], tmp_path / "none", tmp_path / "o.csv")
+
+
+def test_two_processes_cannot_write_one_output(tmp_path):
+    with RecordFile(tmp_path / "o.jsonl", {}):
+        with pytest.raises(BlockingIOError, match="being written by another process"):
+            RecordFile(tmp_path / "o.jsonl", {})
+    RecordFile(tmp_path / "o.jsonl", {}).__exit__()
+
+
+def test_csv_has_the_same_answers(brightness, grey_images, tmp_path):
+    (grey_images / 'a "b", c;\nd é.png').write_bytes(b"broken")
+    name = os.fsdecode(os.fsencode(grey_images) + b"/\xff.png")
+    Image.new("L", (3, 3), 5).save(name)
+    counts = annotation.annotate(["m"], grey_images, tmp_path / "o.csv")
+    assert counts == annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl")
+    assert counts == (27, 1)
+    expected = read(tmp_path / "o.jsonl")
+    with open(tmp_path / "o.csv", newline="", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["image", "tags", "tag_scores", "error"]
+    for record, row in zip(expected, rows, strict=True):
+        assert row["image"] == record["image"]
+        assert row["error"] == record.get("error", "")
+        assert row["tags"] == ";".join(record.get("tags", []))
+        scores = [float(score) for score in row["tag_scores"].split(";") if score]
+        assert scores == record.get("tag_scores", [])
+    assert name in [row["image"] for row in rows]
+    # A finished file is counted again, and not made again.
+    assert annotation.annotate(["m"], grey_images, tmp_path / "o.csv") == (27, 1)
+
+
+def test_csv_has_columns_for_all_captions():
+    record = {
+        "image": "a",
+        "caption": "x",
+        "caption_score": -1.0,
+        "captions": [{"caption": "x", "score": -1.0}, {"caption": "y", "score": -2.0}],
+    }
+    row = annotation.csv_row(record, ("captioner",), 3)
+    assert row == {
+        "image": "a",
+        "caption": "x",
+        "caption_score": -1.0,
+        "caption_2": "y",
+        "caption_2_score": -2.0,
+        "caption_3": None,
+        "caption_3_score": None,
+        "error": None,
+    }
+    failed = annotation.csv_row({"image": "b", "error": "e"}, ("captioner",), 3)
+    assert list(failed) == list(row) and failed["error"] == "e"
+
+
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_sidecars_stand_beside_their_images(kind, brightness, grey_images, tmp_path):
+    twin = grey_images / "00.bmp"  # its sidecar must not be that of 00.png
+    Image.new("L", (3, 3), 255).save(twin)
+    (grey_images / "bad.png").touch()
+    annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl", sidecars=kind)
+    records = read(tmp_path / "o.jsonl")
+    assert len(records) == 27
+    for record in records:
+        sidecar = pathlib.Path(f"{record['image']}.{kind}")
+        assert sidecar.exists() == ("error" not in record)
+        if sidecar.exists() and kind == "json":
+            assert json.loads(sidecar.read_text()) == record
+        elif sidecar.exists():
+            assert sidecar.read_text() == f"{record['tags'][0]}\n"
+
+
+def test_sidecar_text_has_a_line_for_each_caption(tmp_path):
+    captions = [{"caption": "a dog", "score": -1.0}, {"caption": "dogs", "score": -2.0}]
+    record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
+    annotation._write_sidecar(record, "txt")
+    assert (tmp_path / "i.jpg.txt").read_text() == "a dog\n"
+    record.update(captions=captions, tags=["dog", "grass"])
+    annotation._write_sidecar(record, "txt")
+    assert (tmp_path / "i.jpg.txt").read_text() == "a dog\ndogs\ndog, grass\n"
+
+
+def test_scores_that_are_no_numbers_stay_json():
+    found = {
+        "captioner": {
+            "captions": [b"a", b""],
+            "scores": np.float32([np.nan, -np.inf]),
+        }
+    }
+    record = annotation._record("i", found)
+    assert record["caption_score"] is None and record["captions"] == []
+    assert json.loads(record_file.to_json(record)) == record
+
+
+def command(*arguments, modules=None, **options):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if modules:
+        environment["PYTHONPATH"] = str(modules)
+    return subprocess.Popen(
+        [sys.executable, ROOT / "annotate.py", *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--help"], "--captions: Captions per image, best first."),
+        (["--model=m", "--images=i", "--output=o", "--coulour=1"], "'coulour'"),
+        (["--model=m", "--images=i"], "--output must have a value"),
+        (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
+        (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
+        (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
+    ],
+)
+def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp_path):
+    for name in ("tensorflow", "keras"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a slow import')\n")
+    process = command(*arguments, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == 1 and message in output
+    assert "a slow import" not in output and "Traceback" not in output
+
+
+def test_command_counts_what_failed(exports, image_folder, tmp_path):
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
+    output = tmp_path / "o.jsonl"
+    process = command(
+        *("--model", ",".join(map(str, exports)), "--captions=2", "--top_k=1"),
+        *("--images", listing, "--output", output, "--batch_size=2"),
+    )
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 1, stderr
+    assert stdout.splitlines()[-1] == f"{output}: 3 images, 1 of them failed"
+    assert "image/s" in stderr and "Traceback" not in stderr
+    records = read(output)
+    assert set(records[1]) == {"image", "error"}
+    for record in records[::2]:
+        assert len(record["captions"]) == 2 and len(record["tags"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--model": "nowhere"}, "nowhere is no exported model"),
+        ({"--images": "nowhere"}, "--images=nowhere is no file or folder"),
+        ({"--output": "o.xml"}, "o.xml must end in .jsonl or .csv"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder):
+    arguments = {
+        "--model": exports[0],
+        "--images": image_folder,
+        "--output": "o.jsonl",
+        **change,
+    }
+    process = command(*(part for pair in arguments.items() for part in pair))
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Traceback" not in stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on(exports, image_folder, tmp_path):
+    """Real kills, after ever more records."""
+    listing = tmp_path / "list.txt"
+    names = [str(image_folder / f"{i % 36}.png") for i in range(3000)]
+    listing.write_text("\n".join(names))
+    output, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
+    arguments = [f"--model={exports[0]}", f"--images={listing}", "--batch_size=4"]
+    killed = 0
+    for enough in (1, 400, 900):
+        process = command(*arguments, f"--output={output}", start_new_session=True)
+        while process.poll() is None:
+            done = partial.read_bytes().count(b"\n") if partial.exists() else 0
+            if done >= enough:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            time.sleep(0.02)
+        process.communicate()
+    assert killed == 3 and not output.exists()
+    process = command(*arguments, f"--output={output}")
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 0, stderr
+    assert [record["image"] for record in read(output)] == names

@@ -1,0 +1,503 @@
+"""The web server: its answers are the model's, and nothing a client sends ends it."""
+
+import base64
+import concurrent.futures
+import http.client
+import importlib.util
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from annotator import images
+from annotator.serve.served_model import BrokenInput, Overloaded, ServedModel
+
+needs_kserve = pytest.mark.skipif(
+    importlib.util.find_spec("kserve") is None,
+    reason='kserve is not installed: pip install ".[serve]"',
+)
+COMMAND = [sys.executable, "-m", "annotator.serve"]
+MAX_INSTANCES = 40
+
+
+class Means(tf.Module):
+    """Mean colours of images, without a network."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def from_bytes(self, image_bytes):
+        def mean(encoded):
+            pixels = tf.cast(images.decode_image(encoded), tf.float32)
+            return tf.reduce_mean(pixels, axis=[0, 1])
+
+        spec = tf.TensorSpec([3], tf.float32)
+        return {"means": tf.map_fn(mean, image_bytes, fn_output_signature=spec)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def refuse(self, image_bytes):
+        with tf.control_dependencies([tf.debugging.Assert(False, [image_bytes])]):
+            return {"means": tf.identity(image_bytes)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "rows")])
+    def from_rows(self, rows):
+        return {"means": tf.reduce_mean(rows, axis=1)}
+
+
+@pytest.fixture(scope="module")
+def saved_means(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("means")
+    module = Means()
+    signatures = {
+        "serving_default": module.from_bytes,
+        "rows": module.from_rows,
+        "refuse": module.refuse,
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+@pytest.fixture
+def slow_model(saved_means, monkeypatch):
+    """`(model, batches, go)`: rows of each call; the first waits until `go` is set."""
+    batches, go = [], threading.Event()
+    call = ServedModel._call
+
+    def slow_call(self, batch):
+        batches.append([waiting.row for waiting in batch])
+        assert go.wait(60)
+        return call(self, batch)
+
+    monkeypatch.setattr(ServedModel, "_call", slow_call)
+    model = ServedModel(saved_means, max_batch=3, max_waiting=8)
+    yield model, batches, go
+    go.set()
+    model.close()
+
+
+def encode(colour, kind="PNG", size=(6, 5)):
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()
+
+
+def results(futures):
+    return [future.result(60) for future in futures]
+
+
+def test_what_arrives_during_a_batch_goes_next_in_one(slow_model):
+    model, batches, go = slow_model
+    rows = [encode((i, 2 * i, 3 * i)) for i in range(6)]
+    first = model.submit("serving_default", rows[:1])
+    while not batches:
+        time.sleep(0.01)
+    later = [model.submit("serving_default", [row]) for row in rows[1:]]
+    go.set()
+    answers = results(first) + [results(x)[0] for x in later]
+    assert batches == [rows[:1], rows[1:4], rows[4:]]
+    for i, answer in enumerate(answers):
+        np.testing.assert_allclose(answer["means"], [i, 2 * i, 3 * i])
+
+
+def test_rows_that_cannot_stand_in_one_batch_do_not(slow_model):
+    model, batches, go = slow_model
+    go.set()
+    shapes = [2, 3, 2, 3, 3, 3]
+    rows = [np.full(n, i, np.float32) for i, n in enumerate(shapes)]
+    found = results(model.submit("rows", rows))
+    assert [answer["means"] for answer in found] == [0, 1, 2, 3, 4, 5]
+    assert [[len(row) for row in batch] for batch in batches] == [[2, 2], [3] * 3, [3]]
+
+
+def test_broken_rows_fail_alone(saved_means):
+    model = ServedModel(saved_means, max_batch=16)
+    rows = [encode((i, 0, 0)) for i in range(11)]
+    rows[4], rows[9], rows[10] = b"broken bytes", b"", rows[10][:-20]
+    futures = model.submit("serving_default", rows)
+    for i, future in enumerate(futures):
+        if i in (4, 9, 10):
+            with pytest.raises(BrokenInput) as caught:
+                future.result(60)
+            assert "node" not in str(caught.value) and "\n" not in str(caught.value)
+        else:
+            np.testing.assert_allclose(future.result(60)["means"], [i, 0, 0])
+    with pytest.raises(BrokenInput, match="^.Not a JPEG.*begins with. .broken bytes"):
+        futures[4].result()
+    model.close()
+
+
+def test_refusal_that_quotes_any_bytes(saved_means):
+    """Python cannot read such a message as text; the reason is given all the same."""
+    model = ServedModel(saved_means)
+    for future in model.submit("refuse", [b"\xff\xd9 one", b"\xc3( two"]):
+        with pytest.raises(BrokenInput, match="^.{1,3}[( ].*(one|two)]$"):
+            future.result(60)
+    model.close()
+
+
+def test_too_many_waiting_are_refused_and_the_others_answered(slow_model):
+    model, batches, go = slow_model
+    first = model.submit("serving_default", [encode("red")])
+    while not batches:
+        time.sleep(0.01)
+    waiting = model.submit("serving_default", [encode("red")] * 8)
+    with pytest.raises(Overloaded, match="8 inputs wait; at most 8 may"):
+        model.submit("serving_default", [encode("red")])
+    go.set()
+    assert len(results(first + waiting)) == 9
+    model.submit("serving_default", [encode("red")])[0].result(60)
+
+
+def test_unexpected_error_ends_a_batch_but_not_the_model(saved_means, monkeypatch):
+    model = ServedModel(saved_means)
+    with monkeypatch.context() as patch:
+        patch.setattr(ServedModel, "_call", lambda self, batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            results(model.submit("serving_default", [encode("red")]))
+    results(model.submit("serving_default", [encode("red")]))
+    model.close()
+
+
+def test_close_answers_those_who_wait_and_takes_no_more(slow_model):
+    model, _, go = slow_model
+    futures = model.submit("serving_default", [encode("red")] * 8)
+    model.close()
+    with pytest.raises(Overloaded, match="shut down"):
+        model.submit("serving_default", [encode("red")])
+    go.set()
+    assert len(results(futures)) == 8
+
+
+class Client:
+    """What a program without this package sees of the server."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def request(self, method, path, body=None, headers=None):
+        """`(status, JSON)` of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def predict(self, model, instances, **fields):
+        """Posts files' contents, or instances as they are."""
+        instances = [
+            {"b64": base64.b64encode(x).decode()} if isinstance(x, bytes) else x
+            for x in instances
+        ]
+        body = json.dumps({"instances": instances, **fields})
+        return self.request("POST", f"/v1/models/{model}:predict", body)
+
+
+@pytest.fixture(scope="module")
+def server(tagger_run, captioner_run, tmp_path_factory):
+    """A `Client` of a server of its own process, with both models."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                f"--model={tagger_run[0] / 'export'}",
+                f"--model={captioner_run[2][0]}",
+                f"--port={port}",
+                f"--max_instances={MAX_INSTANCES}",
+                "--max_request_mb=1",
+            ],
+            stdout=output,
+            stderr=output,
+        )
+    client = Client(port)
+    try:
+        while True:
+            assert process.poll() is None, log.read_text()
+            try:
+                client.request("GET", "/v1/models")
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def contents(image_folder):
+    return [(image_folder / f"{i}.png").read_bytes() for i in range(12)]
+
+
+@pytest.fixture(scope="module")
+def expected(tagger_run, captioner_run, contents):
+    """What Python says of `contents`, as predictions."""
+    found = {}
+    for task, run in (("tagger", tagger_run), ("captioner", captioner_run)):
+        model = tf.saved_model.load(run[2][0])
+        outputs = model.signatures["serving_default"](image_bytes=tf.constant(contents))
+        outputs = {name: value.numpy() for name, value in outputs.items()}
+        found[task] = [
+            {name: value[i] for name, value in outputs.items()}
+            for i in range(len(contents))
+        ]
+    return found
+
+
+def assert_same(prediction, expected):
+    """Words are equal; numbers may differ as they do between batch sizes."""
+    assert set(prediction) == set(expected)
+    for name, value in expected.items():
+        if np.asarray(value).dtype.kind == "f":
+            np.testing.assert_allclose(prediction[name], value, rtol=1e-3, atol=1e-4)
+        else:
+            text = np.vectorize(bytes.decode, otypes=[object])(value)
+            assert prediction[name] == text.tolist()
+
+
+@needs_kserve
+@pytest.mark.parametrize("task", ["tagger", "captioner"])
+def test_answers_are_pythons(server, contents, expected, task):
+    status, answer = server.predict(task, contents)
+    assert status == 200 and list(answer) == ["predictions"]
+    assert len(answer["predictions"]) == len(contents)
+    for prediction, each in zip(answer["predictions"], expected[task], strict=True):
+        assert_same(prediction, each)
+
+
+@needs_kserve
+def test_forms_of_a_request(server, contents, expected):
+    encoded = {"b64": base64.b64encode(contents[3]).decode()}
+    body = json.dumps({"instances": [{"image_bytes": encoded}, encoded]})
+    for content_type in ("application/json", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": content_type}
+        path = "/v1/models/tagger:predict"
+        status, answer = server.request("POST", path, body, headers)
+        assert status == 200
+        for prediction in answer["predictions"]:
+            assert_same(prediction, expected["tagger"][3])
+
+
+@needs_kserve
+def test_other_signatures(server, contents, expected):
+    pixels = tf.io.decode_image(contents[5]).numpy().tolist()
+    for instance in (pixels, {"images": pixels}):
+        status, answer = server.predict("tagger", [instance], signature_name="pixels")
+        assert status == 200
+        assert_same(answer["predictions"][0], expected["tagger"][5])
+    flat, small = [[1, 2, 3]], [[[1, 2, 256]]]
+    status, answer = server.predict(
+        "tagger", [flat, small, [[[1], [2, 3]]], "x", [[]]], signature_name="pixels"
+    )
+    assert status == 400 and len(answer["errors"]) == 5
+    status, answer = server.predict("tagger", contents[:1], signature_name="other")
+    assert status == 400
+    assert "no signature 'other', only pixels, serving_default" in answer["error"]
+
+
+@needs_kserve
+def test_broken_bytes_are_named_and_the_others_answered(server, contents, expected):
+    batch = [contents[0], b"broken bytes", contents[1], {"b64": "?"}, 7, contents[2]]
+    status, answer = server.predict("captioner", batch)
+    assert status == 400
+    assert answer["error"].startswith("Instance 1: ")
+    assert "broken bytes" in answer["error"] and "2 more" in answer["error"]
+    assert [error["instance"] for error in answer["errors"]] == [1, 3, 4]
+    assert "not base64" in answer["errors"][1]["error"]
+    assert '{"b64": "..."}' in answer["errors"][2]["error"]
+    for index, prediction in enumerate(answer["predictions"]):
+        if index in (1, 3, 4):
+            assert prediction is None
+        else:
+            assert_same(prediction, expected["captioner"][(0, None, 1, 3, 4, 2)[index]])
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "not JSON"),
+        (b'{"instances": [', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[1, 2]", "JSON object"),
+        (b"{}", "JSON object"),
+        (b'{"instances": []}', "at least one"),
+        (b'{"instances": {"b64": ""}}', "list"),
+        (b'{"inputs": {"image_bytes": []}}', '"instances"'),
+        (b'{"instances": [1], "signature_name": ["x"]}', "no signature"),
+        (
+            json.dumps({"instances": [1] * (MAX_INSTANCES + 1)}).encode(),
+            f"at most {MAX_INSTANCES}",
+        ),
+    ],
+)
+def test_wrong_requests_are_refused_with_the_reason(server, body, error):
+    path = "/v1/models/tagger:predict"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says
+    status, answer = server.request("POST", path, body, headers)
+    assert status == 400 and error in answer["error"]
+    # kserve parses what is declared as JSON, in its own words.
+    headers = {"Content-Type": "application/json"}
+    status, answer = server.request("POST", path, body, headers)
+    assert status == 400 and answer["error"]
+
+
+@needs_kserve
+def test_too_large_request_is_refused(server):
+    path = "/v1/models/tagger:predict"
+    for size in (2**20 + 1, 12 * 2**20):
+        # A client that reads nothing before all is sent gets its answer, too.
+        status, answer = server.request("POST", path, b"x" * size)
+        assert status == 413 and answer["error"].endswith(f"at most {2**20} bytes.")
+    # The same without a length declared beforehand.
+    chunks = iter([b"x" * 2**19] * 3)
+    assert server.request("POST", path, chunks)[0] == 413
+    assert server.request("POST", path, b"x" * 2**20)[0] == 400
+
+
+@needs_kserve
+def test_status_and_unknown_models(server, tagger_run):
+    status, answer = server.request("GET", "/v1/models/tagger")
+    assert status == 200
+    (version,) = answer["model_version_status"]
+    assert version["version"] == tagger_run[2][0].name
+    assert version["state"] == "AVAILABLE"
+    assert server.request("GET", "/v1/models")[1] == {"models": ["captioner", "tagger"]}
+    for method, path in (("GET", "other"), ("POST", "other:predict")):
+        status, answer = server.request(method, f"/v1/models/{path}", b"{}")
+        assert status == 404 and "other" in answer["error"]
+
+
+@needs_kserve
+def test_clients_cannot_unload_a_model(server):
+    path = "/v2/repository/models/tagger/unload"
+    assert server.request("POST", path)[0] == 403
+    assert server.request("GET", "/v1/models/tagger")[0] == 200
+
+
+@needs_kserve
+def test_of_many_at_once_none_is_lost_or_mixed_up(server, contents, expected):
+    def ask(number):
+        task = ("tagger", "captioner")[number % 2]
+        chosen = [(number + i) % len(contents) for i in range(number % 3 + 1)]
+        batch = [contents[i] for i in chosen]
+        if number % 5 == 0:
+            batch.append(b"broken")
+        return number, task, chosen, server.predict(task, batch)
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(72)))
+    for number, task, chosen, (status, answer) in answers:
+        assert status == (400 if number % 5 == 0 else 200)
+        for i, prediction in zip(chosen, answer["predictions"], strict=False):
+            assert_same(prediction, expected[task][i])
+
+
+def mutated(rng, bases):
+    """An image file with bytes changed, cut off, put in or repeated."""
+    data = bytearray(bases[rng.integers(len(bases))])
+    for _ in range(rng.integers(1, 4)):
+        at = int(rng.integers(len(data)))
+        kind = rng.integers(4)
+        if kind == 0:
+            data[at] = rng.integers(256)
+        elif kind == 1 and at > 0:
+            del data[at:]
+        elif kind == 2:
+            data[at:at] = rng.bytes(int(rng.integers(1, 9)))
+        else:
+            data[at:at] = data[at : at + int(rng.integers(1, 200))]
+    return bytes(data)
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    "count", [200, pytest.param(2000, marks=pytest.mark.slow)], ids=str
+)
+def test_mutated_images(server, contents, expected, count):
+    """The server refuses what the decoder refuses, answers the rest, and goes on."""
+    rng = np.random.default_rng(count)
+    noise = np.uint8(rng.integers(0, 255, (24, 32, 3)))
+    bases = []
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        file = io.BytesIO()
+        Image.fromarray(noise).save(file, kind)
+        bases.append(file.getvalue())
+    files = [mutated(rng, bases) for _ in range(count)]
+
+    def ask(start):
+        return server.predict("tagger", files[start : start + 25])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(0, count, 25)))
+    refused = []
+    for status, answer in answers:
+        assert status in (200, 400)
+        refused += [prediction is None for prediction in answer["predictions"]]
+        assert sum(x is None for x in answer["predictions"]) == len(
+            answer.get("errors", ())
+        )
+    assert refused == [not _decodes(file) for file in files]
+    assert 0.2 < np.mean(refused) < 0.95
+    status, answer = server.predict("tagger", contents[:1])
+    assert status == 200
+    assert_same(answer["predictions"][0], expected["tagger"][0])
+
+
+def _decodes(file):
+    try:
+        images.decode_image(file)
+    except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
+        return False
+    return True
+
+
+def run_command(*arguments, path=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if path:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True
+    )
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    for name in ("tensorflow", "keras", "kserve"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
+    result = run_command("--help", path=tmp_path)
+    assert "--max_request_mb" in result.stdout and "--model" in result.stdout
+    result = run_command("--port=0", path=tmp_path)
+    assert result.returncode and "port" in result.stderr
+
+
+def test_without_kserve_it_says_what_to_install(tmp_path):
+    (tmp_path / "kserve.py").write_text(
+        "raise ModuleNotFoundError('not here', name='kserve')\n"
+    )
+    result = run_command("--model=nowhere", path=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.endswith('pip install "annotator[serve]"\n')
+
+
+@needs_kserve
+@pytest.mark.slow
+def test_folder_without_a_model_is_named(tmp_path):
+    result = run_command(f"--model={tmp_path}", "--port=1024")
+    assert result.returncode == 1
+    assert f"error: {tmp_path} is no exported model" in result.stderr
