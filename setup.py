@@ -39,6 +39,6 @@ setuptools.setup(
         "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
         # kserve's protobuf is too new for what goes together on Python 3.10.
         "serve": ["kserve>=0.21,<0.22; python_version >= '3.11'"],
-        "bench": ["matplotlib>=3.8", "psutil>=5.9", "torch>=2.4"],  # torch: the CPU wheel
+        "bench": ["matplotlib>=3.8", "psutil>=5.9", "torch>=2.4"],
     },
 )

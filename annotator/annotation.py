@@ -4,11 +4,8 @@
 `annotate` is the local engine around it: files in, one file of records out.
 """
 
-import ast
 import collections
-import concurrent.futures
 import errno
-import functools
 import itertools
 import math
 import os
@@ -17,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from annotator import files, images
+from annotator import files
 from annotator.annotation_model import AnnotationModel, find_exports
+from annotator.decoding import decode_ahead, map_ahead
 from annotator.image_listing import list_images, read_image
 from annotator.record_file import RecordFile, to_json
 
@@ -76,7 +74,7 @@ def annotate(
         if not file.finished:
             model = AnnotationModel.load(exports, **options)
             names = without_done(list_images(source), file.names())
-            pairs = map_ahead(read_image, names, workers or _cores(), batch_size)
+            pairs = map_ahead(read_image, names, workers, batch_size)
             progress = tqdm.tqdm(
                 total=total, initial=file.records, unit="image", desc="annotating"
             )
@@ -129,39 +127,12 @@ def decoded_batches(model, pairs, batch_size=32, workers=None):
         `[good, size, size, 3]` for each of the model's views, of the images without an
         error, or is `None` if there are none.
     """
-    views_of = _views_of(tuple(model.resizes))
-
-    def decode(pair):
-        name, content = pair
-        if isinstance(content, Exception):
-            return name, None, _reason(content)
-        try:
-            with tf.device("CPU"):
-                return name, views_of(content), None
-        except tf.errors.OpError as error:
-            return name, None, _decoding_error(content, error)
-
-    decoded = map_ahead(decode, pairs, workers or _cores(), batch_size)
+    decoded = decode_ahead(pairs, model.resizes, workers, batch_size)
     while batch := list(itertools.islice(decoded, batch_size)):
         names, views, errors = zip(*batch, strict=True)
         good = [each for each in views if each is not None]
         stacked = [tf.stack(view) for view in zip(*good, strict=True)] or None
         yield list(names), stacked, list(errors)
-
-
-def map_ahead(function, items, workers, ahead):
-    """`map` in threads, in order, with at most `ahead + 1` results waiting."""
-    waiting = collections.deque()
-    pool = concurrent.futures.ThreadPoolExecutor(workers)
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def without_done(names, done):
@@ -205,18 +176,6 @@ def csv_row(record, tasks, captions):
         row["tag_scores"] = ";".join(map(str, record.get("tag_scores", [])))
     row["error"] = record.get("error")
     return row
-
-
-@functools.lru_cache(maxsize=8)
-def _views_of(resizes):
-    """The function from encoded bytes to views, traced once for a model."""
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-    def views_of(encoded):
-        image = images.decode_image(encoded)
-        return [resize(image) for resize in resizes]
-
-    return views_of
 
 
 def _record(name, found):
@@ -280,27 +239,3 @@ def _text(encoded):
 def _number(score):
     """Six digits: the rest is noise of the order in which numbers were added."""
     return float(f"{score:.6g}") if math.isfinite(score) else None
-
-
-def _reason(error):
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _decoding_error(content, error):
-    """Why an image cannot be decoded, in a line."""
-    try:
-        # Op by op, the error names what is wrong and not where in the graph.
-        images.decode_image(content)
-    except tf.errors.OpError as plain:
-        error = plain
-    message = str(error.message).split("}} ")[-1].split(" [Op:")[0]
-    _, assertion, data = message.partition("Summarized data: ")
-    if assertion:
-        parts = [ast.literal_eval(line) for line in data.splitlines()]
-        parts = [p.decode() if isinstance(p, bytes) else str(p) for p in parts]
-        message = " ".join(parts)
-    return " ".join(message.split())
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4

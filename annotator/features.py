@@ -7,6 +7,7 @@ memory maps, and a manifest with a checksum of each shard.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import pathlib
 import time
@@ -17,7 +18,8 @@ import tensorflow as tf
 import tqdm
 
 from annotator import backbone as backbones
-from annotator import files, images
+from annotator import files
+from annotator.decoding import decode_ahead
 
 # Images of one shard: what a kill can cost, and the unit of verification.
 SHARD_ROWS = 256
@@ -201,12 +203,12 @@ def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size)
     rows, start = [], time.monotonic()
     with progress:
         for pixels, reasons in batches:
-            for offset, reason in enumerate(reasons.numpy()):
+            maps = maps_of(pixels).numpy()
+            for offset, reason in enumerate(reasons):
                 if reason:
                     row = done + sum(map(len, rows)) + offset
-                    manifest["bad"][str(row)] = reason.decode("utf-8", "replace")
-            maps = maps_of(pixels).numpy()
-            maps[reasons.numpy() != b""] = 0
+                    manifest["bad"][str(row)] = reason
+                    maps[offset] = 0
             rows.append(maps)
             progress.update(len(maps))
             written = sum(map(len, rows))
@@ -220,30 +222,13 @@ def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size)
 
 
 def _pixel_batches(annotated, resize, start, batch_size):
-    """`(pixels [B, size, size, 3], reasons [B])`; a reason is "" for a good image."""
-
-    def decode(encoded):
-        try:
-            # This runs eagerly on tf.data's threads: one bad image stays one image.
-            return resize(images.decode_image(encoded)).numpy(), b""
-        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
-            blank = np.zeros((resize.size, resize.size, 3), np.float32)
-            return blank, _reason(e).encode("utf-8")
-
-    def load(row, encoded):
-        pixels, reason = tf.numpy_function(decode, [encoded], (tf.float32, tf.string))
-        pixels = tf.ensure_shape(pixels, [resize.size, resize.size, 3])
-        return pixels, tf.ensure_shape(reason, [])
-
-    dataset = annotated.encoded_images(start)
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(2)
-
-
-def _reason(error):
-    """TensorFlow's message without the name of the op that raised it."""
-    message = str(error.message).split("}} ")[-1].split(" [Op:")[0]
-    return " ".join(message.split())
+    """`(pixels [B, size, size, 3], reasons)`; a reason is `None` for a good image."""
+    blank = np.zeros((resize.size, resize.size, 3), np.float32)
+    encoded = annotated.encoded_images(start).prefetch(batch_size)
+    decoded = decode_ahead(encoded.as_numpy_iterator(), [resize], ahead=2 * batch_size)
+    while batch := list(itertools.islice(decoded, batch_size)):
+        _, views, reasons = zip(*batch, strict=True)
+        yield tf.stack([blank if view is None else view[0] for view in views]), reasons
 
 
 def _write_shard(directory, manifest, maps):
