@@ -132,7 +132,12 @@ def test_other_captioners_and_settings(settings, captioner_config, tmp_path):
 
 def test_the_backbone_learns_too_if_asked(captioner_config, image_folder, tmp_path):
     config = dataclasses.replace(
-        captioner_config, finetune_backbone=True, convolution_rate=0.1, epochs=2
+        captioner_config,
+        finetune_backbone=True,
+        convolution_rate=0.1,
+        captioner_tap="block3_conv3",
+        rounds=0,
+        epochs=1,
     )
     metrics, _, (saved_model, _) = train(config, tmp_path)
     given = pipeline.build_backbone(config, "captioner")

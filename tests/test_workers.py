@@ -31,7 +31,7 @@ print(json.dumps(metrics.get("bleu_1")))
 def config(captioner_config):
     """Without chance in the training: replicas draw otherwise than one process."""
     return dataclasses.replace(
-        captioner_config, dropout=0.0, rounds=0, epochs=2, caption_batch=7
+        captioner_config, dropout=0.0, rounds=0, epochs=1, caption_batch=7
     )
 
 
