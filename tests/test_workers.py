@@ -91,6 +91,7 @@ def assert_same(ours, theirs):
         np.testing.assert_allclose(one, other, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one(config, alone, tmp_path):
     finish(start(config, tmp_path / "run", 2), tmp_path / "run")
     assert_same(weights(tmp_path / "run"), alone)
