@@ -80,7 +80,7 @@ def _factors(config, models):
                 kind = config.convolution_rate
             else:
                 continue
-            factor |= {id(v): kind for v in layer._trainable_variables}
+            factor |= {id(v): kind for v in layer.trainable_variables}
     return [factor.get(id(v), 1.0) for m in models for v in m.trainable_variables]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tqdm
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
-from annotator import captioner_loop, files, pictures, pipeline, published
+from annotator import captioning, files, pictures, pipeline, published
 from annotator.config import Config
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import tags as tag_metrics
@@ -61,7 +61,7 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
         raise FileNotFoundError(f"{workdir} holds no trained model yet.")
     files.write_json(workdir / "metrics" / f"{split}.json", metrics)
     if attention:
-        _show_attention(config, workdir, split, attention)
+        _show_attention(workdir, split, data, attention)
     if shown:
         _show(data.annotated, said, shown, workdir / "pictures" / f"{split}.png")
     return metrics, "\n\n".join(tables)
@@ -103,8 +103,8 @@ def _score_tags(config, workdir, name, split, compare):
 
 def _score_captions(config, workdir, name, split, compare):
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    caption = captioner_loop.caption_function(captioner)
-    captions = captioner_loop.generate(caption, split.regions(64))
+    caption = captioning.caption_function(captioner)
+    captions = captioning.generate(caption, split.regions(64))
     files.write_json(
         workdir / "metrics" / f"{name}_captions.json",
         [
@@ -130,14 +130,13 @@ def _show(annotated, said, shown, path):
     print(f"pictures: {path}")
 
 
-def _show_attention(config, workdir, name, shown):
+def _show_attention(workdir, name, split, shown):
     """A PNG file for each of some images: the words, and where each layer looked."""
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    split = pipeline.load_split(config, "captioner", name, workdir)
     some = split.select(np.unique(np.linspace(0, len(split) - 1, shown).astype(int)))
     folder = workdir / "pictures" / f"{name}_attention"
     (regions,) = some.regions(len(some))
-    drawn = captioner_loop.attention_pictures(captioner, some.annotated, regions)
+    drawn = captioning.attention_pictures(captioner, some.annotated, regions)
     for image_id, picture in tqdm.tqdm(drawn, "drawing", len(some), unit="image"):
         with files.atomic_path(folder / f"{pathlib.Path(image_id).stem}.png") as path:
             picture.save(path, "png")

@@ -20,7 +20,7 @@ import zipfile
 
 import numpy as np
 from absl import app, flags
-from PIL import Image, ImageFilter
+from common import cpu, draw_photographs
 
 flags.DEFINE_multi_string("model", None, "An export, as annotate.py.", required=True)
 flags.DEFINE_string("images", None, "Folder, pattern or list, as annotate.py.")
@@ -47,7 +47,10 @@ def main(argv):
     exports = find_exports(paths)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        source = FLAGS.images or draw_photographs(folder / "images")
+        source = FLAGS.images
+        if source is None:
+            source = folder / "images"
+            draw_photographs(source, FLAGS.limit)
         names = list(itertools.islice(list_images(source), FLAGS.limit))
         listing = folder / "list"
         listing.write_bytes(b"\0".join(map(os.fsencode, names)))
@@ -134,12 +137,10 @@ def compare(names, models):
 
 
 def read(names):
-    from annotator import annotation
+    from annotator.decoding import map_ahead
     from annotator.image_listing import read_image
 
-    return annotation.map_ahead(
-        read_image, names, FLAGS.workers or os.cpu_count(), FLAGS.batch_size
-    )
+    return map_ahead(read_image, names, FLAGS.workers, FLAGS.batch_size)
 
 
 def options():
@@ -164,35 +165,6 @@ def float32_copies(exports, folder):
                 target.writestr(name, content)
         copies[task] = folder, manifest
     return copies
-
-
-def draw_photographs(folder):
-    """JPEG files of 384 x 256 pixels with detail at several scales."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(FLAGS.limit):
-        layers = [
-            Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).resize(
-                (384, 256), Image.Resampling.BICUBIC
-            )
-            for size in ((4, 6), (32, 48), (256, 384))
-        ]
-        image = Image.blend(Image.blend(layers[0], layers[1], 0.3), layers[2], 0.15)
-        image = image.filter(ImageFilter.SMOOTH)
-        image.save(folder / f"{number:05d}.jpg", quality=90)
-    return folder
-
-
-def cpu():
-    """The processor's name and what it knows of bfloat16, on Linux."""
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return f"{os.cpu_count()} cores"
-    (name, *_) = [x for x in text.splitlines() if x.startswith("model name")] or ["?"]
-    known = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
-    native = ", ".join(known) or "no bfloat16"
-    return f"{os.cpu_count()} cores of {name.partition(':')[2].strip()} ({native})"
 
 
 if __name__ == "__main__":

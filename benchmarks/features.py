@@ -15,9 +15,8 @@ import statistics
 import tempfile
 import time
 
-import numpy as np
 from absl import app, flags
-from PIL import Image, ImageFilter
+from common import cpu, draw_photographs
 
 flags.DEFINE_string("images", None, "Folder of image files.")
 flags.DEFINE_string("dataset", None, "Or a data set of train.py.")
@@ -87,28 +86,11 @@ def image_source(folder):
         if not paths:
             raise app.UsageError(f"No image files below {FLAGS.images}.")
     else:
-        paths = draw_photographs(folder)
+        paths = draw_photographs(folder, FLAGS.limit)
     paths = paths[: FLAGS.limit]
     return datasets.AnnotatedImages(
         "benchmark", "images", tuple(map(str, paths)), ImageFiles(paths)
     )
-
-
-def draw_photographs(folder):
-    """JPEG files of 384 x 256 pixels with detail at several scales."""
-    rng = np.random.default_rng(0)
-    paths = []
-    for number in range(FLAGS.limit):
-        layers = [
-            Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).resize(
-                (384, 256), Image.Resampling.BICUBIC
-            )
-            for size in ((4, 6), (32, 48), (256, 384))
-        ]
-        image = Image.blend(Image.blend(layers[0], layers[1], 0.3), layers[2], 0.15)
-        paths.append(folder / f"{number:05d}.jpg")
-        image.filter(ImageFilter.SMOOTH).save(paths[-1], quality=90)
-    return paths
 
 
 def seconds_of(network, images):
@@ -128,18 +110,6 @@ def seconds_of(network, images):
             batch_size=FLAGS.batch_size,
         )
         return time.perf_counter() - start
-
-
-def cpu():
-    """The processor's name and what it knows of bfloat16, on Linux."""
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return f"{os.cpu_count()} cores"
-    (name, *_) = [x for x in text.splitlines() if x.startswith("model name")] or ["?"]
-    known = [name for name in ("amx_bf16", "avx512_bf16") if name in text]
-    native = ", ".join(known) or "no bfloat16"
-    return f"{os.cpu_count()} cores of {name.partition(':')[2].strip()} ({native})"
 
 
 if __name__ == "__main__":

@@ -105,6 +105,22 @@ def captioner_run(captioner_config, tmp_path_factory):
     return workdir, metrics, exports
 
 
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Makes `annotate` use a model of the test; returns the exports it asks for."""
+    from annotator import annotation
+
+    exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
+
+    def use(model):
+        monkeypatch.setattr(annotation, "find_exports", lambda paths: exports)
+        load = lambda exports, **options: model  # noqa: E731
+        monkeypatch.setattr(annotation.AnnotationModel, "load", load)
+        return exports
+
+    return use
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of real data sets; tests that need it are skipped without it."""

@@ -4,10 +4,6 @@ import csv
 import json
 import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
@@ -15,13 +11,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator import annotation, record_file
+from annotator import annotation
 from annotator.annotation_model import AnnotationModel, find_exports
-from annotator.image_listing import list_images
 from annotator.images import Resize
 from annotator.record_file import RecordFile
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +46,9 @@ class Brightness:
 
 
 @pytest.fixture
-def brightness(monkeypatch):
+def brightness(stand_in):
     """Makes `annotate` use `Brightness`; returns what the exports are said to be."""
-    exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
-    monkeypatch.setattr(annotation, "find_exports", lambda paths: exports)
-    monkeypatch.setattr(
-        annotation.AnnotationModel, "load", lambda exports, **options: Brightness()
-    )
-    return exports
+    return stand_in(Brightness())
 
 
 @pytest.fixture
@@ -177,22 +165,6 @@ def test_errors_stand_in_their_place(grey_images):
     assert scores == [10, 20, 60, 70, 80]
 
 
-def test_reading_is_never_far_ahead():
-    """Memory stays the same however many images there are."""
-    taken = []
-
-    def endless():
-        for number in range(10**9):
-            taken.append(number)
-            yield f"{number}", OSError("unreadable")
-
-    records = annotation.records(Brightness(), endless(), batch_size=8, workers=2)
-    for _ in range(100):
-        next(records)
-    assert len(taken) < 100 + 3 * 8
-    records.close()
-
-
 def test_without_done_in_any_order():
     def left(names, done):
         return "".join(annotation.without_done(names, done))
@@ -210,39 +182,6 @@ def test_without_done_in_any_order():
 
     after = annotation.without_done(endless(), map(str, range(1000)))
     assert next(after) == "1000"
-
-
-def test_folders_lists_and_patterns(tmp_path):
-    names = ["b.JPG", "a.png", "sub/c.webp", "sub/deep/d.gif", "sub/e.jfif"]
-    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.tif"]
-    for name in names + others:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    paths = [str(tmp_path / name) for name in names]
-    found = list(list_images(tmp_path))
-    assert sorted(found) == sorted(paths) and found == list(list_images(tmp_path))
-    assert list(list_images(tmp_path / "a.png")) == [str(tmp_path / "a.png")]
-    assert list(list_images(f"{tmp_path}/*.png")) == [str(tmp_path / "a.png")]
-    deep = list(list_images(f"{tmp_path}/**/*.[gw]*"))
-    assert deep == [str(tmp_path / "sub/c.webp"), str(tmp_path / "sub/deep/d.gif")]
-    assert list(list_images(f"{tmp_path}/s*/*")) == sorted(
-        str(tmp_path / "sub" / name) for name in ("c.webp", "e.jfif", "g.tif")
-    )
-    listing = tmp_path / "list.txt"
-    for content in (
-        b"\xef\xbb\xbfone.jpg\r\n\r\ntwo words.png\r\n\xc3\xa9 \xff.jpg",
-        b"one.jpg\n\ntwo words.png\n\n\xc3\xa9 \xff.jpg\n",
-        b"one.jpg\0two words.png\0\xc3\xa9 \xff.jpg\0",
-    ):
-        listing.write_bytes(content)
-        found = [os.fsencode(name) for name in list_images(listing)]
-        assert found == [b"one.jpg", b"two words.png", b"\xc3\xa9 \xff.jpg"]
-    many = [f"{'x' * 40}{number}.jpg" for number in range(5000)]
-    listing.write_text("\n".join(many))  # longer than one block
-    assert list(list_images(listing)) == many
-    for nothing in (tmp_path / "no", tmp_path / "*.bmp"):
-        with pytest.raises(FileNotFoundError, match="is no file or folder"):
-            list_images(nothing)
 
 
 def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
@@ -281,19 +220,6 @@ def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
     assert run("cut.jsonl") == (25, 0)
 
 
-def test_damage_in_the_middle_costs_what_follows_and_no_more(tmp_path):
-    with RecordFile(tmp_path / "a.jsonl", {}) as file:
-        for i in range(5):
-            file.append({"image": f"{i}"})
-    partial = tmp_path / "a.jsonl.partial"
-    lines = partial.read_bytes().splitlines(keepends=True)
-    for damaged in (b"\0" * len(lines[2]), b"17\n", b"{}\n"):
-        partial.write_bytes(b"".join([*lines[:2], damaged, *lines[3:]]))
-        with RecordFile(tmp_path / "a.jsonl", {}) as file:
-            assert list(file.names()) == ["0", "1"] and file.records == 2
-        assert partial.read_bytes() == b"".join(lines[:2])
-
-
 def test_other_settings_are_refused_by_name(brightness, grey_images, tmp_path):
     output = tmp_path / "o.jsonl"
 
@@ -325,13 +251,6 @@ def test_foreign_files_are_left_alone(brightness, grey_images, tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(FileNotFoundError, match="none holds no image files"):
         annotation.annotate(["m"], tmp_path / "none", tmp_path / "o.csv")
-
-
-def test_two_processes_cannot_write_one_output(tmp_path):
-    with RecordFile(tmp_path / "o.jsonl", {}):
-        with pytest.raises(BlockingIOError, match="being written by another process"):
-            RecordFile(tmp_path / "o.jsonl", {})
-    RecordFile(tmp_path / "o.jsonl", {}).__exit__()
 
 
 def test_csv_has_the_same_answers(brightness, grey_images, tmp_path):
@@ -403,115 +322,3 @@ def test_sidecar_text_has_a_line_for_each_caption(tmp_path):
     record.update(captions=captions, tags=["dog", "grass"])
     annotation._write_sidecar(record, "txt")
     assert (tmp_path / "i.jpg.txt").read_text() == "a dog\ndogs\ndog, grass\n"
-
-
-def test_scores_that_are_no_numbers_stay_json():
-    found = {
-        "captioner": {
-            "captions": [b"a", b""],
-            "scores": np.float32([np.nan, -np.inf]),
-        }
-    }
-    record = annotation._record("i", found)
-    assert record["caption_score"] is None and record["captions"] == []
-    assert json.loads(record_file.to_json(record)) == record
-
-
-def command(*arguments, modules=None, **options):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    if modules:
-        environment["PYTHONPATH"] = str(modules)
-    return subprocess.Popen(
-        [sys.executable, ROOT / "annotate.py", *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--help"], "--captions: Captions per image, best first."),
-        (["--model=m", "--images=i", "--output=o", "--coulour=1"], "'coulour'"),
-        (["--model=m", "--images=i"], "--output must have a value"),
-        (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
-        (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
-        (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
-    ],
-)
-def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp_path):
-    for name in ("tensorflow", "keras"):
-        (tmp_path / f"{name}.py").write_text("raise ImportError('a slow import')\n")
-    process = command(*arguments, modules=tmp_path)
-    output = "".join(process.communicate(timeout=60))
-    assert process.returncode == 1 and message in output
-    assert "a slow import" not in output and "Traceback" not in output
-
-
-def test_command_counts_what_failed(exports, image_folder, tmp_path):
-    listing = tmp_path / "list.txt"
-    listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
-    output = tmp_path / "o.jsonl"
-    process = command(
-        *("--model", ",".join(map(str, exports)), "--captions=2", "--top_k=1"),
-        *("--images", listing, "--output", output, "--batch_size=2"),
-    )
-    stdout, stderr = process.communicate(timeout=280)
-    assert process.returncode == 1, stderr
-    assert stdout.splitlines()[-1] == f"{output}: 3 images, 1 of them failed"
-    assert "image/s" in stderr and "Traceback" not in stderr
-    records = read(output)
-    assert set(records[1]) == {"image", "error"}
-    for record in records[::2]:
-        assert len(record["captions"]) == 2 and len(record["tags"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"--model": "nowhere"}, "nowhere is no exported model"),
-        ({"--images": "nowhere"}, "--images=nowhere is no file or folder"),
-        ({"--output": "o.xml"}, "o.xml must end in .jsonl or .csv"),
-    ],
-)
-def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder):
-    arguments = {
-        "--model": exports[0],
-        "--images": image_folder,
-        "--output": "o.jsonl",
-        **change,
-    }
-    process = command(*(part for pair in arguments.items() for part in pair))
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 1 and "Traceback" not in stderr
-    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
-    assert message in line
-
-
-@pytest.mark.slow
-def test_a_killed_command_goes_on(exports, image_folder, tmp_path):
-    """Real kills, after ever more records."""
-    listing = tmp_path / "list.txt"
-    names = [str(image_folder / f"{i % 36}.png") for i in range(3000)]
-    listing.write_text("\n".join(names))
-    output, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
-    arguments = [f"--model={exports[0]}", f"--images={listing}", "--batch_size=4"]
-    killed = 0
-    for enough in (1, 400, 900):
-        process = command(*arguments, f"--output={output}", start_new_session=True)
-        while process.poll() is None:
-            done = partial.read_bytes().count(b"\n") if partial.exists() else 0
-            if done >= enough:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                killed += 1
-            time.sleep(0.02)
-        process.communicate()
-    assert killed == 3 and not output.exists()
-    process = command(*arguments, f"--output={output}")
-    stdout, stderr = process.communicate(timeout=280)
-    assert process.returncode == 0, stderr
-    assert [record["image"] for record in read(output)] == names

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator import captioner_loop, captioner_training, pipeline
+from annotator import captioner_loop, captioner_training, captioning, pipeline
 from annotator.captioner import CaptionDetails
 from annotator.captioner_inputs import captioner_inputs
 from annotator.training import train
@@ -65,8 +65,8 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     workdir, _, (saved_model, keras_file) = captioner_run
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
     split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
-    caption = captioner_loop.caption_function(captioner)
-    expected = captioner_loop.generate(caption, split.regions(6))
+    caption = captioning.caption_function(captioner)
+    expected = captioning.generate(caption, split.regions(6))
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)

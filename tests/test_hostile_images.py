@@ -36,13 +36,9 @@ class MeanColour:
 
 
 @pytest.fixture
-def mean_colour(monkeypatch):
+def mean_colour(stand_in):
     """Makes `annotate` use `MeanColour`."""
-    exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
-    monkeypatch.setattr(annotation, "find_exports", lambda paths: exports)
-    monkeypatch.setattr(
-        annotation.AnnotationModel, "load", lambda exports, **options: MeanColour()
-    )
+    stand_in(MeanColour())
 
 
 def encode(image, format, **options):

@@ -1,0 +1,123 @@
+"""`annotate.py` as a user calls it: flags, exit codes, kills."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def exports(tagger_run, captioner_run):
+    """Folders of a tagger's and a captioner's export."""
+    return tagger_run[0] / "export", captioner_run[0] / "export" / "captioner"
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def command(*arguments, modules=None, **options):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if modules:
+        environment["PYTHONPATH"] = str(modules)
+    return subprocess.Popen(
+        [sys.executable, ROOT / "annotate.py", *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--help"], "--captions: Captions per image, best first."),
+        (["--model=m", "--images=i", "--output=o", "--coulour=1"], "'coulour'"),
+        (["--model=m", "--images=i"], "--output must have a value"),
+        (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
+        (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
+        (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
+    ],
+)
+def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp_path):
+    for name in ("tensorflow", "keras"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a slow import')\n")
+    process = command(*arguments, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == 1 and message in output
+    assert "a slow import" not in output and "Traceback" not in output
+
+
+def test_command_counts_what_failed(exports, image_folder, tmp_path):
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
+    output = tmp_path / "o.jsonl"
+    process = command(
+        *("--model", ",".join(map(str, exports)), "--captions=2", "--top_k=1"),
+        *("--images", listing, "--output", output, "--batch_size=2"),
+    )
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 1, stderr
+    assert stdout.splitlines()[-1] == f"{output}: 3 images, 1 of them failed"
+    assert "image/s" in stderr and "Traceback" not in stderr
+    records = read(output)
+    assert set(records[1]) == {"image", "error"}
+    for record in records[::2]:
+        assert len(record["captions"]) == 2 and len(record["tags"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--model": "nowhere"}, "nowhere is no exported model"),
+        ({"--images": "nowhere"}, "--images=nowhere is no file or folder"),
+        ({"--output": "o.xml"}, "o.xml must end in .jsonl or .csv"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder):
+    arguments = {
+        "--model": exports[0],
+        "--images": image_folder,
+        "--output": "o.jsonl",
+        **change,
+    }
+    process = command(*(part for pair in arguments.items() for part in pair))
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Traceback" not in stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on(exports, image_folder, tmp_path):
+    """Real kills, after ever more records."""
+    listing = tmp_path / "list.txt"
+    names = [str(image_folder / f"{i % 36}.png") for i in range(3000)]
+    listing.write_text("\n".join(names))
+    output, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
+    arguments = [f"--model={exports[0]}", f"--images={listing}", "--batch_size=4"]
+    killed = 0
+    for enough in (1, 400, 900):
+        process = command(*arguments, f"--output={output}", start_new_session=True)
+        while process.poll() is None:
+            done = partial.read_bytes().count(b"\n") if partial.exists() else 0
+            if done >= enough:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            time.sleep(0.02)
+        process.communicate()
+    assert killed == 3 and not output.exists()
+    process = command(*arguments, f"--output={output}")
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 0, stderr
+    assert [record["image"] for record in read(output)] == names

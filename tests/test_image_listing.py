@@ -1,0 +1,40 @@
+"""What a folder, a list and a pattern name."""
+
+import os
+
+import pytest
+
+from annotator.image_listing import list_images
+
+
+def test_folders_lists_and_patterns(tmp_path):
+    names = ["b.JPG", "a.png", "sub/c.webp", "sub/deep/d.gif", "sub/e.jfif"]
+    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.tif"]
+    for name in names + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    paths = [str(tmp_path / name) for name in names]
+    found = list(list_images(tmp_path))
+    assert sorted(found) == sorted(paths) and found == list(list_images(tmp_path))
+    assert list(list_images(tmp_path / "a.png")) == [str(tmp_path / "a.png")]
+    assert list(list_images(f"{tmp_path}/*.png")) == [str(tmp_path / "a.png")]
+    deep = list(list_images(f"{tmp_path}/**/*.[gw]*"))
+    assert deep == [str(tmp_path / "sub/c.webp"), str(tmp_path / "sub/deep/d.gif")]
+    assert list(list_images(f"{tmp_path}/s*/*")) == sorted(
+        str(tmp_path / "sub" / name) for name in ("c.webp", "e.jfif", "g.tif")
+    )
+    listing = tmp_path / "list.txt"
+    for content in (
+        b"\xef\xbb\xbfone.jpg\r\n\r\ntwo words.png\r\n\xc3\xa9 \xff.jpg",
+        b"one.jpg\n\ntwo words.png\n\n\xc3\xa9 \xff.jpg\n",
+        b"one.jpg\0two words.png\0\xc3\xa9 \xff.jpg\0",
+    ):
+        listing.write_bytes(content)
+        found = [os.fsencode(name) for name in list_images(listing)]
+        assert found == [b"one.jpg", b"two words.png", b"\xc3\xa9 \xff.jpg"]
+    many = [f"{'x' * 40}{number}.jpg" for number in range(5000)]
+    listing.write_text("\n".join(many))  # longer than one block
+    assert list(list_images(listing)) == many
+    for nothing in (tmp_path / "no", tmp_path / "*.bmp"):
+        with pytest.raises(FileNotFoundError, match="is no file or folder"):
+            list_images(nothing)
