@@ -4,6 +4,7 @@ import json
 import pathlib
 import time
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -12,6 +13,7 @@ from annotator import files, pipeline, workers
 from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.captioning import attention_pictures, caption_function, generate
 from annotator.metrics.captions import score_captions
+from annotator.metrics.cider_reward import CiderReward
 
 # Batches are cut from pools of this many, sorted by length: little padding, and still
 # other neighbours in every epoch.
@@ -55,20 +57,30 @@ class CaptionerTrainer:
             self.captioner.standardize(*self._channel_statistics())
             models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
             self.optimizer = GroupedOptimizer(config, models, self.steps_per_epoch)
+            optimizers = [*self.optimizer.optimizers]
+            if config.self_critical_epochs:
+                self.self_critical_optimizer = GroupedOptimizer(
+                    config, models, self.steps_per_epoch, self_critical=True
+                )
+                optimizers += self.self_critical_optimizer.optimizers
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.history = tf.Variable("[]", trainable=False)
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 # Weights, and the states of all seeds, which Keras would leave out.
                 models=[v.value for model in models for v in model.variables],
-                optimizers=self.optimizer.optimizers,
+                optimizers=optimizers,
                 step=self.step,
                 history=self.history,
             ),
             str(self.folder / "checkpoints"),
             max_to_keep=2,
         )
+        self.reward = CiderReward(self.tokens[..., 1:])
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.self_critical_step = tf.function(
+            self._self_critical_step, reduce_retracing=True
+        )
         self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
         self.caption = caption_function(self.captioner)
 
@@ -89,7 +101,21 @@ class CaptionerTrainer:
 
     def _finished(self):
         scores = json.loads(self.history.numpy())
-        if len(scores) >= self.config.epochs:
+        first = self._first_self_critical_epoch(scores)
+        if first is None:
+            return False
+        return self._spent(scores[first:], self.config.self_critical_epochs)
+
+    def _first_self_critical_epoch(self, scores):
+        """The epoch from which on rewards are learnt; `None` before it is known."""
+        for epoch in range(len(scores) + 1):
+            if self._spent(scores[:epoch], self.config.epochs):
+                return epoch
+        return None
+
+    def _spent(self, scores, epochs):
+        """Whether a phase with these scores of its epochs is over."""
+        if len(scores) >= epochs:
             return True
         return (
             bool(scores)
@@ -98,42 +124,67 @@ class CaptionerTrainer:
 
     def _epoch(self, epoch):
         """What is left of one epoch, then its validation and a checkpoint."""
-        drafts = self._drafts(epoch)
-        batches = self._batches(epoch)
+        history = json.loads(self.history.numpy())
         done = int(self.step.numpy()) - epoch * self.steps_per_epoch
+        first = self._first_self_critical_epoch(history)
+        if epoch == first and not done:
+            self._take_best_weights()
+        if first is None:
+            take_step, drafts = self._learn_references, self._drafts(epoch)
+        else:
+            take_step, drafts = self._learn_rewards, None
+        batches = self._batches(epoch)
         bar = tqdm.tqdm(
             self._dataset(batches[done:], drafts),
-            f"epoch {epoch + 1}/{self.config.epochs}",
+            f"epoch {epoch + 1}",
             len(batches),
             initial=done,
             unit="step",
             disable=not self.chief,
         )
         words, start = 0.0, time.monotonic()
-        for batch, tokens, draft in bar:
-            with_feedback = epoch >= self.config.feedback_start
-            seed = tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
-            sums = self.train_step(batch, tokens, draft, seed, with_feedback)
+        for batch in bar:
+            count, shown = take_step(epoch, *batch)
             step = int(self.step.assign_add(1).numpy())
-            count = float(sums["tokens"])
             words += count
-            loss = float(sums["cross_entropy"]) / count
-            rate = words / (time.monotonic() - start)
-            bar.set_postfix_str(f"loss {loss:.3f}, {rate:.0f} words/s")
-            if not np.isfinite(loss):
+            shown["words_per_second"] = words / (time.monotonic() - start)
+            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+            if not np.isfinite(list(shown.values())).all():
                 raise FloatingPointError(
-                    f"The loss is {loss} at step {step}; lower --learning_rate."
+                    f"Step {step} gave {shown}; lower --learning_rate."
                 )
             if step % 20 == 0:
-                tf.summary.scalar("loss", loss, step)
-                tf.summary.scalar("words_per_second", rate, step)
-                tf.summary.scalar("learning_rate", self.optimizer.learning_rate, step)
+                for name, value in shown.items():
+                    tf.summary.scalar(name, value, step)
             if step % self.config.checkpoint_steps == 0:
                 self._checkpoint()
         score = workers.from_chief(self._validate(epoch) if self.chief else 0.0)
-        history = json.loads(self.history.numpy())
         self.history.assign(json.dumps([*history, score]))
         self._checkpoint()
+
+    def _learn_references(self, epoch, batch, tokens, draft):
+        """A step on reference captions; its words, and scalars to show."""
+        with_feedback = epoch >= self.config.feedback_start
+        sums = self.train_step(batch, tokens, draft, self._seed(), with_feedback)
+        count = float(sums["tokens"])
+        loss = float(sums["cross_entropy"]) / count
+        return count, {"loss": loss, "learning_rate": self.optimizer.learning_rate}
+
+    def _learn_rewards(self, epoch, batch, tokens, draft):
+        """A step on captions of the model's own; its words, and scalars to show."""
+        sums = self.self_critical_step(batch, tokens, self._seed())
+        reward = float(sums["reward"]) / float(sums["captions"])
+        rate = self.self_critical_optimizer.learning_rate
+        return float(sums["tokens"]), {"reward": reward, "learning_rate": rate}
+
+    def _seed(self):
+        return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
+
+    def _take_best_weights(self):
+        self.captioner.load_weights(self.folder / "best.weights.h5")
+        if self.inputs.backbone is not None:
+            best = keras.saving.load_model(pipeline.finetuned_backbone(self.workdir))
+            self.inputs.backbone.set_weights(best.get_weights())
 
     def _checkpoint(self):
         if self.chief:
@@ -174,33 +225,69 @@ class CaptionerTrainer:
                     self.inputs.backbone.save(temporary)
         print(
             f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
-            f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
+            + (f"CIDEr {100 * scores['cider']:.2f}, " if scores["cider"] else "")
+            + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
         return score
 
     def _train_step(self, batch, tokens, draft, seed, with_feedback):
-        """One step on every replica; returns sums over the global batch."""
+        """One step on references; returns sums over the global batch."""
 
-        def replica_step(batch, tokens, draft):
+        def loss(seed, batch, tokens, draft):
+            return self.captioner.caption_loss(
+                self.inputs.regions(batch, seed),
+                tokens,
+                draft,
+                with_feedback=with_feedback,
+                label_smoothing=self.config.label_smoothing,
+                attention_regularizer=self.config.attention_regularizer,
+            )
+
+        return self._descend(self.optimizer, loss, seed, batch, tokens, draft)
+
+    def _self_critical_step(self, batch, tokens, seed):
+        """One step on drawn captions; returns sums over the global batch."""
+
+        def loss(seed, batch, tokens):
+            def reward(drawn):
+                inputs = tokens[..., 1:], drawn[..., 1:]
+                rewards = tf.numpy_function(self.reward, inputs, tf.float32)
+                rewards.set_shape(drawn.shape[:2])
+                return rewards
+
+            return self.captioner.self_critical_loss(
+                self.inputs.regions(batch, seed),
+                reward,
+                seed[0] * 1_000_003 + seed[1],
+                self.config.self_critical_samples,
+            )
+
+        return self._descend(self.self_critical_optimizer, loss, seed, batch, tokens)
+
+    def _descend(self, optimizer, loss, seed, *inputs):
+        """A step on every replica; returns sums over the global batch.
+
+        Args:
+            optimizer: `GroupedOptimizer`.
+            loss: A function of a seed and `inputs`, those of a replica, that returns
+                a dict of sums. The mean of `loss` over all `tokens` is minimised.
+            seed: int32 `[2]`.
+            *inputs: Per-replica tensors.
+        """
+
+        def replica_step(*inputs):
             context = tf.distribute.get_replica_context()
             own_seed = seed + [0, 1_000_003 * context.replica_id_in_sync_group]
             with tf.GradientTape() as tape:
-                sums = self.captioner.caption_loss(
-                    self.inputs.regions(batch, own_seed),
-                    tokens,
-                    draft,
-                    with_feedback=with_feedback,
-                    label_smoothing=self.config.label_smoothing,
-                    attention_regularizer=self.config.attention_regularizer,
-                )
+                sums = loss(own_seed, *inputs)
                 # The mean over the words of all replicas; Keras adds the gradients.
                 count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums["tokens"])
-                loss = sums["loss"] / count
-            variables = self.optimizer.variables_to_train
-            self.optimizer.apply(tape.gradient(loss, variables))
+                mean = sums["loss"] / count
+            variables = optimizer.variables_to_train
+            optimizer.apply(tape.gradient(mean, variables))
             return sums
 
-        sums = self.strategy.run(replica_step, (batch, tokens, draft))
+        sums = self.strategy.run(replica_step, inputs)
         reduce = self.strategy.reduce
         return {
             name: reduce(tf.distribute.ReduceOp.SUM, value, axis=None)

@@ -14,9 +14,11 @@ class GroupedOptimizer(tf.Module):
         config: `Config`.
         models: The Keras models whose trainable weights are moved.
         steps_per_epoch: What schedules count in.
+        self_critical: Whether it is for the epochs that learn rewards: the cosine
+            decay of `config.self_critical_rate`, whatever the schedule before.
     """
 
-    def __init__(self, config, models, steps_per_epoch):
+    def __init__(self, config, models, steps_per_epoch, self_critical=False):
         super().__init__()
         self.clip_norm = config.clip_norm
         self.variables_to_train = [v for m in models for v in m.trainable_variables]
@@ -26,7 +28,11 @@ class GroupedOptimizer(tf.Module):
         # Only as many optimisers as there are rates: mostly one.
         for factor in sorted(set(factors), reverse=True):
             group = [i for i, own in enumerate(factors) if own == factor]
-            optimizer = _optimizer(config, factor, steps_per_epoch)
+            optimizer = (
+                _self_critical_optimizer(config, factor, steps_per_epoch)
+                if self_critical
+                else _optimizer(config, factor, steps_per_epoch)
+            )
             optimizer.build([self.variables_to_train[i] for i in group])
             self._groups.append(group)
             self.optimizers.append(optimizer)
@@ -98,3 +104,10 @@ def _optimizer(config, factor, steps_per_epoch):
         0.0, max(1, total - warmup), warmup_target=rate, warmup_steps=warmup
     )
     return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+
+
+def _self_critical_optimizer(config, factor, steps_per_epoch):
+    """Adam with cosine decay, without warm-up: the weights are good already."""
+    rate = factor * config.self_critical_rate
+    steps = max(1, config.self_critical_epochs * steps_per_epoch)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))

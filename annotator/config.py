@@ -106,6 +106,11 @@ class _CaptionerSettings:
         attention_units: Width of the additive attention.
         dropout: Rate of dropout.
         epochs: Passes over the training captions.
+        self_critical_epochs: Passes over the training images after these, from the
+            best weights on, in which the captioner learns from the CIDEr-D of captions
+            it draws itself (Rennie et al., CVPR 2017).
+        self_critical_rate: Learning rate of these epochs, decayed to 0 by a cosine.
+        self_critical_samples: Captions drawn for each image.
         caption_batch: Images per training step, each with all its captions.
         schedule: `"cosine"` (AdamW, warm-up, cosine decay) or `"paper"` (SGD with
             Nesterov momentum 0.9, a tenth of the rate every 10 epochs).
@@ -139,6 +144,9 @@ class _CaptionerSettings:
     attention_units: int = 512
     dropout: float = 0.5
     epochs: int = 12
+    self_critical_epochs: int = 0
+    self_critical_rate: float = 1e-4
+    self_critical_samples: int = 5
     caption_batch: int = 32
     schedule: str = "cosine"
     learning_rate: float = 1e-3

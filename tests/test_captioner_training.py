@@ -61,6 +61,78 @@ def test_killed_at_any_step_ends_with_the_same_weights(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture
+def rewarded_config(captioner_config):
+    """Two epochs on references and one on rewards, of 4 steps each."""
+    return dataclasses.replace(
+        captioner_config,
+        epochs=2,
+        self_critical_epochs=1,
+        self_critical_samples=3,
+        self_critical_rate=0.01,
+    )
+
+
+def test_rewards_are_learnt_from_the_best_weights_on(
+    rewarded_config, tmp_path, monkeypatch
+):
+    """Of the two epochs before, the first one is the better here."""
+    trainer = captioner_loop.CaptionerTrainer
+    learn, validate, seen = trainer._learn_rewards, trainer._validate, []
+
+    def watched_validate(self, epoch):
+        seen.append(self.captioner.get_weights())
+        return validate(self, epoch)
+
+    def watched_learn(self, *args):
+        seen.append(self.captioner.get_weights())
+        return learn(self, *args)
+
+    def score(captions, references, meteor):
+        given = {"bleu_4": 0.9 - 0.1 * len(seen), "cider": None}
+        return given | {"bleu_1": 0.0, "rouge_l": 0.0, "distinct_captions": 1.0}
+
+    monkeypatch.setattr(trainer, "_validate", watched_validate)
+    monkeypatch.setattr(trainer, "_learn_rewards", watched_learn)
+    monkeypatch.setattr(captioner_loop, "score_captions", score)
+    captioner_training.train_captioner(rewarded_config, tmp_path)
+    first, second, start, *_, last = seen
+    assert len(seen) == 2 + 4 + 1
+
+    def equal(one, other):
+        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+    assert equal(start, first) and not equal(start, second) and not equal(start, last)
+
+
+@pytest.mark.slow
+def test_killed_while_learning_rewards_ends_with_the_same_weights(
+    rewarded_config, tmp_path, monkeypatch
+):
+    trainer = captioner_loop.CaptionerTrainer
+    learn = trainer._learn_rewards
+
+    def dying(self, *args):
+        if int(self.step.numpy()) == 11:
+            raise Killed
+        return learn(self, *args)
+
+    def run(workdir):
+        keras.utils.set_random_seed(0)
+        captioner_training.train_captioner(rewarded_config, workdir)
+
+    run(tmp_path / "undisturbed")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(trainer, "_learn_rewards", dying)
+        run(tmp_path / "killed")
+    run(tmp_path / "killed")
+    killed, undisturbed = (
+        weights(tmp_path / name) for name in ("killed", "undisturbed")
+    )
+    for one, other in zip(killed, undisturbed, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, keras_file) = captioner_run
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from annotator.captioner.vocabulary import PAD
+from annotator.captioner.vocabulary import END, PAD, START, UNKNOWN
 
 
 def caption_losses(
@@ -48,6 +48,41 @@ def caption_losses(
         "loss": loss,
         "cross_entropy": cross_entropy,
         "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),
+    }
+
+
+def self_critical_losses(decoder, states, targets, rewards):
+    """Sums over captions that the decoder drew; see `Captioner.self_critical_loss`.
+
+    Args:
+        decoder: a `Decoder`.
+        states: what it made of the captions, from `Decoder.states`.
+        targets: int32 `[B, n, T]`, the words that were drawn after each state.
+        rewards: float32 `[B, n]`.
+
+    Returns:
+        A dict of float32 scalars: `loss`, `tokens`, `reward` and `captions`.
+    """
+    count = tf.cast(tf.shape(rewards)[1], tf.float32)
+    mean = tf.reduce_mean(rewards, axis=1, keepdims=True)
+    # The distance to the mean of the other n - 1.
+    advantages = (rewards - mean) * count / (count - 1.0)
+    real = targets != PAD
+    words = tf.boolean_mask(targets, real)
+    logits = decoder.logits(tf.boolean_mask(states["hidden"], real))
+    # As they were drawn: among the words that may come, and not <end> first.
+    never = tf.one_hot([PAD, START, UNKNOWN], tf.shape(logits)[1], -1e9, 0.0)
+    logits += tf.reduce_sum(never, axis=0)
+    caption, place = tf.split(tf.where(real), [2, 1], axis=1)
+    too_early = tf.where(place[:, 0] == 0, -1e9, 0.0)[:, None]
+    logits += too_early * tf.one_hot(END, tf.shape(logits)[1])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
+    advantages = tf.gather_nd(advantages, caption)
+    return {
+        "loss": tf.reduce_sum(losses * advantages),
+        "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),
+        "reward": tf.reduce_sum(rewards),
+        "captions": tf.cast(tf.size(rewards), tf.float32),
     }
 
 

@@ -167,6 +167,27 @@ def test_the_attention_regularizer_by_hand():
     np.testing.assert_allclose(regular["loss"] - plain["loss"], 2 * want, rtol=1e-4)
 
 
+@pytest.mark.parametrize("feedback", [*FEEDBACKS, *TWO_ROUNDS])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_reference_tells_nothing_of_another(feedback, place):
+    """The feedback reads no reference: not this one, and not the image's other one."""
+    captioner = build(feedback, plain_rate=0.0)
+    regions, tokens = some_regions(), some_tokens(captioner).numpy()
+    draft = captioner.draft(regions)
+
+    def loss(tokens):
+        sums = captioner.caption_loss(regions, tokens, draft, training=False)
+        return float(sums["cross_entropy"])
+
+    alone = tokens.copy()
+    alone[:, 1 - place] = 0
+    both = loss(tokens) - loss(alone)
+    others = tokens.copy()
+    others[:, place] = np.roll(others[:, place], 1, axis=0)
+    alone[:, place] = others[:, place]
+    assert loss(others) - loss(alone) == pytest.approx(both, rel=1e-5)
+
+
 @pytest.mark.parametrize("feedback", FEEDBACKS)
 def test_it_learns_to_tell_images_apart(feedback):
     captioner, regions = build(feedback), some_regions()

@@ -1,0 +1,195 @@
+"""Learning from rewards: the policy gradient, against all captions there are."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator.captioner import (
+    BeamSearch,
+    Captioner,
+    CausalTextFeedback,
+    SoftDecoder,
+    TextFeedback,
+    Vocabulary,
+)
+
+FEEDBACKS = {
+    "none": lambda: None,
+    "draft": lambda: TextFeedback(3, rounds=1, jit_compile=False),
+    "causal": lambda: CausalTextFeedback(3, rounds=1, jit_compile=False),
+}
+WORDS = ["a b c"]
+REGIONS = tf.constant(np.random.default_rng(1).uniform(size=[2, 3, 4]), tf.float32)
+
+
+def build(feedback="none", dropout=0.0, max_length=2):
+    keras.utils.set_random_seed(3)
+    vocabulary = Vocabulary.fit(WORDS)
+    decoder = SoftDecoder(
+        len(vocabulary), units=5, attention_units=4, dropout=dropout, jit_compile=False
+    )
+    sampler = BeamSearch(2, max_length=max_length)
+    captioner = Captioner(vocabulary, decoder, FEEDBACKS[feedback](), sampler)
+    captioner.build((None, None, 4))
+    for weight in captioner.trainable_weights:
+        weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
+    return captioner
+
+
+def value(tokens):
+    """A reward that differs from caption to caption."""
+    places = tf.range(1, tokens.shape[-1] + 1)
+    return tf.math.floormod(tf.reduce_sum(tokens * places**2, -1), 4)
+
+
+def every_caption():
+    """All captions of one or two words, as a sampler returns them."""
+    one = [[1, word, 2, 0] for word in (4, 5, 6)]
+    two = [[1, *words, 2] for words in itertools.product((4, 5, 6), repeat=2)]
+    return tf.constant(one + two)
+
+
+def probabilities(captioner, regions, tokens):
+    """Of captions `[C, 4]` for one image, from the words' that may come."""
+    prepared = captioner._prepare(regions, None)
+    draft = captioner.draft(regions)
+    current = captioner._refine_by_given_drafts(prepared, draft, training=False)
+    states = captioner._states(current, tokens[None, :, :-1])
+    logits = captioner.decoder.logits(states["hidden"])[0]
+    logits += tf.constant([-1e9, -1e9, 0, -1e9] + [0.0] * 3)
+    logits += tf.constant([[-1e9], [0.0], [0.0]]) * tf.one_hot(2, 7)
+    log_probs = tf.gather(tf.nn.log_softmax(logits), tokens[:, 1:], batch_dims=2)
+    # After two words a caption ends; nothing is drawn there.
+    drawn = (tokens[:, 1:] != 0) & (tf.range(3) < 2)
+    return tf.exp(tf.reduce_sum(tf.where(drawn, log_probs, 0.0), -1))
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_the_loss_by_hand(feedback):
+    captioner = build(feedback)
+    drawn = []
+
+    def reward(tokens):
+        drawn.append(tokens)
+        return tf.cast(value(tokens), tf.float32)
+
+    sums = captioner.self_critical_loss(REGIONS, reward, seed=4, samples=6)
+    (tokens,) = drawn
+    assert tokens.shape == (2, 6, 4)
+    expected = words = 0
+    for b in range(2):
+        prepared = captioner._prepare(REGIONS[b : b + 1], None)
+        draft = captioner.draft(REGIONS[b : b + 1])
+        current = captioner._refine_by_given_drafts(prepared, draft, training=False)
+        hidden = captioner._states(current, tokens[b : b + 1, :, :-1])["hidden"]
+        logits = captioner.decoder.logits(hidden)[0].numpy()
+        logits[..., [0, 1, 3]] = -np.inf
+        logits[:, 0, 2] = -np.inf
+        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        rewards = value(tokens[b]).numpy()
+        for i in range(6):
+            others = np.delete(rewards, i).mean()
+            for t, word in enumerate(tokens[b, i, 1:-1].numpy()):
+                if word:
+                    expected -= (rewards[i] - others) * log_probs[i, t, word]
+                    words += 1
+    assert float(sums["loss"]) == pytest.approx(expected, rel=1e-4)
+    assert float(sums["tokens"]) == words
+    assert float(sums["captions"]) == 12
+    assert float(sums["reward"]) == int(tf.reduce_sum(value(tokens)))
+
+
+def test_its_gradient_is_that_of_the_expected_reward():
+    captioner = build()
+    regions, captions = REGIONS[:1], every_caption()
+    weight = captioner.decoder.output_projection.bias
+    with tf.GradientTape() as tape:
+        chances = probabilities(captioner, regions, captions)
+        np.testing.assert_allclose(tf.reduce_sum(chances), 1, rtol=1e-5)
+        rewards = tf.cast(value(captions), tf.float32)
+        expected = tf.reduce_sum(chances * rewards)
+    exact = tape.gradient(expected, weight)[4:].numpy()
+    draws = []
+    for seed in range(8):
+        with tf.GradientTape() as tape:
+            sums = captioner.self_critical_loss(
+                regions, lambda t: tf.cast(value(t), tf.float32), seed, samples=1000
+            )
+            loss = sums["loss"] / sums["captions"]
+        draws.append(-tape.gradient(loss, weight)[4:].numpy())
+    error = np.std(draws, axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(np.mean(draws, axis=0) - exact) < 5 * error)
+    assert np.abs(exact).max() > 0.1
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_gradients_reach_every_weight(feedback):
+    captioner = build(feedback, max_length=4)
+    # Among the words of a draft there is one to choose only if there are two.
+    captioner.decoder.output_projection.bias.assign([0, 0, -5, 0, 0, 0, 0])
+    with tf.GradientTape() as tape:
+        sums = captioner.self_critical_loss(
+            REGIONS, lambda t: tf.cast(value(t), tf.float32), seed=0, samples=20
+        )
+    gradients = tape.gradient(sums["loss"], captioner.trainable_weights)
+    for gradient, weight in zip(gradients, captioner.trainable_weights, strict=True):
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, weight.path
+
+
+def test_equal_rewards_teach_nothing():
+    captioner = build("draft")
+    with tf.GradientTape() as tape:
+        sums = captioner.self_critical_loss(
+            REGIONS, lambda tokens: tf.fill(tokens.shape[:2], 2.0), seed=0, samples=3
+        )
+    assert float(sums["loss"]) == 0
+    for gradient in tape.gradient(sums["loss"], captioner.trainable_weights):
+        assert np.abs(tf.convert_to_tensor(gradient)).max() == 0
+
+
+def test_rewarded_captions_become_probable():
+    captioner = build()
+    wanted = tf.constant([[1, 5, 4, 2]])
+    optimizer = keras.optimizers.Adam(0.05)
+
+    @tf.function
+    def step(seed):
+        with tf.GradientTape() as tape:
+            sums = captioner.self_critical_loss(
+                REGIONS[:1],
+                lambda t: tf.cast(tf.reduce_all(t == wanted, -1), tf.float32),
+                seed,
+                samples=16,
+            )
+        gradients = tape.gradient(sums["loss"], captioner.trainable_weights)
+        optimizer.apply(gradients, captioner.trainable_weights)
+
+    before = float(probabilities(captioner, REGIONS[:1], wanted)[0])
+    for seed in range(40):
+        step(tf.constant(seed))
+    assert float(probabilities(captioner, REGIONS[:1], wanted)[0]) > max(0.9, before)
+
+
+def test_the_seed_decides_what_is_drawn_and_dropout_does_not():
+    drawn = []
+
+    def reward(tokens):
+        drawn.append(tokens.numpy())
+        return tf.cast(value(tokens), tf.float32)
+
+    captioner = build("draft", dropout=0.5)
+    losses = [
+        float(captioner.self_critical_loss(REGIONS, reward, seed, 8)["loss"])
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert losses[0] == losses[1]
+    assert np.any(drawn[0] != drawn[2])
+
+
+def test_one_caption_has_no_other_to_compare_with():
+    with pytest.raises(ValueError, match="samples=1"):
+        build().self_critical_loss(REGIONS, value, seed=0, samples=1)
