@@ -1,5 +1,6 @@
 """What a captioner learns from: regions on disk, or images and the backbone too."""
 
+import numpy as np
 import tensorflow as tf
 
 from annotator import images, pipeline, workers
@@ -10,20 +11,28 @@ class CachedRegions:
 
     Args:
         train, validation: `pipeline.Split`s of regions.
+        mirrored: The training images' mirror images, a `pipeline.Split`; or `None`.
+            With it an image is seen one way and the other in turn, epoch by epoch.
     """
 
     backbone = None
 
-    def __init__(self, train, validation):
+    def __init__(self, train, validation, mirrored=None):
         self.train = train
         self.validation = validation
+        self._views = [train] if mirrored is None else [train, mirrored]
         cells, rows, channels = train.caches[0].shape
         self.signature = tf.TensorSpec([None, cells * rows, channels], tf.float16)
         self.channels = channels
 
-    def read(self, rows):
-        """What is stored of some training images, an array as `signature` says."""
-        return self.train.caches[0].regions(self.train.rows[rows])
+    def read(self, rows, epoch):
+        """What an epoch sees of training images, an array as `signature` says."""
+        turn = (rows + epoch) % len(self._views)
+        regions = np.empty((len(rows), *self.signature.shape[1:]), np.float16)
+        for i, view in enumerate(self._views):
+            now = turn == i
+            regions[now] = view.caches[0].regions(view.rows[rows[now]])
+        return regions
 
     def regions(self, batch, seed):
         """Regions `[B, R, D]` of a training batch, in the graph."""
@@ -53,8 +62,8 @@ class AugmentedImages:
         self.channels = maps.shape[-1]
         self._still = tf.function(self._regions, reduce_retracing=True)
 
-    def read(self, rows):
-        """What is stored of some training images, an array as `signature` says."""
+    def read(self, rows, epoch):
+        """What an epoch sees of training images, an array as `signature` says."""
         return self.train.caches[0].gather(self.train.rows[rows])
 
     def regions(self, batch, seed):
@@ -84,7 +93,15 @@ def captioner_inputs(config, workdir):
         load(config, "captioner", split, workdir) for split in ("train", "validation")
     )
     if not config.finetune_backbone:
-        return CachedRegions(train, validation)
+        mirrored = None
+        if config.caption_flip:
+            mirrored = load(config, "captioner", "train", workdir, mirrored=True)
+            if mirrored.annotated.image_ids != train.annotated.image_ids:
+                raise ValueError(
+                    "Some training images can be read one way and not mirrored: remove "
+                    f"those that {workdir}/skipped_images_train.csv lists."
+                )
+        return CachedRegions(train, validation, mirrored)
     (resize,) = pipeline.build_resizes(config, "captioner")
     with workers.strategy().scope():
         backbone = pipeline.build_backbone(config, "captioner", trainable=True)

@@ -135,7 +135,7 @@ class CaptionerTrainer:
             take_step, drafts = self._learn_rewards, None
         batches = self._batches(epoch)
         bar = tqdm.tqdm(
-            self._dataset(batches[done:], drafts),
+            self._dataset(epoch, batches[done:], drafts),
             f"epoch {epoch + 1}",
             len(batches),
             initial=done,
@@ -348,7 +348,7 @@ class CaptionerTrainer:
             )
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _dataset(self, batches, drafts):
+    def _dataset(self, epoch, batches, drafts):
         """`(batch, tokens, draft)` of each step, read ahead in the background."""
         replicas = self.strategy.num_replicas_in_sync
         signature = self.inputs.signature
@@ -364,7 +364,7 @@ class CaptionerTrainer:
                 own = rows[:1]
                 tokens = np.zeros_like(self.tokens[own, :, :length])
             draft = np.zeros((0,), np.int32) if drafts is None else drafts[own]
-            return self.inputs.read(own), tokens, draft
+            return self.inputs.read(own, epoch), tokens, draft
 
         def load(step, replica):
             batch, tokens, draft = tf.numpy_function(

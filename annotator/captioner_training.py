@@ -72,6 +72,7 @@ def build_captioner(config, vocabulary):
         units=config.units,
         attention_units=config.attention_units,
         dropout=config.dropout,
+        tied=config.tied,
         jit_compile=config.jit_compile,
         dtype=policy,
     )

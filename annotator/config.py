@@ -104,6 +104,7 @@ class _CaptionerSettings:
         feedback_start: Epochs trained before the feedback joins.
         units: Width of states and word vectors.
         attention_units: Width of the additive attention.
+        tied: Whether the word vectors are also the weights of the output.
         dropout: Rate of dropout.
         epochs: Passes over the training captions.
         self_critical_epochs: Passes over the training images after these, from the
@@ -112,6 +113,8 @@ class _CaptionerSettings:
         self_critical_rate: Learning rate of these epochs, decayed to 0 by a cosine.
         self_critical_samples: Captions drawn for each image.
         caption_batch: Images per training step, each with all its captions.
+        caption_flip: Whether training sees every other epoch an image's mirror image,
+            where the backbone is frozen. (Where it is not, images are augmented.)
         schedule: `"cosine"` (AdamW, warm-up, cosine decay) or `"paper"` (SGD with
             Nesterov momentum 0.9, a tenth of the rate every 10 epochs).
         learning_rate: Peak learning rate.
@@ -142,12 +145,14 @@ class _CaptionerSettings:
     feedback_start: int = 1
     units: int = 512
     attention_units: int = 512
+    tied: bool = False
     dropout: float = 0.5
     epochs: int = 12
     self_critical_epochs: int = 0
     self_critical_rate: float = 1e-4
     self_critical_samples: int = 5
     caption_batch: int = 32
+    caption_flip: bool = False
     schedule: str = "cosine"
     learning_rate: float = 1e-3
     dense_rate: float = 1.0

@@ -92,7 +92,8 @@ class FeatureCache:
 
     def regions(self, rows):
         """As `gather`, the grid flattened: float16 `[rows, h * w, channels]`."""
-        return self.gather(rows).reshape(len(rows), -1, self.shape[-1])
+        height, width, channels = self.shape
+        return self.gather(rows).reshape(len(rows), height * width, channels)
 
 
 def regions_dataset(caches, rows, batch_size):

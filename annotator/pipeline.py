@@ -78,7 +78,7 @@ def finetuned_backbone(workdir):
     return pathlib.Path(workdir) / "captioner" / "backbone.keras"
 
 
-def load_split(config, task, split, workdir):
+def load_split(config, task, split, workdir, mirrored=False):
     """Loads a split and sees to it that its feature maps are on disk.
 
     Args:
@@ -86,12 +86,17 @@ def load_split(config, task, split, workdir):
         task: `"tagger"` or `"captioner"`.
         split: Name of the split.
         workdir: Where `skipped_images.csv` is written, if an image was skipped.
+        mirrored: Whether the views are those of the mirror images.
 
     Returns:
         `Split`.
     """
     backbone = build_backbone(config, task, workdir)
-    return _load(config, split, workdir, backbone, build_resizes(config, task))
+    resizes = build_resizes(config, task)
+    if mirrored:
+        views = [resize.view for resize in resizes]
+        resizes = [images.Resize(**{**v, "flip": not v["flip"]}) for v in views]
+    return _load(config, split, workdir, backbone, resizes)
 
 
 def load_pixels(config, task, split, workdir):

@@ -192,6 +192,7 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
                 {"schedule": "paper", "attention_regularizer": 1.0},
                 {"finetune_backbone": True, "schedule": "paper"},
                 {"jit_compile": True, "precision": "bfloat16"},
+                {"caption_flip": True, "tied": True},
             )
         ),
     ],
