@@ -6,6 +6,7 @@ An interrupted run goes on where it stopped when the same command is given again
 image that cannot be read becomes a record with an `error`, and the exit code is 1.
 """
 
+import importlib.util
 import os
 import sys
 
@@ -21,12 +22,12 @@ flags.DEFINE_multi_string(
 flags.DEFINE_string(
     "images",
     None,
-    "A folder (with all below it), a pattern such as 'photos/*.jpg', or a text file "
-    "with a path a line.",
+    "A folder (with all below it), a pattern such as 'photos/*.jpg', a text file with "
+    "a path a line, or a Parquet table with the columns `image` and `content`.",
     required=True,
 )
 flags.DEFINE_string(
-    "output", None, "The records: a .jsonl or .csv file.", required=True
+    "output", None, "The records: a .jsonl, .csv or .parquet file.", required=True
 )
 flags.DEFINE_enum(
     "sidecars", None, ["txt", "json"], "Also write IMAGE.txt or IMAGE.json beside it."
@@ -40,17 +41,29 @@ flags.DEFINE_integer("batch_size", 32, "Images per pass.", lower_bound=1)
 flags.DEFINE_integer(
     "workers", None, "Threads that read and decode (one a core).", lower_bound=1
 )
-flags.DEFINE_enum("engine", "local", ["local"], "Where the work is done.")
+flags.DEFINE_enum(
+    "engine", "local", ["local", "spark"], "Where the work is done: here, or by Spark."
+)
+flags.DEFINE_string(
+    "master", None, "The Spark cluster: spark://HOST:7077, yarn, local[*], ..."
+)
+flags.DEFINE_multi_string(
+    "spark_conf", [], "A Spark property, NAME=VALUE; may be given several times."
+)
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    engine_options = check_engine()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.annotation import annotate
+    if engine_options:
+        from annotator.spark_annotation import annotate_on_spark as annotate
+    else:
+        from annotator.annotation import annotate
 
     values = flags.FLAGS
     try:
@@ -64,6 +77,7 @@ def main(argv):
             sidecars=values.sidecars,
             batch_size=values.batch_size,
             workers=values.workers,
+            **engine_options,
         )
     except (ValueError, OSError) as error:
         logging.debug("", exc_info=True)
@@ -72,6 +86,26 @@ def main(argv):
         sys.exit(f"\ninterrupted: give the same command to go on with {values.output}")
     print(f"{values.output}: {records} images, {failed} of them failed")
     sys.exit(bool(failed))
+
+
+def check_engine():
+    """The options of the engine, if its flags go together and it is installed."""
+    values = flags.FLAGS
+    if values.engine == "local":
+        if values.master or values.spark_conf:
+            raise app.UsageError("--master and --spark_conf need --engine=spark.")
+        return {}
+    if not values.master:
+        raise app.UsageError("--engine=spark needs --master.")
+    if values.sidecars:
+        raise app.UsageError("--sidecars are written by --engine=local alone.")
+    wrong = [each for each in values.spark_conf if "=" not in each]
+    if wrong:
+        raise app.UsageError(f"--spark_conf={wrong[0]} is not NAME=VALUE.")
+    if importlib.util.find_spec("pyspark") is None:
+        sys.exit("error: --engine=spark needs PySpark: pip install 'annotator[spark]'")
+    conf = dict(each.split("=", 1) for each in values.spark_conf)
+    return {"master": values.master, "conf": conf}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ setuptools.setup(
         "h5py>=3.10",
         "pillow>=10",
         "tqdm>=4.66",
+        "pyarrow>=15",  # tables of images and of records
         "tensorboard>=2.20,<2.22",
         "tensorflow-serving-api>=2.21,<2.22",  # messages of the warm-up requests
     ],
@@ -39,6 +40,8 @@ setuptools.setup(
         "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
         # kserve's protobuf is too new for what goes together on Python 3.10.
         "serve": ["kserve>=0.21,<0.22; python_version >= '3.11'"],
+        # Spark itself needs Java 17 besides.
+        "spark": ["pyspark>=4,<4.2", "pandas>=2.2,<3"],
         "bench": ["matplotlib>=3.8", "psutil>=5.9", "torch>=2.4"],
     },
 )

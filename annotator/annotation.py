@@ -1,10 +1,11 @@
 """What `annotate.py` does: captions and tags for any number of images.
 
-`records` is the part that every engine shares: images in, records out, on one machine.
-`annotate` is the local engine around it: files in, one file of records out.
+`records` is the part that every engine shares: images in, records out, in one process.
+`annotate` is what stands around an engine: it lists what is to do and writes one file
+of records. An engine is a function like `local_engine`.
 """
 
-import collections
+import contextlib
 import errno
 import itertools
 import math
@@ -16,8 +17,8 @@ import tqdm
 
 from annotator import files
 from annotator.annotation_model import AnnotationModel, find_exports
-from annotator.decoding import decode_ahead, map_ahead
-from annotator.image_listing import list_images, read_image
+from annotator.decoding import decode_ahead
+from annotator.image_sources import ImageTable, find_source
 from annotator.record_file import RecordFile, to_json
 
 SIDECARS = ("txt", "json")
@@ -34,26 +35,29 @@ def annotate(
     sidecars=None,
     batch_size=32,
     workers=None,
+    engine=None,
 ):
-    """Annotates image files; continues a run that was cut off.
+    """Annotates images; continues a run that was cut off.
 
     Args:
         models: Folders of exports, as `annotation_model.find_exports` takes them.
-        source: The images, as `image_listing.list_images` takes them.
-        output: A `.jsonl` or `.csv` file, written as `RecordFile` says.
+        source: The images, as `image_sources.find_source` takes them.
+        output: A `.jsonl`, `.csv` or `.parquet` file, written as `RecordFile` says.
         captions, top_k, threshold: As in `AnnotationModel`.
         sidecars: `"txt"` (the captions, a line each, and a line of tags) or `"json"`
             (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
             `photo.jpg.txt` for `photo.jpg`. If one cannot be written, its record
             has an `error` besides.
         batch_size, workers: As in `records`.
+        engine: Who makes the records; `local_engine` by default.
 
     Returns:
         `(records, failed)`: their number, and how many of them are errors.
 
     Raises:
         FileNotFoundError: If there is no such model or image.
-        ValueError: If a model is damaged or `output` belongs to another run.
+        ValueError: If a model or table is damaged, `output` belongs to another run, or
+            `sidecars` are asked for where images are no files.
         OSError: If a file cannot be written. The same call goes on from there.
     """
     exports = find_exports(models)
@@ -67,25 +71,46 @@ def annotate(
         "sidecars": sidecars,
         "images": os.fspath(source),
     }
-    total = sum(1 for _ in list_images(source))
+    images = find_source(source)
+    if sidecars and isinstance(images, ImageTable):
+        raise ValueError(f"--sidecars need image files; --images={source} is a table.")
+    total = images.count()
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
     with RecordFile(output, settings) as file:
         if not file.finished:
-            model = AnnotationModel.load(exports, **options)
-            names = without_done(list_images(source), file.names())
-            pairs = map_ahead(read_image, names, workers, batch_size)
+            made = (engine or local_engine)(
+                exports, options, images, file.names(), batch_size, workers
+            )
             progress = tqdm.tqdm(
                 total=total, initial=file.records, unit="image", desc="annotating"
             )
-            with progress:
-                for record in records(model, pairs, batch_size, workers):
+            with progress, contextlib.closing(made):
+                for record in made:
                     if sidecars and "error" not in record:
                         _write_sidecar(record, sidecars)
                     file.append(record)
                     progress.update()
-            file.finish(lambda record: csv_row(record, model.tasks, captions))
+            file.finish(lambda record: csv_row(record, tuple(exports), captions))
         return file.records, file.failed
+
+
+def local_engine(exports, options, images, done, batch_size, workers):
+    """Makes the records of a run in this process.
+
+    Args:
+        exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
+        options: Dict of `captions`, `top_k` and `threshold`, as in `AnnotationModel`.
+        images: `ImageFiles` or `ImageTable`.
+        done: Iterator over the names of images that have records.
+        batch_size, workers: As in `records`.
+
+    Returns:
+        Generator of the records of all other images, in order.
+    """
+    model = AnnotationModel.load(exports, **options)
+    pairs = images.read(images.pieces(done, batch_size), workers, batch_size)
+    return records(model, pairs, batch_size, workers)
 
 
 def records(model, pairs, batch_size=32, workers=None):
@@ -133,31 +158,6 @@ def decoded_batches(model, pairs, batch_size=32, workers=None):
         good = [each for each in views if each is not None]
         stacked = [tf.stack(view) for view in zip(*good, strict=True)] or None
         yield list(names), stacked, list(errors)
-
-
-def without_done(names, done):
-    """The names that are left to do.
-
-    Args:
-        names: Iterable of names; one may come several times.
-        done: Iterable of names that are done. While both are in the same order, as they
-            are if no file came or went, neither is held in memory.
-
-    Yields:
-        `names` without as many of each as are in `done`.
-    """
-    done = iter(done)
-    rest = None
-    for name in names:
-        if rest is None:
-            first = next(done, None)
-            if first == name:
-                continue
-            rest = collections.Counter(done if first is None else [first, *done])
-        if rest[name]:
-            rest[name] -= 1
-        else:
-            yield name
 
 
 def csv_row(record, tasks, captions):

@@ -6,9 +6,9 @@ import json
 import os
 import pathlib
 
-from annotator import files
+from annotator import files, record_table
 
-FORMATS = (".jsonl", ".csv")
+FORMATS = (".jsonl", ".csv", ".parquet")
 
 
 class RecordFile:
@@ -27,7 +27,7 @@ class RecordFile:
     A second process that opens the same output is refused.
 
     Args:
-        path: `OUTPUT`, ending in `.jsonl` or `.csv`.
+        path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
         settings: JSON-ready dict.
 
     Attributes:
@@ -41,7 +41,8 @@ class RecordFile:
 
     def __init__(self, path, settings):
         self.path = pathlib.Path(path)
-        if self.path.suffix.lower() not in FORMATS:
+        self._format = self.path.suffix.lower()
+        if self._format not in FORMATS:
             raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
@@ -58,10 +59,11 @@ class RecordFile:
             return
         # A kill may have come just before it was removed.
         self._partial.unlink(missing_ok=True)
-        if self.path.suffix.lower() == ".jsonl":
+        if self._format == ".jsonl":
             self._count(self.path)
         else:
-            for error in _csv_errors(self.path):
+            errors = _csv_errors if self._format == ".csv" else record_table.errors
+            for error in errors(self.path):
                 self.records += 1
                 self.failed += bool(error)
 
@@ -102,12 +104,15 @@ class RecordFile:
                 every row has the same keys.
         """
         os.fsync(self._file.fileno())
-        if self.path.suffix.lower() == ".jsonl":
+        if self._format == ".jsonl":
             os.replace(self._partial, self.path)
         else:
+            records = (record for record, _ in _read(self._partial))
             with files.atomic_path(self.path) as temporary:
-                rows = (columns(record) for record, _ in _read(self._partial))
-                _write_csv(temporary, rows)
+                if self._format == ".csv":
+                    _write_csv(temporary, map(columns, records))
+                else:
+                    record_table.write(temporary, records)
             self._partial.unlink()
         self.finished = True
 

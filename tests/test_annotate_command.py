@@ -11,6 +11,8 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+COMPLETE = ("--model=m", "--images=i", "--output=o")
+SPARK = ("--engine=spark", "--master=local[1]")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,10 @@ def command(*arguments, modules=None, **options):
         (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
         (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
         (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
+        ([*COMPLETE, "--engine=spark"], "--engine=spark needs --master"),
+        ([*COMPLETE, "--master=yarn"], "--master and --spark_conf need --engine=spark"),
+        ([*COMPLETE, *SPARK, "--sidecars=txt"], "--sidecars are written by"),
+        ([*COMPLETE, *SPARK, "--spark_conf=x"], "--spark_conf=x is not NAME=VALUE"),
     ],
 )
 def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp_path):
@@ -55,6 +61,15 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp
     output = "".join(process.communicate(timeout=60))
     assert process.returncode == 1 and message in output
     assert "a slow import" not in output and "Traceback" not in output
+
+
+def test_spark_that_is_not_installed(tmp_path):
+    text = "import sys\nsys.modules['pyspark'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    process = command(*COMPLETE, *SPARK, modules=tmp_path)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Traceback" not in stderr
+    assert "pip install 'annotator[spark]'" in stderr
 
 
 def test_command_counts_what_failed(exports, image_folder, tmp_path):

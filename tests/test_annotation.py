@@ -165,25 +165,6 @@ def test_errors_stand_in_their_place(grey_images):
     assert scores == [10, 20, 60, 70, 80]
 
 
-def test_without_done_in_any_order():
-    def left(names, done):
-        return "".join(annotation.without_done(names, done))
-
-    assert left("abcdef", "") == "abcdef"
-    assert left("abcdef", "abc") == "def"
-    assert left("abcdef", "abcdef") == ""
-    assert left("aabab", "aab") == "ab"
-    assert left("abxcd", "abc") == "xd"  # x came since
-    assert left("bcd", "abc") == "d"  # a went since
-    assert left("aba", "ba") == "a"  # as many of each
-
-    def endless():
-        yield from map(str, range(10**9))
-
-    after = annotation.without_done(endless(), map(str, range(1000)))
-    assert next(after) == "1000"
-
-
 def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
     brightness, grey_images, tmp_path, monkeypatch
 ):

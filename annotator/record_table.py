@@ -1,0 +1,56 @@
+"""Records as a Parquet file, the same columns whatever they hold."""
+
+import itertools
+
+import pyarrow as pa
+import pyarrow.parquet
+
+# What a record does not have is null.
+SCHEMA = pa.schema(
+    [
+        ("image", pa.string()),
+        ("caption", pa.string()),
+        ("caption_score", pa.float64()),
+        (
+            "captions",
+            pa.list_(pa.struct([("caption", pa.string()), ("score", pa.float64())])),
+        ),
+        ("tags", pa.list_(pa.string())),
+        ("tag_scores", pa.list_(pa.float64())),
+        ("error", pa.string()),
+    ]
+)
+
+_ROWS = 8192  # of a row group: what is held in memory
+
+
+def write(path, records):
+    """Writes a file.
+
+    Args:
+        path: The file.
+        records: Iterable of dicts as `annotation.records` yields them. Bytes of a file
+            name that are no text become `\\xff`.
+    """
+    records = map(_as_text, records)
+    with pa.parquet.ParquetWriter(path, SCHEMA) as writer:
+        while rows := list(itertools.islice(records, _ROWS)):
+            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+
+
+def errors(path):
+    """Yields the `error` of each record of a file; `None` where there is none."""
+    with pa.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["error"]):
+            yield from batch["error"].to_pylist()
+
+
+def _as_text(record):
+    valid = {
+        key: value.encode("utf-8", "surrogateescape").decode(
+            "utf-8", "backslashreplace"
+        )
+        for key, value in record.items()
+        if key in ("image", "error")
+    }
+    return {**record, **valid}
