@@ -48,6 +48,8 @@ def train_captioner(config, workdir):
     vocabulary = _vocabulary(config, folder / "vocabulary.json", inputs.train)
     if workers.is_chief():
         workers.from_chief()
+    # Only here: how much chance the features took depends on what was on disk already.
+    keras.utils.set_random_seed(config.seed)
     with workers.strategy().scope():
         captioner = build_captioner(config, vocabulary)
     trainer = CaptionerTrainer(config, workdir, captioner, inputs)

@@ -43,7 +43,6 @@ def train(config, workdir, eval_split="validation"):
     workdir = pathlib.Path(workdir)
     if not workers.is_chief():
         if config.task != "tagger":
-            keras.utils.set_random_seed(config.seed)
             train_captioner(config, workdir)
         return {}, "", []
     config.claim(workdir)
@@ -54,7 +53,6 @@ def train(config, workdir, eval_split="validation"):
         ("captioner", train_captioner, export_captioner),
     ):
         if config.task in (task, "all"):
-            keras.utils.set_random_seed(config.seed)
             train_task(config, workdir)
             trained = files.sha256(workdir / task / f"{task}.keras")
             exported = export.latest(workdir / "export", task)
