@@ -10,16 +10,12 @@ import tensorflow as tf
 import tqdm
 
 from annotator import files, pipeline, workers
+from annotator.caption_batches import CaptionBatches
 from annotator.captioner_optimizer import GroupedOptimizer
+from annotator.captioner_phases import finished, first_self_critical_epoch
 from annotator.captioning import attention_pictures, caption_function, generate
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
-
-# Batches are cut from pools of this many, sorted by length: little padding, and still
-# other neighbours in every epoch.
-_POOL = 32
-# Lengths are rounded up to these steps, so that few shapes are compiled.
-_LENGTH_STEP = 4
 
 
 class CaptionerTrainer:
@@ -43,24 +39,21 @@ class CaptionerTrainer:
         self.workdir = pathlib.Path(workdir)
         self.folder = self.workdir / "captioner"
         self.inputs = inputs
-        self.train = train = inputs.train
+        self.train = inputs.train
         self.captioner = captioner
-        self.tokens = _encode(
-            captioner.vocabulary, train.annotated.captions, config.max_length
-        )
-        self.longest = (self.tokens != 0).sum(axis=2).max(axis=1)
-        self.steps_per_epoch = -(-len(train) // config.caption_batch)
+        self.batches = CaptionBatches(config, inputs, captioner.vocabulary)
+        steps_per_epoch = len(self.batches)
         self.strategy = workers.strategy()
         self.chief = workers.is_chief()
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
             models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
-            self.optimizer = GroupedOptimizer(config, models, self.steps_per_epoch)
+            self.optimizer = GroupedOptimizer(config, models, steps_per_epoch)
             optimizers = [*self.optimizer.optimizers]
             if config.self_critical_epochs:
                 self.self_critical_optimizer = GroupedOptimizer(
-                    config, models, self.steps_per_epoch, self_critical=True
+                    config, models, steps_per_epoch, self_critical=True
                 )
                 optimizers += self.self_critical_optimizer.optimizers
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -76,7 +69,7 @@ class CaptionerTrainer:
             str(self.folder / "checkpoints"),
             max_to_keep=2,
         )
-        self.reward = CiderReward(self.tokens[..., 1:])
+        self.reward = CiderReward(self.batches.tokens[..., 1:])
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.self_critical_step = tf.function(
             self._self_critical_step, reduce_retracing=True
@@ -95,49 +88,25 @@ class CaptionerTrainer:
             else tf.summary.create_noop_writer()
         )
         with writer.as_default():
-            while not self._finished():
-                self._epoch(int(self.step.numpy()) // self.steps_per_epoch)
+            while not finished(json.loads(self.history.numpy()), self.config):
+                self._epoch(int(self.step.numpy()) // len(self.batches))
                 writer.flush()
-
-    def _finished(self):
-        scores = json.loads(self.history.numpy())
-        first = self._first_self_critical_epoch(scores)
-        if first is None:
-            return False
-        return self._spent(scores[first:], self.config.self_critical_epochs)
-
-    def _first_self_critical_epoch(self, scores):
-        """The epoch from which on rewards are learnt; `None` before it is known."""
-        for epoch in range(len(scores) + 1):
-            if self._spent(scores[:epoch], self.config.epochs):
-                return epoch
-        return None
-
-    def _spent(self, scores, epochs):
-        """Whether a phase with these scores of its epochs is over."""
-        if len(scores) >= epochs:
-            return True
-        return (
-            bool(scores)
-            and len(scores) - 1 - int(np.argmax(scores)) >= self.config.patience
-        )
 
     def _epoch(self, epoch):
         """What is left of one epoch, then its validation and a checkpoint."""
         history = json.loads(self.history.numpy())
-        done = int(self.step.numpy()) - epoch * self.steps_per_epoch
-        first = self._first_self_critical_epoch(history)
+        done = int(self.step.numpy()) - epoch * len(self.batches)
+        first = first_self_critical_epoch(history, self.config)
         if epoch == first and not done:
             self._take_best_weights()
         if first is None:
             take_step, drafts = self._learn_references, self._drafts(epoch)
         else:
             take_step, drafts = self._learn_rewards, None
-        batches = self._batches(epoch)
         bar = tqdm.tqdm(
-            self._dataset(epoch, batches[done:], drafts),
+            self.batches.stream(epoch, done, drafts, self.strategy),
             f"epoch {epoch + 1}",
-            len(batches),
+            len(self.batches),
             initial=done,
             unit="step",
             disable=not self.chief,
@@ -332,69 +301,3 @@ class CaptionerTrainer:
         some = self.inputs.validation.select(rows)
         (regions,) = self.inputs.stream(some, len(rows))
         return attention_pictures(self.captioner, some.annotated, regions)
-
-    def _batches(self, epoch):
-        """Rows of each step of an epoch, a function of the seed and the epoch."""
-        rng = np.random.default_rng([self.config.seed, epoch])
-        rows = rng.permutation(len(self.train))
-        pools = np.split(
-            rows, np.arange(0, len(rows), _POOL * self.config.caption_batch)[1:]
-        )
-        batches = []
-        for pool in pools:
-            pool = pool[np.argsort(self.longest[pool], kind="stable")]
-            batches += np.split(
-                pool, np.arange(0, len(pool), self.config.caption_batch)[1:]
-            )
-        return [batches[i] for i in rng.permutation(len(batches))]
-
-    def _dataset(self, epoch, batches, drafts):
-        """`(batch, tokens, draft)` of each step, read ahead in the background."""
-        replicas = self.strategy.num_replicas_in_sync
-        signature = self.inputs.signature
-        captions = self.tokens.shape[1]
-
-        def read(step, replica):
-            rows = batches[step]
-            length = int(self.longest[rows].max())
-            length = -(-length // _LENGTH_STEP) * _LENGTH_STEP
-            own = rows[replica::replicas]
-            tokens = self.tokens[own, :, :length]
-            if not len(own):  # a replica without images gets one without captions
-                own = rows[:1]
-                tokens = np.zeros_like(self.tokens[own, :, :length])
-            draft = np.zeros((0,), np.int32) if drafts is None else drafts[own]
-            return self.inputs.read(own, epoch), tokens, draft
-
-        def load(step, replica):
-            batch, tokens, draft = tf.numpy_function(
-                read,
-                [step, replica],
-                (signature.dtype, tf.int32, tf.int32),
-                stateful=False,
-            )
-            batch.set_shape(signature.shape)
-            tokens.set_shape([None, captions, None])
-            if drafts is None:
-                return batch, tokens
-            draft.set_shape([None, *drafts.shape[1:]])
-            return batch, tokens, draft
-
-        def of_worker(context):
-            local = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * local
-            places = tf.data.Dataset.range(len(batches) * local)
-            shares = places.map(lambda i: load(i // local, first + i % local))
-            return shares.prefetch(2)
-
-        for batch in self.strategy.distribute_datasets_from_function(of_worker):
-            yield (*batch, None)[:3]
-
-
-def _encode(vocabulary, captions, max_length):
-    """int32 `[N, C, max_length + 2]`; images with fewer captions have empty rows."""
-    most = max(map(len, captions))
-    tokens = np.zeros((len(captions), most, max_length + 2), np.int32)
-    for row, texts in enumerate(captions):
-        tokens[row, : len(texts)] = vocabulary.encode(texts, max_length + 2)
-    return tokens

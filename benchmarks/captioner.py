@@ -214,8 +214,7 @@ class Annotator:
         self.split = drawn_split(folder, features, vocabulary.decode(tokens))
         inputs = CachedRegions(self.split, self.split)
         self.trainer = CaptionerTrainer(config, folder, self.captioner, inputs)
-        np.testing.assert_array_equal(self.trainer.tokens, tokens)
-        self.batches = self.trainer._batches(0)
+        np.testing.assert_array_equal(self.trainer.batches.tokens, tokens)
         self.search, self.seed = None, tf.zeros([2], tf.int32)
 
     def train(self):
@@ -226,7 +225,8 @@ class Annotator:
             batches = self.split.regions(128)
             drafts = [self.trainer.draft(regions).numpy() for regions in batches]
             drafts = np.concatenate(drafts)
-        for regions, tokens, draft in self.trainer._dataset(self.batches, drafts):
+        stream = self.trainer.batches.stream(0, 0, drafts, self.trainer.strategy)
+        for regions, tokens, draft in stream:
             sums = self.trainer.train_step(regions, tokens, draft, self.seed, True)
             float(sums["cross_entropy"])  # waits for it
         return time.perf_counter() - start

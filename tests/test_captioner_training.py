@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from annotator import captioner_loop, captioner_training, captioning, pipeline
+from annotator.caption_batches import CaptionBatches
 from annotator.captioner import CaptionDetails
 from annotator.captioner_inputs import captioner_inputs
 from annotator.metrics.captions import score_captions
@@ -58,13 +59,14 @@ class Killed(BaseException):
 def test_killed_at_any_step_ends_with_the_same_weights(
     steps, captioner_run, captioner_config, tmp_path, monkeypatch
 ):
-    train_step = captioner_loop.CaptionerTrainer._train_step
-    dataset = captioner_loop.CaptionerTrainer._dataset
+    stream = CaptionBatches.stream
 
-    def dying_dataset(self, *args):
-        for batch in dataset(self, *args):
-            if int(self.step.numpy()) == steps:
+    def dying_stream(self, epoch, start, drafts, strategy):
+        done = epoch * len(self) + start
+        for batch in stream(self, epoch, start, drafts, strategy):
+            if done == steps:
                 raise Killed
+            done += 1
             yield batch
 
     def other_inputs(*args):
@@ -74,9 +76,8 @@ def test_killed_at_any_step_ends_with_the_same_weights(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(captioner_training, "captioner_inputs", other_inputs)
-        patch.setattr(captioner_loop.CaptionerTrainer, "_dataset", dying_dataset)
+        patch.setattr(CaptionBatches, "stream", dying_stream)
         train(captioner_config, tmp_path)
-    assert captioner_loop.CaptionerTrainer._train_step is train_step
     metrics, _, _ = train(captioner_config, tmp_path)
     assert metrics == captioner_run[1]
     for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
@@ -262,24 +263,6 @@ def test_another_vocabulary_in_the_workdir_is_refused(captioner_config, tmp_path
     (folder / "vocabulary.json").write_text('{"words": ["other"]}')
     with pytest.raises(ValueError, match="another vocabulary"):
         train(captioner_config, tmp_path)
-
-
-def test_epochs_see_every_image_once_in_other_batches(captioner_config, captioner_run):
-    workdir = captioner_run[0]
-    vocabulary = captioner_training.Vocabulary.load(
-        workdir / "captioner" / "vocabulary.json"
-    )
-    trainer = captioner_loop.CaptionerTrainer(
-        captioner_config,
-        workdir,
-        captioner_training.build_captioner(captioner_config, vocabulary),
-        captioner_inputs(captioner_config, workdir),
-    )
-    first, second = trainer._batches(0), trainer._batches(1)
-    for batches in (first, second):
-        assert sorted(np.concatenate(batches)) == list(range(24))
-    assert [list(b) for b in first] == [list(b) for b in trainer._batches(0)]
-    assert [list(b) for b in first] != [list(b) for b in second]
 
 
 def test_data_without_captions_is_refused(captioner_config, tmp_path, image_folder):

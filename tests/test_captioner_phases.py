@@ -1,0 +1,50 @@
+import pytest
+
+from annotator.captioner_phases import finished, first_self_critical_epoch
+from annotator.config import Config
+
+
+def config(epochs, self_critical_epochs, patience=2):
+    return Config(
+        epochs=epochs, self_critical_epochs=self_critical_epochs, patience=patience
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "first", "ended"),
+    [
+        ([], None, False),
+        ([0.1, 0.2], None, False),
+        ([0.1, 0.2, 0.3], 3, False),
+        ([0.1, 0.2, 0.3, 0.1], 3, False),
+        ([0.1, 0.2, 0.3, 0.1, 0.2], 3, True),
+        # Out of patience after the first epoch's score stayed the best for two.
+        ([0.5, 0.2], None, False),
+        ([0.5, 0.2, 0.3], 3, False),
+    ],
+)
+def test_three_epochs_then_two_of_rewards(scores, first, ended):
+    assert first_self_critical_epoch(scores, config(3, 2)) == first
+    assert finished(scores, config(3, 2)) is ended
+
+
+@pytest.mark.parametrize(
+    ("scores", "first", "ended"),
+    [
+        ([0.5, 0.2], None, False),
+        ([0.5, 0.2, 0.1], 3, False),  # patience ends the first phase early
+        # The second phase has patience of its own, from its own best score on.
+        ([0.5, 0.2, 0.1, 0.4], 3, False),
+        ([0.5, 0.2, 0.1, 0.4, 0.3], 3, False),
+        ([0.5, 0.2, 0.1, 0.4, 0.3, 0.3], 3, True),
+    ],
+)
+def test_patience(scores, first, ended):
+    assert first_self_critical_epoch(scores, config(10, 10)) == first
+    assert finished(scores, config(10, 10)) is ended
+
+
+def test_without_rewards_the_first_phase_is_all():
+    assert not finished([0.1], config(2, 0))
+    assert finished([0.1, 0.2], config(2, 0))
+    assert finished([0.5, 0.2, 0.3], config(9, 0))
