@@ -8,7 +8,6 @@ beside captions, and the same models in float32. What is compared takes turns, a
 round that counts for nothing. Without `--images` it draws JPEG files.
 """
 
-import itertools
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ import zipfile
 
 import numpy as np
 from absl import app, flags
-from common import cpu, draw_photographs
+from common import cpu, list_photographs
 
 flags.DEFINE_multi_string("model", None, "An export, as annotate.py.", required=True)
 flags.DEFINE_string("images", None, "Folder, pattern or list, as annotate.py.")
@@ -41,19 +40,12 @@ def main(argv):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from annotator.annotation import annotate
     from annotator.annotation_model import AnnotationModel, find_exports
-    from annotator.image_listing import list_images
 
     paths = [path for each in FLAGS.model for path in each.split(",")]
     exports = find_exports(paths)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        source = FLAGS.images
-        if source is None:
-            source = folder / "images"
-            draw_photographs(source, FLAGS.limit)
-        names = list(itertools.islice(list_images(source), FLAGS.limit))
-        listing = folder / "list"
-        listing.write_bytes(b"\0".join(map(os.fsencode, names)))
+        names, listing = list_photographs(FLAGS.images, FLAGS.limit, folder)
         print(f"{len(names)} images, batches of {FLAGS.batch_size}, {cpu()}")
         start = time.perf_counter()
         records, failed = annotate(

@@ -1,5 +1,6 @@
 """What several benchmarks need: images to work on, and the name of the machine."""
 
+import itertools
 import os
 import pathlib
 
@@ -23,6 +24,29 @@ def draw_photographs(folder, count):
         paths.append(folder / f"{number:05d}.jpg")
         image.filter(ImageFilter.SMOOTH).save(paths[-1], quality=90)
     return paths
+
+
+def list_photographs(source, limit, folder):
+    """Writes `folder/list`, a list of image files as `annotate.py` takes it.
+
+    Args:
+        source: A folder, pattern or list as `annotate.py` takes it, or `None` for
+            drawn images.
+        limit: Images at most.
+        folder: An existing folder, also for the drawn images.
+
+    Returns:
+        `(names, path of the list)`.
+    """
+    from annotator.image_listing import list_images  # slow to import: flags first
+
+    if source is None:
+        source = folder / "images"
+        draw_photographs(source, limit)
+    names = list(itertools.islice(list_images(source), limit))
+    listing = folder / "list"
+    listing.write_bytes(b"\0".join(map(os.fsencode, names)))
+    return names, listing
 
 
 def cpu():

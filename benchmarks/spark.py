@@ -9,7 +9,6 @@ time of each from start to end, loading included, and whether the records are th
 Without `--images` it draws JPEG files. Needs the extra `spark` and Java 17.
 """
 
-import itertools
 import json
 import os
 import pathlib
@@ -19,7 +18,7 @@ import tempfile
 import time
 
 from absl import app, flags
-from common import cpu, draw_photographs
+from common import cpu, list_photographs
 from spark_cluster import environment, kill, standalone_cluster, wait_for_task
 
 flags.DEFINE_multi_string("model", None, "An export, as annotate.py.", required=True)
@@ -37,17 +36,10 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     sys.path.insert(0, str(ROOT))
-    from annotator.image_listing import list_images
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        source = FLAGS.images
-        if source is None:
-            source = folder / "images"
-            draw_photographs(source, FLAGS.limit)
-        names = list(itertools.islice(list_images(source), FLAGS.limit))
-        listing = folder / "list"
-        listing.write_bytes(b"\0".join(map(os.fsencode, names)))
+        names, listing = list_photographs(FLAGS.images, FLAGS.limit, folder)
         cores = max(1, os.cpu_count() // WORKERS)
         print(f"{len(names)} images, {WORKERS} workers of {cores} cores, {cpu()}")
         seconds, expected = {}, folder / "local.jsonl"
