@@ -56,6 +56,7 @@ class CaptionerTrainer:
                     config, models, steps_per_epoch, self_critical=True
                 )
                 optimizers += self.self_critical_optimizer.optimizers
+                self.reward = CiderReward(self.batches.tokens[..., 1:])
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.history = tf.Variable("[]", trainable=False)
         self.manager = tf.train.CheckpointManager(
@@ -69,7 +70,6 @@ class CaptionerTrainer:
             str(self.folder / "checkpoints"),
             max_to_keep=2,
         )
-        self.reward = CiderReward(self.batches.tokens[..., 1:])
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.self_critical_step = tf.function(
             self._self_critical_step, reduce_retracing=True
@@ -120,7 +120,8 @@ class CaptionerTrainer:
             bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
             if not np.isfinite(list(shown.values())).all():
                 raise FloatingPointError(
-                    f"Step {step} gave {shown}; lower --learning_rate."
+                    f"Step {step} gave {shown}; lower --learning_rate, or for "
+                    "rewards --self_critical_rate."
                 )
             if step % 20 == 0:
                 for name, value in shown.items():
@@ -194,7 +195,11 @@ class CaptionerTrainer:
                     self.inputs.backbone.save(temporary)
         print(
             f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
-            + (f"CIDEr {100 * scores['cider']:.2f}, " if scores["cider"] else "")
+            + (
+                f"CIDEr {100 * scores['cider']:.2f}, "
+                if scores["cider"] is not None
+                else ""
+            )
             + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
         return score

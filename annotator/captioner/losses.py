@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from annotator.captioner.vocabulary import END, PAD, START, UNKNOWN
+from annotator.captioner.sampler import forbidden_words
+from annotator.captioner.vocabulary import PAD
 
 
 def caption_losses(
@@ -70,12 +71,9 @@ def self_critical_losses(decoder, states, targets, rewards):
     real = targets != PAD
     words = tf.boolean_mask(targets, real)
     logits = decoder.logits(tf.boolean_mask(states["hidden"], real))
-    # As they were drawn: among the words that may come, and not <end> first.
-    never = tf.one_hot([PAD, START, UNKNOWN], tf.shape(logits)[1], -1e9, 0.0)
-    logits += tf.reduce_sum(never, axis=0)
     caption, place = tf.split(tf.where(real), [2, 1], axis=1)
-    too_early = tf.where(place[:, 0] == 0, -1e9, 0.0)[:, None]
-    logits += too_early * tf.one_hot(END, tf.shape(logits)[1])
+    # As they were drawn: among the words that may come.
+    logits += forbidden_words(place[:, 0], tf.shape(logits)[1])
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
     advantages = tf.gather_nd(advantages, caption)
     return {

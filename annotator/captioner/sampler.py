@@ -55,12 +55,7 @@ class Sampler(abc.ABC):
             length: number of words in each.
         """
         log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-        never = tf.one_hot(
-            [PAD, START, UNKNOWN], tf.shape(logits)[1], float("-inf"), 0.0
-        )
-        log_probs += tf.reduce_sum(never, axis=0)
-        too_early = tf.where(tf.equal(length, 0), float("-inf"), 0.0)
-        log_probs += tf.one_hot(END, tf.shape(logits)[1], too_early, 0.0)
+        log_probs += forbidden_words(length, tf.shape(logits)[1])
         if self.no_repeat_ngram:
             log_probs = self._without_repeats(log_probs, tokens, length)
         return log_probs
@@ -94,6 +89,22 @@ class Sampler(abc.ABC):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def forbidden_words(length, vocabulary_size):
+    """What is added to the logits, to take away words that may not come next.
+
+    Args:
+        length: int `[...]`, number of words before. `<end>` may not come first.
+        vocabulary_size: V.
+
+    Returns:
+        float32 `[..., V]`: -inf for words that may not come next, else 0.
+    """
+    word = tf.range(vocabulary_size)
+    never = (word == PAD) | (word == START) | (word == UNKNOWN)
+    too_early = tf.equal(length, 0)[..., None] & (word == END)
+    return tf.where(never | too_early, float("-inf"), 0.0)
 
 
 def write_column(captions, column, tokens):
