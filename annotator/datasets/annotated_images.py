@@ -91,7 +91,7 @@ class AnnotatedImages:
         return tf.data.Dataset.zip(rows, self.source.encoded_images(start))
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the ids and the files' sizes and times.
+        """SHA-256 (hex) over the ids and the files' contents.
 
         Two equal fingerprints mean the same pixels in the same order, so what was
         computed from them can be used again.

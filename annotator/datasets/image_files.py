@@ -1,10 +1,15 @@
 """Images that are files on disk."""
 
+import concurrent.futures
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+
+_READERS = 8
+_PART = 1024
 
 # In the order tried when a list names an image without its extension.
 EXTENSIONS = (".jpeg", ".jpg", ".png", ".gif", ".bmp", ".webp")
@@ -35,17 +40,18 @@ class ImageFiles:
             encoded = tf.numpy_function(_read_or_empty, [path], tf.string)
             return tf.ensure_shape(encoded, [])
 
-        return dataset.map(read, num_parallel_calls=8, deterministic=True)
+        return dataset.map(read, num_parallel_calls=_READERS, deterministic=True)
 
     def states(self) -> Iterator[str]:
-        """One string a file that changes when the file does."""
-        for path in self.paths:
-            try:
-                status = os.stat(path)
-            except OSError:
-                yield "missing"
-            else:
-                yield f"{status.st_size} {status.st_mtime_ns}"
+        """One string a file that changes when its content does: a checksum.
+
+        Not the file's time, which a copy or an unpacked archive may change: to read
+        the files is little beside what would be computed from them again.
+        """
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            # By parts: the pool would read everything before the first is wanted.
+            for start in range(0, len(self.paths), _PART):
+                yield from pool.map(_checksum, self.paths[start : start + _PART])
 
     def select(self, rows) -> "ImageFiles":
         return ImageFiles([self.paths[row] for row in rows])
@@ -95,3 +101,7 @@ def _read_or_empty(path):
             return file.read()
     except OSError:
         return b""
+
+
+def _checksum(path):
+    return hashlib.sha256(_read_or_empty(path)).hexdigest()
