@@ -7,7 +7,7 @@ Training, evaluation and the exported graphs all call `decode_image` and
 import keras
 import tensorflow as tf
 
-from annotator import gif
+from annotator import bmp, gif
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
@@ -18,6 +18,8 @@ METHODS = ("bilinear", "bicubic", "area", "lanczos3")
 MAX_PIXELS = 1 << 26
 # What those pixels take uncompressed, with four channels of 16 bits.
 MAX_BYTES = 8 * MAX_PIXELS
+# As of JPEG.
+MAX_SIDE = 65_535
 
 
 def decode_image(encoded):
@@ -37,7 +39,8 @@ def decode_image(encoded):
 
     Raises:
         tf.errors.InvalidArgumentError: If the bytes are empty, damaged, of another
-            format, an animated WebP, or an image of more than `MAX_PIXELS` pixels.
+            format, an animated WebP, a BMP that is compressed or of other than 8, 24
+            or 32 bits, or an image of more than `MAX_PIXELS` pixels.
     """
     encoded = tf.convert_to_tensor(encoded, tf.string)
     encoded, frame_pixels = tf.cond(
@@ -47,7 +50,11 @@ def decode_image(encoded):
     )
     with tf.control_dependencies(_header_checks(encoded, frame_pixels)):
         encoded = tf.identity(encoded)
-    image = tf.io.decode_image(encoded, channels=0, expand_animations=False)
+    image = tf.cond(
+        tf.equal(tf.strings.substr(encoded, 0, 2), b"BM"),
+        lambda: bmp.decode(encoded),
+        lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False),
+    )
     channels = tf.shape(image)[-1]
     image = tf.cond(
         tf.equal(channels % 2, 0), lambda: _over_white(image), lambda: image
@@ -75,6 +82,7 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
 
     Raises:
         ValueError: If `size`, `aspect` or `method` is not one of those stated.
+        tf.errors.InvalidArgumentError: If a side has more than `MAX_SIDE` pixels.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}.")
@@ -83,8 +91,16 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
     image = tf.convert_to_tensor(image)
+    height, width = tf.shape(image)[-3], tf.shape(image)[-2]
+    refusal = tf.debugging.Assert(
+        tf.maximum(height, width) <= MAX_SIDE,
+        [f"An image with a side of more than {MAX_SIDE} pixels is refused; it has"]
+        + [height, width],
+    )
+    # Resizing takes memory by the side of an image, whatever its area.
+    with tf.control_dependencies([refusal]):
+        image = tf.identity(image)
     if aspect == "center_crop":
-        height, width = tf.shape(image)[-3], tf.shape(image)[-2]
         side = tf.minimum(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[..., top : top + side, left : left + side, :]
@@ -192,9 +208,10 @@ class Resize(keras.layers.Layer):
 
 def _over_white(image):
     """Composites `[H, W, 2 or 4]` (grey or colour with alpha) over white."""
-    image = tf.cast(image, tf.float32)
-    color, alpha = image[..., :-1], image[..., -1:] / 255.0
-    return tf.cast(tf.round(color * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
+    # Two bytes a value: the largest images would take gigabytes as float32.
+    image = tf.cast(image, tf.uint16)
+    color, alpha = image[..., :-1], image[..., -1:]
+    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 
 def _header_checks(encoded, frame_pixels):
@@ -227,7 +244,9 @@ def _header_checks(encoded, frame_pixels):
             tf.where(is_png, integer(16, 4, True) * integer(20, 4, True), 0),
             tf.where(is_gif, integer(6, 2) * integer(8, 2), 0),
             tf.where(
-                is_bmp,
+                # The oldest header is smaller and has the size elsewhere; `bmp` refuses
+                # it.
+                is_bmp & (integer(14, 4) >= 40),
                 integer(18, 4) * tf.minimum(bmp_height, 2**32 - bmp_height),
                 0,
             ),

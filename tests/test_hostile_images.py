@@ -109,6 +109,8 @@ TABLE = {
     "one pixel.jpg": (encode(Image.new("L", (1, 1), 99), "JPEG"), [99] * 3),
     "large.png": (wide_png(20_000, 20_000), "67108864 pixels is refused; it has 4000"),
     "large.jpg": (wide_jpeg(20_000, 20_000), "pixels is refused; it has 400000000"),
+    # Resizing would take 2.7 GB for this file of 280 bytes.
+    "long.png": (wide_png(1_000_000, 1), "side of more than 65535 pixels is refused"),
     "lying.gif": (lying_gif(9_000, 9_000), "pixels is refused; it has 81000000"),
     "png inside.jpg": (encode(RGB, "PNG"), MEANS),
     "jpeg inside.gif": (encode(Image.new("RGB", (8, 8)), "JPEG"), [0, 0, 0]),

@@ -56,6 +56,21 @@ def test_decodes_as_pillow_does(format, image, options, tolerance):
         np.testing.assert_allclose(decoded.astype(int), expected, atol=tolerance)
 
 
+def test_every_value_over_white_is_rounded_once():
+    values = np.stack(np.meshgrid(range(256), range(256)), axis=-1).astype(np.uint8)
+    encoded = encode(Image.fromarray(values, "LA"), "PNG")
+    grey, alpha = values.astype(float).transpose(2, 0, 1)
+    expected = np.round(grey * alpha / 255 + 255 - alpha)
+    decoded = images.decode_image(encoded)
+    np.testing.assert_array_equal(decoded, np.repeat(expected[..., None], 3, -1))
+
+
+def test_arrays_of_an_absurd_side_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)side of .* 65535 .*65536"):
+        images.resize_image(np.zeros((1, 65_536, 3), np.uint8), 8)
+    assert images.resize_image(np.zeros((1, 65_535, 3), np.uint8), 8).shape == (8, 8, 3)
+
+
 def test_16_bit_png_keeps_the_upper_byte():
     values = np.arange(600, dtype=np.uint16).reshape(20, 30) * 109
     decoded = images.decode_image(encode(Image.fromarray(values), "PNG")).numpy()
