@@ -1,6 +1,8 @@
 """What `evaluate.py` does: score a run on a split, and write down what was measured."""
 
+import os
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -24,7 +26,8 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
     """Scores the models of a run on one split.
 
     Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
-    word; for captions `<split>_captions.json`, in COCO's result format.
+    word; for captions `<split>_captions.json`, in COCO's result format (where ids are
+    numbers, as COCO's are; others stay text).
 
     Args:
         workdir: Folder of a run.
@@ -80,7 +83,11 @@ def _score_tags(config, workdir, name, split, compare):
     # An extended tagger knows more words than the data set, but none fewer.
     unknown = set(split.annotated.words) - set(words)
     if unknown:
-        raise ValueError(f"The tagger was never told of the words {sorted(unknown)}.")
+        raise ValueError(
+            f"The tagger in {workdir} was never told of the words {sorted(unknown)} "
+            f"of {config.dataset} {name}. Teach it these with train.py --task=tagger "
+            f"--extend={workdir} and another --workdir, or take them out of the data."
+        )
     top = TopTags(words, config.top_k, config.threshold)
     predicted = top.predicted(predict_scores(tagger, split, config.batch_size)).numpy()
     true = np.zeros_like(predicted)
@@ -110,7 +117,7 @@ def _score_captions(config, workdir, name, split, compare):
         [
             {"image_id": image_id, "caption": caption}
             for image_id, caption in zip(
-                split.annotated.image_ids, captions, strict=True
+                _coco_ids(split.annotated.image_ids), captions, strict=True
             )
         ],
     )
@@ -119,6 +126,12 @@ def _score_captions(config, workdir, name, split, compare):
     )
     rows = published.captioner_rows(config.dataset) if compare else []
     return scores, _caption_table(scores, rows), captions
+
+
+def _coco_ids(image_ids):
+    """Numbers where all the ids are written so: COCO's tools look for numbers."""
+    numbers = [int(i) if re.fullmatch("0|[1-9][0-9]*", i) else None for i in image_ids]
+    return image_ids if None in numbers else numbers
 
 
 def _show(annotated, said, shown, path):
@@ -137,10 +150,27 @@ def _show_attention(workdir, name, split, shown):
     folder = workdir / "pictures" / f"{name}_attention"
     (regions,) = some.regions(len(some))
     drawn = captioning.attention_pictures(captioner, some.annotated, regions)
-    for image_id, picture in tqdm.tqdm(drawn, "drawing", len(some), unit="image"):
-        with files.atomic_path(folder / f"{pathlib.Path(image_id).stem}.png") as path:
+    drawn = zip(_file_names(some.annotated.image_ids), drawn, strict=True)
+    for file, (_, picture) in tqdm.tqdm(drawn, "drawing", len(some), unit="image"):
+        with files.atomic_path(folder / f"{file}.png") as path:
             picture.save(path, "png")
     print(f"attention: {folder}")
+
+
+def _file_names(image_ids):
+    """A file name for each image, all different: `a_1` of `a/1.jpg`.
+
+    Those that would be the same have a number behind them: `a_1-2`.
+    """
+    names = []
+    for image_id in image_ids:
+        stem = os.path.splitext(image_id)[0].strip("./").replace("/", "_")
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
+    return names
 
 
 def _tag_table(scores, rows):

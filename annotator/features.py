@@ -9,7 +9,9 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import pathlib
+import re
 import time
 import zlib
 
@@ -159,6 +161,7 @@ def extract(
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     name = f"{annotated.name}-{annotated.split}-{backbone.name}-{tap}-{key}"
     directory = pathlib.Path(cache_dir) / "features" / name.replace("/", "_")
+    _remove_leftovers(directory)
     manifest = _read_manifest(directory)
     if manifest is not None:
         # What was altered or lost since is computed again, with all that follows it.
@@ -246,6 +249,33 @@ def _write_shard(directory, manifest, maps):
         }
     )
     files.write_json(directory / _MANIFEST, manifest)
+
+
+def _remove_leftovers(directory):
+    """Removes temporary files of processes that were killed while they wrote.
+
+    Another process may be at work on the same cache: what is its own stays.
+    """
+    for path in directory.glob(".*"):
+        written_by = re.match(r"\.(\d+)\.", path.name)
+        if written_by and not _runs_elsewhere(int(written_by[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs_elsewhere(process):
+    """Whether it is alive and not this one, which writes nothing at the moment.
+
+    (In a container the killed process often had the number that this one has.)
+    """
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # alive, and somebody else's
+    return True
 
 
 def _read_manifest(directory):

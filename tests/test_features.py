@@ -1,7 +1,10 @@
 """The feature cache: exact, resumable, verified, and clear about bad images."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -113,6 +116,35 @@ def test_finished_cache_runs_nothing(annotated, backbone, tmp_path, monkeypatch)
     extract(annotated, backbone, tmp_path)
     monkeypatch.setattr(features, "_complete", None)
     assert len(extract(annotated, backbone, tmp_path)) == 24
+
+
+def test_what_a_kill_cut_off_is_removed_and_what_others_write_is_not(
+    annotated, backbone, tmp_path
+):
+    directory = extract(annotated, backbone, tmp_path).directory
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as other:
+        names = {
+            f".{dead.pid}.shard-00002.npy": False,
+            f".{dead.pid}.manifest.json": False,
+            f".{os.getpid()}.shard-00001.npy": False,  # of this number, but before us
+            f".{10**30}.shard-00001.npy": False,  # no process has such a number
+            f".{other.pid}.shard-00002.npy": True,
+            ".note": True,
+        }
+        for finished in (True, False):
+            for name in names:
+                (directory / name).write_bytes(b"cut off")
+            if not finished:
+                (directory / "shard-00001.npy").unlink()
+            assert len(extract(annotated, backbone, tmp_path)) == 24
+            found = {path.name for path in directory.iterdir()}
+            assert {name for name in names if name in found} == {
+                name for name, stays in names.items() if stays
+            }
+            assert {"manifest.json", *(f"shard-0000{i}.npy" for i in range(3))} < found
+        other.communicate(b"\n")
 
 
 @pytest.mark.parametrize("damage", ["flip a bit", "cut", "remove"])

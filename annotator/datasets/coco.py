@@ -30,7 +30,8 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=2017):
 
     Raises:
         FileNotFoundError: The JSON file or a listed image is missing.
-        ValueError: The file is not of that form, or a caption's image is not in it.
+        ValueError: The file is not of that form, an image's id occurs twice, or a
+            caption's image is not in it.
     """
     del cache_dir
     folder = f"{'train' if split == 'train' else 'val'}{year}"
@@ -43,6 +44,12 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=2017):
         where = f"{file_name} images[{number}]"
         match image:
             case {"id": int(image_id), "file_name": str(file)}:
+                if image_id in captions:
+                    raise ValueError(
+                        f"{where} has the id {image_id} of an image before it; ids "
+                        "must differ, since captions name their image by them. Remove "
+                        "one of the two, or download the file anew."
+                    )
                 captions[image_id] = []
                 listed.append(Listed(str(image_id), file, where))
             case _:

@@ -18,12 +18,16 @@ in `captions.csv` and `captions.txt`; in JSONL, `"caption"` with one text will d
 `split` may be left out everywhere; where it is given, every image needs one: `train`,
 `validation` (or `val`, `dev`) or `test`. Without it an image's name decides, so that a
 new image moves no other: SHA-256 of the name as UTF-8, its first four bytes as a
-big-endian number, modulo 10; 0 to 7 is training, 8 validation, 9 test.
+big-endian number, modulo 10; 0 to 7 is training, 8 validation, 9 test. Where that
+leaves a split empty (a folder of ten images often has none for validation), and there
+are three images or more, it gets the image with the smallest SHA-256 among the splits
+that have two or more; the empty splits take turns in the order above.
 
-The words are those of `words.txt`, else all in the tags file, sorted. Images without
-a line in any of the files are left alone.
+The words are those of `words.txt`, each on one line, else all in the tags file, sorted.
+Images without a line in any of the files are left alone.
 """
 
+import collections
 import csv
 import dataclasses
 import hashlib
@@ -39,6 +43,7 @@ from annotator.datasets.listing import (
     decoded_lines,
     first_existing,
     numbered_lines,
+    read_words,
 )
 
 _SPLITS = {
@@ -48,6 +53,7 @@ _SPLITS = {
     "dev": "validation",
     "test": "test",
 }
+_LEAST_IMAGES = 3  # one for each split
 
 
 @dataclasses.dataclass
@@ -88,13 +94,16 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
         tag_lines.append((where, tags))
     for where, image, captions, image_split in _caption_lines(captions_path):
         _add(images, where, image, image_split).captions.extend(captions)
-    splits = _splits(images)
+    hashed = not any(annotated.split for annotated in images.values())
+    splits = _hashed_splits(images) if hashed else _stated_splits(images)
     words = _words(data_dir, tag_lines)
     chosen = [image for image in images if splits[image] in split.split("+")]
     if not chosen:
         raise ValueError(
-            f"{data_dir}: none of its {len(images)} images is in the split {split!r}; "
-            "say which are in a `split` column."
+            f"{data_dir}: none of its {len(images)} images is in the split {split!r}. "
+            "Say which are: add a column `split` to captions.csv or tags.csv, and a "
+            "value of it to each line (captions.txt takes none)"
+            + (f"; or add images: {_LEAST_IMAGES} suffice." if hashed else ".")
         )
     columns = {word: column for column, word in enumerate(words)}
     matrix = np.zeros((len(chosen), len(words)), bool)
@@ -205,10 +214,7 @@ def _add(images, where, image, split):
     return annotated
 
 
-def _splits(images):
-    """The split of each image: as stated, or by the hash of its name."""
-    if not any(annotated.split for annotated in images.values()):
-        return {image: _hashed_split(image) for image in images}
+def _stated_splits(images):
     for image, annotated in images.items():
         if not annotated.split:
             raise ValueError(
@@ -218,17 +224,26 @@ def _splits(images):
     return {image: annotated.split for image, annotated in images.items()}
 
 
-def _hashed_split(image):
-    digest = hashlib.sha256(image.encode("utf-8")).digest()
-    bucket = int.from_bytes(digest[:4], "big") % 10
-    return {8: "validation", 9: "test"}.get(bucket, "train")
+def _hashed_splits(images):
+    """The split of each image by the hash of its name, none empty if that can be."""
+    hashes = {image: hashlib.sha256(image.encode()).digest() for image in images}
+    splits = {}
+    for image, digest in hashes.items():
+        bucket = int.from_bytes(digest[:4], "big") % 10
+        splits[image] = {8: "validation", 9: "test"}.get(bucket, "train")
+    for split in ("train", "validation", "test"):
+        sizes = collections.Counter(splits.values())
+        if len(images) >= _LEAST_IMAGES and not sizes[split]:
+            spare = [image for image in images if sizes[splits[image]] > 1]
+            splits[min(spare, key=hashes.get)] = split
+    return splits
 
 
 def _words(data_dir, tag_lines):
     path = first_existing(data_dir, "words.txt")
     if path is None:
         return sorted({tag for _, tags in tag_lines for tag in tags})
-    words = [word for _, word in numbered_lines(path)]
+    words = read_words(path)
     known = set(words)
     for where, tags in tag_lines:
         for tag in tags:

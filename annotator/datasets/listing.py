@@ -117,6 +117,19 @@ def numbered_lines(path: str) -> Iterator[tuple[str, str]]:
             yield f"{name} line {number}", line.strip()
 
 
+def read_words(path: str) -> list[str]:
+    """The words of a UTF-8 text file, one a line; one that stands twice is an error."""
+    words = {}
+    for where, word in numbered_lines(path):
+        if word in words:
+            raise ValueError(
+                f"{where}: the word {word!r} is already on {words[word]}; each word "
+                "needs one line, since it is one column of the tags."
+            )
+        words[word] = where
+    return list(words)
+
+
 def decoded_lines(path: str) -> Iterator[str]:
     """The lines of a UTF-8 text file, with their ends; other text is an error."""
     with open(path, "rb") as file:

@@ -34,6 +34,7 @@ from annotator.datasets.listing import (
     first_existing,
     numbered_lines,
     read_json,
+    read_words,
     required_file,
 )
 
@@ -74,7 +75,7 @@ def _read_list_and_matrix(name, part, data_dir):
         data_dir, f"{name}_{part}_list.txt", f"{name}_{part}.json"
     )
     listed = [Listed(line, line, where) for where, line in numbered_lines(list_path)]
-    words = _read_words(
+    words = read_words(
         required_file(data_dir, f"{name}_dictionary.txt", f"{name}_words.txt")
     )
     matrix_path = required_file(
@@ -94,7 +95,7 @@ def _read_json(name, part, data_dir):
     items = _read_items(required_file(data_dir, f"{name}_{part}.json"))
     dictionary = first_existing(data_dir, f"{name}_dictionary.txt", f"{name}_words.txt")
     if dictionary:
-        words = _read_words(dictionary)
+        words = read_words(dictionary)
     else:
         training = _read_items(required_file(data_dir, f"{name}_train.json"))
         words = sorted({tag for _, _, tags in training for tag in tags})
@@ -109,18 +110,6 @@ def _read_json(name, part, data_dir):
                 )
             tags[row, columns[tag]] = True
     return [Listed(image, image, where) for image, where, _ in items], words, tags
-
-
-def _read_words(path):
-    words = {}
-    for where, word in numbered_lines(path):
-        if word in words:
-            raise ValueError(
-                f"{where}: the word {word!r} is already on {words[word]}; each column "
-                "of the annotation matrix needs a word of its own."
-            )
-        words[word] = where
-    return list(words)
 
 
 def _read_items(path):

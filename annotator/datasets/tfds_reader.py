@@ -3,6 +3,10 @@
 The split is a TFDS split, `train+validation` and `train[:90%]` among them; `data_dir`
 is TFDS's own. The data set is downloaded and prepared when it is not yet.
 
+A data set without a split `validation` gets one: its `val` if it has that, else the
+last tenth of its training examples, `train[90%:]`; `train` is then the rest of them,
+`train[:90%]`, and `train+validation` all.
+
 What is read:
 
 - the image: `image`, or the only image feature;
@@ -24,6 +28,11 @@ from annotator.datasets.tfds_images import TfdsImages, read_in_order
 _ID_FEATURES = ("image/id", "image_id", "id", "image/filename", "file_name", "filename")
 _TAG_FEATURES = ("labels", "label", "objects/label")
 _CAPTION_FEATURES = ("captions/text", "captions", "caption")
+_REMEDY = (
+    "To train on it, write its images and a tags.csv or captions.csv into a folder and "
+    "pass --dataset=folder. (In Python, `annotator.datasets.load` takes the names of "
+    "other features as tags_feature and captions_feature.)"
+)
 
 
 def read(
@@ -68,7 +77,7 @@ def read_builder(
     Args:
         builder: The TFDS builder.
         name: Name of the result.
-        split: A TFDS split.
+        split: A TFDS split, or `"validation"` (see above).
         tags_feature: Path of the feature with the tags; `None`: found by name.
         captions_feature: Path of the feature with the captions; likewise.
 
@@ -83,8 +92,9 @@ def read_builder(
             "TensorFlow does not stream; prepare it in another --data_dir with TFDS's "
             "default, tfrecord."
         )
+    tfds_split = _tfds_split(split, builder.info.splits)
     try:
-        builder.info.splits[split]
+        builder.info.splits[tfds_split]
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"Data set {name!r} has no split {split!r}; known: "
@@ -99,11 +109,11 @@ def read_builder(
         raise ValueError(
             f"{name!r} has neither tags ({', '.join(_TAG_FEATURES)}) nor captions "
             f"({', '.join(_CAPTION_FEATURES)}) among its features "
-            f"{', '.join(features)}; name them with tags_feature or captions_feature."
+            f"{', '.join(features)}. {_REMEDY}"
         )
     words = _words(features, tags_path, name) if tags_path else ()
     paths = [path for path in (id_path, tags_path, captions_path) if path]
-    dataset = read_in_order(builder, split)
+    dataset = read_in_order(builder, tfds_split)
     dataset = dataset.map(
         lambda example: {path: _value(example, path) for path in paths}
     )
@@ -112,11 +122,22 @@ def read_builder(
         name=name,
         split=split,
         image_ids=_ids(examples, id_path, split),
-        source=TfdsImages(builder, split, image_path),
+        source=TfdsImages(builder, tfds_split, image_path),
         words=words,
         tags=_tags(examples, tags_path, len(words)) if tags_path else None,
         captions=_captions(examples, captions_path) if captions_path else None,
     )
+
+
+def _tfds_split(split, known):
+    """A split as TFDS calls it, given those it knows."""
+    if "validation" in known:
+        return split
+    if "val" in known:
+        theirs = {"validation": "val"}
+    else:
+        theirs = {"train": "train[:90%]", "validation": "train[90%:]"}
+    return "+".join(theirs.get(part, part) for part in split.split("+"))
 
 
 def _image_feature(features, name):
@@ -130,7 +151,7 @@ def _image_feature(features, name):
     if len(images) != 1:
         raise ValueError(
             f"{name!r} must have an image feature, `image` or the only one; it has "
-            f"{', '.join(images) or 'none'}."
+            f"{', '.join(images) or 'none'}. {_REMEDY}"
         )
     return images[0]
 
@@ -184,7 +205,7 @@ def _words(features, path, name):
     if not isinstance(labels, tfds.features.ClassLabel):
         raise ValueError(
             f"{name!r}: the feature {path!r} must hold class labels; it is a "
-            f"{type(labels).__name__}."
+            f"{type(labels).__name__}. {_REMEDY}"
         )
     return tuple(labels.names)
 

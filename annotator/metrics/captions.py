@@ -28,7 +28,8 @@ _TREEBANK = nltk.tokenize.TreebankWordTokenizer()
 # The empty one is what is left of stops and marks.
 _PUNCTUATION = frozenset(["", *"'' ' `` ` , : - -- ; ( ) [ ] { }".split()])
 _ORDERS = 4  # BLEU-1 to BLEU-4
-_NO_EXTRA = "needs the extra: pip install 'annotator[coco]'"
+# Not `annotator[coco]`: on PyPI that name is another project's.
+_NO_EXTRA = 'needs the extra `coco`: pip install ".[coco]" where this package lies'
 
 
 def tokenize(caption: str) -> list[str]:

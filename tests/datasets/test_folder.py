@@ -133,6 +133,59 @@ def test_hashed_split_is_as_documented_and_covers(folder):
     assert set(splits["validation"]) == set(again) - {"new.jpg"}
 
 
+@pytest.mark.parametrize("count", [3, 4, 6, 12, 30])
+def test_hashed_split_leaves_none_empty(folder, count):
+    """Of fewer than about 40 names, a tenth often has none."""
+    moved = 0
+    for trial in range(8):
+        names = [f"{trial}_{number}.jpg" for number in range(count)]
+        for name in names:
+            (folder / name).write_bytes(b"x")
+        write(folder, "captions.txt", *(f"{name}\tA picture ." for name in names))
+        found = {}
+        for split in ("train", "validation", "test"):
+            found |= dict.fromkeys(load(folder, split).image_ids, split)
+        assert sorted(found) == sorted(names)
+        # The first of all by hash goes to the first split that is empty, and so on.
+        hashes = {name: hashlib.sha256(name.encode()).digest() for name in names}
+        expected = {}
+        for name, digest in hashes.items():
+            bucket = int.from_bytes(digest[:4], "big") % 10
+            expected[name] = (["train"] * 8 + ["validation", "test"])[bucket]
+        for split in ("train", "validation", "test"):
+            members = list(expected.values())
+            if split not in members:
+                spare = [n for n in names if members.count(expected[n]) > 1]
+                expected[sorted(spare, key=hashes.get)[0]] = split
+                moved += 1
+        assert found == expected
+        # The order of the lines decides nothing but the order of the images.
+        write(folder, "captions.txt", *(f"{n}\tA picture ." for n in names[::-1]))
+        for split in ("train", "validation", "test"):
+            for name in load(folder, split).image_ids:
+                assert found[name] == split
+    assert moved or count > 12
+
+
+def test_two_images_are_not_split_further(folder):
+    """`0.jpg` and `2.jpg` are both for training by their hashes."""
+    for name in ("0.jpg", "2.jpg"):
+        (folder / name).write_bytes(b"x")
+    write(folder, "captions.txt", "0.jpg\tA .", "2.jpg\tB .")
+    assert load(folder).image_ids == ("0.jpg", "2.jpg")
+    message = "'validation'.*`split` to captions.csv or tags.csv.*3 suffice"
+    with pytest.raises(ValueError, match=message):
+        load(folder, "validation")
+
+
+def test_a_word_twice_in_words_txt(folder):
+    write(folder, "words.txt", "sea", "cat", "", "sea")
+    write(folder, "tags.csv", "image,tags,split", "a.jpg,cat,train")
+    message = "words.txt line 4: the word 'sea' is already on words.txt line 1"
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
 def test_words_txt_fixes_the_columns_and_refuses_others(folder):
     write(folder, "words.txt", "sea", "cat", "unused")
     write(folder, "tags.csv", "image,tags,split", "a.jpg,cat,train")
@@ -159,7 +212,8 @@ def test_no_annotations(folder):
 
 def test_empty_split(folder):
     write(folder, "tags.csv", "image,tags,split", "a.jpg,x,train")
-    with pytest.raises(ValueError, match="none of its 1 images is in .*'test'"):
+    message = r"none of its 1 images is in .*'test'.*tags.csv.*\)\.$"
+    with pytest.raises(ValueError, match=message):
         load(folder, "test")
 
 

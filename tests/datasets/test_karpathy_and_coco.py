@@ -131,7 +131,11 @@ def test_malformed_coco(coco):
     content["annotations"][3] = {"image_id": 7}
     with pytest.raises(ValueError, match=r"annotations\[3\] must have"):
         load_coco(coco)
-    content["images"].append({"id": "x"})
+    content["images"].append({"id": 3, "file_name": "0007.jpg"})
+    message = r"captions_val2017.json images\[2\] has the id 3 of an image before it"
+    with pytest.raises(ValueError, match=message):
+        load_coco(coco)
+    content["images"][2] = {"id": "x"}
     with pytest.raises(ValueError, match=r"images\[2\] must have"):
         load_coco(coco)
     del content["images"]

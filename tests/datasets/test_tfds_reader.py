@@ -12,16 +12,20 @@ def pixels(row):
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Six training examples and two of test; subclasses say of what."""
+    """Six training examples and two each of others; subclasses say of what."""
 
     VERSION = tfds.core.Version("1.0.0")
+    SPLITS = {"train": 6, "validation": 2, "test": 2}
 
     def _info(self):
         features = tfds.features.FeaturesDict(self.features())
         return tfds.core.DatasetInfo(builder=self, features=features)
 
     def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(6), "test": self._generate_examples(2)}
+        return {
+            split: self._generate_examples(count)
+            for split, count in self.SPLITS.items()
+        }
 
     def _generate_examples(self, count):
         for row in range(count):
@@ -61,6 +65,22 @@ class CocoLike(_Builder, skip_registration=True):
             "objects": [{"label": label} for label in ("a", "c", "a")[: row % 4]],
             "captions": [{"text": f"Text {row} ü"}] * (row % 3),
         }
+
+
+class CocoCaptions(CocoLike, skip_registration=True):
+    """The splits of `coco_captions`."""
+
+    SPLITS = {"train": 6, "val": 3, "test": 2, "restval": 4}
+
+
+class TrainAndTest(CocoLike, skip_registration=True):
+    """Nothing to validate with, as in many of the data sets of TFDS."""
+
+    SPLITS = {"train": 20, "test": 2}
+
+
+class NoTraining(CocoLike, skip_registration=True):
+    SPLITS = {"test": 2}
 
 
 class Voc(_Builder, skip_registration=True):
@@ -119,6 +139,59 @@ def test_objects_and_captions(tmp_path):
         assert captions == (f"Text {row} ü",) * (row % 3)
 
 
+def test_validation_may_be_called_val(tmp_path):
+    builder = CocoCaptions(data_dir=tmp_path)
+    images = tfds_reader.read_builder(builder, "coco", "validation")
+    assert images.split == "validation"
+    assert sorted(rows_of_pixels(images)) == [0, 1, 2]
+    train = tfds_reader.read_builder(builder, "coco", "train")
+    assert sorted(rows_of_pixels(train)) == list(range(6))
+    both = tfds_reader.read_builder(CocoCaptions(data_dir=tmp_path), "c", "train+val")
+    assert len(both) == 9
+
+
+def test_validation_is_carved_where_there_is_none(tmp_path):
+    def read(split):
+        images = tfds_reader.read_builder(
+            TrainAndTest(data_dir=tmp_path), "coco", split
+        )
+        rows = rows_of_pixels(images)
+        # Ids, captions and pixels are of the same records.
+        assert images.image_ids == tuple(str(100 + row) for row in rows)
+        assert [len(texts) for texts in images.captions] == [row % 3 for row in rows]
+        return rows
+
+    train, validation = read("train"), read("validation")
+    assert (len(train), len(validation)) == (18, 2)
+    assert sorted(train + validation) == list(range(20))
+    assert train == read("train[:90%]") and validation == read("validation")
+    assert read("train+validation") == train + validation == read("train[:100%]")
+    assert len(read("test")) == 2
+    fingerprints = {
+        tfds_reader.read_builder(TrainAndTest(data_dir=tmp_path), "c", s).fingerprint()
+        for s in ("train", "validation", "train[:100%]")
+    }
+    assert len(fingerprints) == 3
+
+
+def test_nothing_to_carve_from(tmp_path):
+    with pytest.raises(ValueError, match="no split 'validation'; known: test"):
+        tfds_reader.read_builder(NoTraining(data_dir=tmp_path), "c", "validation")
+
+
+def test_what_no_name_is_known_for_says_what_can_be_done(tmp_path):
+    class Nameless(_Builder, skip_registration=True):
+        def features(self):
+            return {"image": tfds.features.Image(), "note": tfds.features.Text()}
+
+        def example(self, row):
+            return {"image": pixels(row), "note": "x"}
+
+    message = "neither tags .* features image, note.*captions.csv.*--dataset=folder"
+    with pytest.raises(ValueError, match=message):
+        tfds_reader.read_builder(Nameless(data_dir=tmp_path), "n", "train")
+
+
 def test_labels_and_an_image_of_another_name(tmp_path):
     images = tfds_reader.read_builder(Voc(data_dir=tmp_path), "voc", "test")
     rows = rows_of_pixels(images)
@@ -143,7 +216,9 @@ def test_features_by_option(tmp_path):
 
 
 def test_unknown_split(tmp_path):
-    with pytest.raises(ValueError, match="no split 'dev'; known: test, train"):
+    with pytest.raises(
+        ValueError, match="no split 'dev'; known: test, train, validation"
+    ):
         datasets.load("tfds:single_label", "dev", data_dir=str(tmp_path))
 
 
