@@ -8,24 +8,30 @@ import contextlib
 import hashlib
 import inspect
 import pathlib
-import zipfile
 
-import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
+from annotator.backbone_weights import (
+    BackboneWeightsError,
+    load_weights_file,
+    number_from_first,
+)
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Published layers: descriptors of the tagger, regions of the captioner.
-DESCRIPTOR_TAPS = {
-    "vgg16": "block5_conv2",
-    "vgg19": "block5_conv2",
-    "resnet50": "conv4_block6_out",
-}
-REGION_TAPS = {
-    "vgg16": "block5_conv3",
-    "vgg19": "block5_conv4",
-    "resnet50": "conv4_block6_out",
+_DEFAULT_TAPS = {
+    "tagger": {
+        "vgg16": "block5_conv2",
+        "vgg19": "block5_conv2",
+        "resnet50": "conv4_block6_out",
+    },
+    "captioner": {
+        "vgg16": "block5_conv3",
+        "vgg19": "block5_conv4",
+        "resnet50": "conv4_block6_out",
+    },
 }
 
 # What each family of keras.applications does to pixels, in the terms of
@@ -52,10 +58,6 @@ _NORMALISATION = {
 _HALF_MAX = 65504.0
 
 
-class BackboneWeightsError(ValueError):
-    """The requested weights cannot be had or do not fit the network."""
-
-
 def build_backbone(
     name="vgg16",
     taps=None,
@@ -70,7 +72,8 @@ def build_backbone(
         name: A network of `keras.applications`, any case, with or without
             underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ...
         taps: Name of the layer to read, or a sequence of names. By default
-            `DESCRIPTOR_TAPS[name]`.
+            `default_tap(name)`. A layer without a name of its own is called after its
+            class and place, as in a new process: `"add"`, `"add_1"`, ...
         weights: `"imagenet"` (downloaded by Keras), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
             layer name, with or without top, possibly truncated after the last tap),
@@ -93,7 +96,8 @@ def build_backbone(
         BackboneWeightsError: If the weights cannot be had or do not fit.
     """
     key, application = _application(name)
-    taps = _tap_names(key, taps)
+    taps = default_tap(name) if taps is None else taps
+    taps = (taps,) if isinstance(taps, str) else tuple(taps)
     precision = resolve_precision(precision)
     policy = "mixed_bfloat16" if trainable and precision == "bfloat16" else precision
     with _dtype_policy(policy):
@@ -104,8 +108,8 @@ def build_backbone(
     for tap in taps:
         if tap not in known:
             raise ValueError(
-                f"The network {name!r} has no layer {tap!r}; its last ones are "
-                f"{', '.join(known[-12:])}."
+                f"The network {name!r} has no layer {tap!r} for --tap or "
+                f"--captioner_tap; its last ones are {', '.join(known[-12:])}."
             )
     outputs = {tap: network.get_layer(tap).output for tap in taps}
     if not trainable:
@@ -115,8 +119,30 @@ def build_backbone(
     if weights == "random":
         _initialise(backbone, seed)
     elif weights != "imagenet":
-        _load_file(backbone, network, pathlib.Path(weights))
+        load_weights_file(backbone, network, pathlib.Path(weights))
     return backbone
+
+
+def default_tap(name, task="tagger"):
+    """The layer of a network that a task reads unless another is asked for.
+
+    Args:
+        name: As in `build_backbone`.
+        task: `"tagger"` or `"captioner"`.
+
+    Raises:
+        ValueError: If the network is unknown, or has no default.
+    """
+    key, application = _application(name)
+    taps = _DEFAULT_TAPS[task]
+    if key not in taps:
+        flag = {"tagger": "--tap", "captioner": "--captioner_tap"}[task]
+        raise ValueError(
+            f"Which layer of {name} shall the {task} read? Only {', '.join(taps)} have "
+            f"a default; say {flag}=LAYER, with a name out of "
+            f"keras.applications.{application.__name__}(weights=None).summary()."
+        )
+    return taps[key]
 
 
 def pixels():
@@ -162,10 +188,12 @@ def resolve_precision(precision="auto"):
 def weights_fingerprint(model):
     """SHA-256 over the names, shapes and values of a model's weights, as hex."""
     digest = hashlib.sha256()
-    for variable in model.variables:
-        values = np.ascontiguousarray(np.asarray(variable.value, np.float32))
-        digest.update(f"{variable.path} {values.shape}".encode())
-        digest.update(values)
+    for layer in model.layers:
+        # Not all `variables`: the seed of a dropout differs in every process.
+        for variable in layer.weights:
+            values = np.ascontiguousarray(np.asarray(variable.value, np.float32))
+            digest.update(f"{layer.name}/{variable.name} {values.shape}".encode())
+            digest.update(values)
     return digest.hexdigest()
 
 
@@ -229,13 +257,6 @@ def _application(name):
     return key, builders[key]
 
 
-def _tap_names(key, taps):
-    if taps is None and key not in DESCRIPTOR_TAPS:
-        raise ValueError(f"Name the layer of {key} to read: it has no default tap.")
-    taps = DESCRIPTOR_TAPS[key] if taps is None else taps
-    return (taps,) if isinstance(taps, str) else tuple(taps)
-
-
 def _normalisation(key):
     return next((mode for mode, keys in _NORMALISATION.items() if key in keys), None)
 
@@ -254,7 +275,7 @@ def _dtype_policy(policy):
 def _network(application, inputs, weights, name):
     download = "imagenet" if weights == "imagenet" else None
     try:
-        return application(include_top=False, weights=download, input_tensor=inputs)
+        network = application(include_top=False, weights=download, input_tensor=inputs)
     except Exception as error:
         if download is None:
             raise
@@ -263,6 +284,8 @@ def _network(application, inputs, weights, name):
             "them on another machine and pass the file: --backbone_weights=PATH "
             "(or train without any: --backbone_weights=random)."
         ) from error
+    number_from_first(network)
+    return network
 
 
 def _initialise(model, seed):
@@ -272,67 +295,3 @@ def _initialise(model, seed):
             if variable.name.endswith("kernel"):
                 initializer = keras.initializers.HeNormal(seed=seed * 100_003 + index)
                 variable.assign(initializer(variable.shape, "float32"))
-
-
-def _load_file(backbone, network, path):
-    if not path.is_file():
-        raise BackboneWeightsError(
-            f"There is no weights file {path}; --backbone_weights takes 'imagenet', "
-            "'random' or the path of a file."
-        )
-    if zipfile.is_zipfile(path):
-        source = keras.saving.load_model(path, compile=False)
-        stored = {layer.name: layer.get_weights() for layer in source.layers}
-        _assign(backbone, stored, path)
-    elif not h5py.is_hdf5(path):
-        raise BackboneWeightsError(
-            f"{path} is neither an HDF5 file nor a .keras archive; it may be a "
-            "download that was cut off or an error page."
-        )
-    elif str(path).endswith(".weights.h5"):
-        try:
-            network.load_weights(path)
-        except (ValueError, KeyError, OSError) as error:
-            raise BackboneWeightsError(
-                f"{path} does not hold the weights of the whole {backbone.name} "
-                f"without its top, as Keras 3 saves them: {error}"
-            ) from error
-    else:
-        with h5py.File(path, "r") as file:
-            _assign(backbone, _official_layout(file), path)
-
-
-def _official_layout(file):
-    """Layer name -> arrays, of the .h5 files that Keras publishes and `save` wrote."""
-    root = file["model_weights"] if "model_weights" in file else file
-    names = [_text(name) for name in root.attrs.get("layer_names", root.keys())]
-    stored = {}
-    for name in names:
-        group = root[name]
-        weights = [_text(weight) for weight in group.attrs.get("weight_names", ())]
-        stored[name] = [np.asarray(group[weight]) for weight in weights]
-    return stored
-
-
-def _text(name):
-    return name.decode("utf-8") if isinstance(name, bytes) else name
-
-
-def _assign(backbone, stored, path):
-    """Sets every weight of the backbone by layer name, or says which are missing."""
-    layers = [layer for layer in backbone.layers if layer.weights]
-    missing = [layer.name for layer in layers if not stored.get(layer.name)]
-    if missing:
-        raise BackboneWeightsError(
-            f"{path} lacks {len(missing)} of the {len(layers)} layers that "
-            f"{backbone.name} needs up to its taps: {', '.join(missing)}."
-        )
-    for layer in layers:
-        wanted = [tuple(variable.shape) for variable in layer.weights]
-        given = [array.shape for array in stored[layer.name]]
-        if wanted != given:
-            raise BackboneWeightsError(
-                f"{path}: layer {layer.name} has weights of shapes {given}, "
-                f"{backbone.name} needs {wanted}."
-            )
-        layer.set_weights(stored[layer.name])

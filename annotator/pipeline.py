@@ -63,11 +63,11 @@ def build_backbone(config, task, workdir=None, trainable=False):
             backbone, the captioner's backbone has the weights of that training.
         trainable: Whether it is to be trained.
     """
-    tap, weights = config.tap, config.backbone_weights
-    if task == "captioner":
-        tap = config.captioner_tap or backbones.REGION_TAPS.get(config.backbone)
-        if config.finetune_backbone and workdir is not None:
-            weights = finetuned_backbone(workdir)
+    tap = {"tagger": config.tap, "captioner": config.captioner_tap}[task]
+    tap = tap or backbones.default_tap(config.backbone, task)
+    weights = config.backbone_weights
+    if task == "captioner" and config.finetune_backbone and workdir is not None:
+        weights = finetuned_backbone(workdir)
     return backbones.build_backbone(
         config.backbone, tap, weights, config.precision, config.seed, trainable
     )

@@ -1,5 +1,7 @@
 """Taps, normalisation, precision, and every weights file that is or is not accepted."""
 
+import hashlib
+
 import h5py
 import keras
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 import tensorflow as tf
 
 from annotator import backbone as backbones
+from annotator import backbone_weights, pipeline
 from annotator.backbone import BackboneWeightsError, build_backbone
+from annotator.config import Config
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
 
@@ -159,8 +163,98 @@ def test_another_network_by_name_and_the_names_it_knows():
         build("vgg17")
     with pytest.raises(ValueError, match="block9.*block5_conv3"):
         build(taps="block9")
-    with pytest.raises(ValueError, match="tap"):
+    with pytest.raises(ValueError, match=r"--tap=LAYER.*MobileNetV2\(.*summary"):
         build("mobilenet_v2")
+
+
+@pytest.mark.parametrize(
+    "spelling, tagger, captioner",
+    [
+        ("VGG16", "block5_conv2", "block5_conv3"),
+        ("vgg-19", "block5_conv2", "block5_conv4"),
+        ("ResNet_50", "conv4_block6_out", "conv4_block6_out"),
+    ],
+)
+def test_each_task_has_its_default_tap_however_the_network_is_spelt(
+    spelling, tagger, captioner
+):
+    config = Config(backbone=spelling, backbone_weights="random", precision="float32")
+    for task, tap in (("tagger", tagger), ("captioner", captioner)):
+        assert backbones.default_tap(spelling, task) == tap
+        if spelling == "VGG16":
+            assert list(pipeline.build_backbone(config, task).output) == [tap]
+
+
+def test_no_default_tap_names_the_flag_of_the_task():
+    for task, flag in (("tagger", "--tap="), ("captioner", "--captioner_tap=")):
+        with pytest.raises(ValueError, match=f"ResNet101 shall the {task}.* {flag}"):
+            backbones.default_tap("ResNet101", task)
+
+
+@pytest.fixture(scope="module")
+def xception():
+    """The beginning of Xception as keras.applications numbers it, weights of ours."""
+    # So that the numbers do not begin with the network.
+    keras.layers.Conv2D(1, 1)
+    keras.layers.BatchNormalization()
+    model = keras.applications.Xception(include_top=False, weights=None)
+    added = [x for x in model.layers if isinstance(x, keras.layers.Add)]
+    model = keras.Model(model.input, added[1].output)
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(0.1, 0.3, w.shape) for w in layer.weights])
+    expected = model(keras.applications.xception.preprocess_input(PIXELS.copy()))
+    return model, expected.numpy()
+
+
+@pytest.mark.parametrize("layout", ["x.h5", "x.keras"])
+def test_layers_without_a_name_are_found_in_a_file(layout, xception, tmp_path):
+    model, expected = xception
+    assert not {"conv2d", "batch_normalization"} & {x.name for x in model.layers}
+    if layout == "x.keras":
+        model.save(tmp_path / layout)
+    else:
+        official_h5(tmp_path / layout, model)
+    backbone = build("xception", "add_1", str(tmp_path / layout), trainable=True)
+    np.testing.assert_allclose(backbone(PIXELS)["add_1"], expected, rtol=1e-4)
+
+
+def test_a_network_built_twice_has_the_same_names_and_fingerprint(tmp_path):
+    one, two = build("xception", "add_1"), build("xception", "add_1")
+    names = [layer.name for layer in one.layers]
+    assert names == [layer.name for layer in two.layers]
+    assert {"conv2d", "conv2d_1", "add", "add_1", "block1_conv1"} <= set(names)
+    assert backbones.weights_fingerprint(one) == backbones.weights_fingerprint(two)
+    one.save(tmp_path / "x.keras")
+    again = build("xception", "add_1", str(tmp_path / "x.keras"))
+    assert backbones.weights_fingerprint(one) == backbones.weights_fingerprint(again)
+    two.get_layer("conv2d_1").kernel.assign_add([[[[1e-3]]]])
+    assert backbones.weights_fingerprint(one) != backbones.weights_fingerprint(two)
+
+
+def test_fingerprint_is_over_paths_shapes_and_values():
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1, name="d")])
+    model.layers[0].set_weights([np.float32([[1], [2]]), np.float32([3])])
+    content = b"d/kernel (2, 1)" + np.float32([1, 2]).tobytes()
+    content += b"d/bias (1,)" + np.float32([3]).tobytes()
+    expected = hashlib.sha256(content).hexdigest()
+    assert backbones.weights_fingerprint(model) == expected
+
+
+def test_fingerprint_leaves_out_the_seeds_of_dropout():
+    pixels = keras.Input([2])
+    models = [keras.Model(pixels, keras.layers.Dropout(0.5)(pixels)) for _ in range(2)]
+    one, two = (backbones.weights_fingerprint(model) for model in models)
+    assert one == two
+
+
+def test_a_normalisation_layer_computes_with_the_weights_of_its_file(tmp_path):
+    inputs = keras.Input([None, None, 3])
+    model = keras.Model(inputs, keras.layers.Normalization(name="n")(inputs))
+    content = {"n": [np.float32([1, 2, 3]), np.float32([4, 4, 4]), np.int32(1)]}
+    backbone_weights._assign(model, (), content, tmp_path / "a.h5")
+    maps = model(np.float32([[[[1, 4, 9]]]]))
+    np.testing.assert_allclose(maps[0, 0, 0], [0, 1, 3])
 
 
 def test_precision():
