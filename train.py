@@ -60,15 +60,15 @@ flags.DEFINE_enum("feedback", None, ["draft", "causal"], "What the feedback read
 flags.DEFINE_integer("rounds", None, "Rounds of text feedback (1; 0: none).")
 flags.DEFINE_integer("feedback_start", None, "Epochs before the feedback joins (1).")
 flags.DEFINE_integer("units", None, "Width of states and word vectors (512).")
-flags.DEFINE_integer("attention_units", None, "Width of the attention (512).")
+flags.DEFINE_integer("attention_units", None, "Width of the attention (256).")
 flags.DEFINE_bool("tied", None, "Word vectors are also the output weights.")
-flags.DEFINE_float("dropout", None, "Rate of dropout (0.5).")
+flags.DEFINE_float("dropout", None, "Rate of dropout (0.4).")
 flags.DEFINE_integer("epochs", None, "Passes over the captions (12).")
 flags.DEFINE_integer("self_critical_epochs", None, "Then passes for rewards (0).")
 flags.DEFINE_float("self_critical_rate", None, "Their peak learning rate (1e-4).")
 flags.DEFINE_integer("self_critical_samples", None, "Captions drawn an image (5).")
-flags.DEFINE_integer("caption_batch", None, "Images per step (32).")
-flags.DEFINE_bool("caption_flip", None, "Mirror images every other epoch.")
+flags.DEFINE_integer("caption_batch", None, "Images per step (16).")
+flags.DEFINE_bool("caption_flip", None, "Mirror images every other epoch (true).")
 flags.DEFINE_enum("schedule", None, ["cosine", "paper"], "Optimiser and rates.")
 flags.DEFINE_float("learning_rate", None, "Peak learning rate (1e-3).")
 flags.DEFINE_float("dense_rate", None, "Factor of the rate of dense layers (1).")
@@ -81,7 +81,7 @@ flags.DEFINE_float("attention_regularizer", None, "Doubly stochastic attention (
 flags.DEFINE_enum("select_by", None, ["bleu_4", "cider"], "Score that picks weights.")
 flags.DEFINE_integer("patience", None, "Epochs without a better score (4).")
 flags.DEFINE_integer("beams", None, "Beams of the search, also in the export (5).")
-flags.DEFINE_float("length_penalty", None, "Power of the length in scores (0.7).")
+flags.DEFINE_float("length_penalty", None, "Power of the length in scores (1).")
 flags.DEFINE_integer("no_repeat_ngram", None, "N-grams not to repeat (0: allowed).")
 flags.DEFINE_integer("checkpoint_steps", None, "Steps between checkpoints (100).")
 flags.DEFINE_bool("jit_compile", None, "Attention compiled by XLA (true).")
@@ -106,9 +106,9 @@ def main(argv):
     workdir = flags.FLAGS.workdir or os.path.join("runs", settings["dataset"])
     split = flags.FLAGS.eval_split or ("test" if shapes else "validation")
     try:
-        if settings["scales"]:
+        if settings["scales"] is not None:
             settings["scales"] = tuple(int(side) for side in settings["scales"])
-        if settings["vlad"]:
+        if settings["vlad"] is not None:
             settings["vlad"] = tuple(n for n in settings["vlad"] if n != "none")
         _, table, exports = train(Config.for_dataset(**settings), workdir, split)
     except (ValueError, OSError) as error:

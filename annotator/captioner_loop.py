@@ -12,7 +12,12 @@ import tqdm
 from annotator import files, pipeline, workers
 from annotator.caption_batches import CaptionBatches
 from annotator.captioner_optimizer import GroupedOptimizer
-from annotator.captioner_phases import finished, first_self_critical_epoch
+from annotator.captioner_phases import (
+    feedback_joins,
+    finished,
+    first_self_critical_epoch,
+    is_best,
+)
 from annotator.captioning import attention_pictures, caption_function, generate
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
@@ -76,9 +81,17 @@ class CaptionerTrainer:
         )
         self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
         self.caption = caption_function(self.captioner)
+        self.caption_plainly = caption_function(self.captioner, with_feedback=False)
 
     def run(self):
-        """Trains to the last epoch or to the end of patience."""
+        """Trains to the last epoch or to the end of patience.
+
+        Raises:
+            ValueError: If the score that picks the weights cannot be computed here.
+            FloatingPointError: If the training diverges.
+        """
+        # Before hours of training, not after the first epoch.
+        self._selection_score(score_captions(["a"], [["a"]], meteor="none"))
         if self.manager.restore_or_initialize():
             print(f"continuing at step {self.step.numpy()} of {self.folder}")
         logs = str(self.workdir / "logs" / "captioner")
@@ -89,11 +102,14 @@ class CaptionerTrainer:
         )
         with writer.as_default():
             while not finished(json.loads(self.history.numpy()), self.config):
-                self._epoch(int(self.step.numpy()) // len(self.batches))
+                self._epoch(len(json.loads(self.history.numpy())))
                 writer.flush()
 
     def _epoch(self, epoch):
-        """What is left of one epoch, then its validation and a checkpoint."""
+        """What is left of one epoch, then its validation and a checkpoint.
+
+        Of an epoch that was cut off in its validation that is all that is left.
+        """
         history = json.loads(self.history.numpy())
         done = int(self.step.numpy()) - epoch * len(self.batches)
         first = first_self_critical_epoch(history, self.config)
@@ -163,14 +179,12 @@ class CaptionerTrainer:
     def _validate(self, epoch):
         """The score of decoded captions; keeps the weights if it is the best so far."""
         validation = self.inputs.validation
-        captions = generate(self.caption, self.inputs.stream(validation, 64))
+        joined = epoch >= feedback_joins(self.config)
+        caption = self.caption if joined else self.caption_plainly
+        captions = generate(caption, self.inputs.stream(validation, 64))
         references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
-        if scores[self.config.select_by] is None:
-            raise ValueError(
-                f"--select_by={self.config.select_by}: "
-                f"{scores['missing'][self.config.select_by]}"
-            )
+        score = self._selection_score(scores)
         step = int(self.step.numpy())
         for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "distinct_captions"):
             if scores[name] is not None:
@@ -178,15 +192,14 @@ class CaptionerTrainer:
         samples = zip(validation.annotated.image_ids, captions, strict=True)
         text = "\n\n".join(f"{name}: {caption}" for name, caption in list(samples)[:8])
         tf.summary.text("validation/captions", text, step)
-        if self.captioner.decoder.attending_layers:
+        if joined and self.captioner.decoder.attending_layers:
             rows = np.unique(np.linspace(0, len(captions) - 1, 4).astype(int))
             drawn = self._attention_pictures(rows)
             for i, (_, picture) in enumerate(drawn):
                 pixels = np.asarray(picture)[None]
                 tf.summary.image(f"validation/attention_{i}", pixels, step)
         history = json.loads(self.history.numpy())
-        score = scores[self.config.select_by]
-        if score > max(history, default=-1.0):
+        if is_best(score, history, self.config):
             with files.atomic_path(self.folder / "best.weights.h5") as temporary:
                 self.captioner.save_weights(temporary)
             if self.inputs.backbone is not None:
@@ -203,6 +216,13 @@ class CaptionerTrainer:
             + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
         return score
+
+    def _selection_score(self, scores):
+        """The one of a dict of scores that picks the weights."""
+        name = self.config.select_by
+        if scores[name] is None:
+            raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
+        return scores[name]
 
     def _train_step(self, batch, tokens, draft, seed, with_feedback):
         """One step on references; returns sums over the global batch."""

@@ -7,6 +7,27 @@ validation scores of the epochs so far tell where it stands, and nothing else do
 import numpy as np
 
 
+def feedback_joins(config):
+    """The epoch from which on the feedback is learnt, and captions are decoded with it.
+
+    What the captioner scores before it is no sign of what it will be in the end: these
+    epochs leave no best weights and cost no patience.
+    """
+    return config.feedback_start if config.rounds else 0
+
+
+def is_best(score, scores, config):
+    """Whether an epoch's weights are the best so far.
+
+    Args:
+        score: Its validation score.
+        scores: Those of the epochs before it.
+        config: `Config`.
+    """
+    first = feedback_joins(config)
+    return len(scores) >= first and score > max(scores[first:], default=-1.0)
+
+
 def first_self_critical_epoch(scores, config):
     """The epoch from which on rewards are learnt.
 
@@ -18,7 +39,9 @@ def first_self_critical_epoch(scores, config):
         Its number, or `None` while reference captions are being learnt.
     """
     for epoch in range(len(scores) + 1):
-        if _spent(scores[:epoch], config.epochs, config.patience):
+        if epoch >= config.epochs:
+            return epoch
+        if _out_of_patience(scores[feedback_joins(config) : epoch], config.patience):
             return epoch
     return None
 
@@ -28,10 +51,11 @@ def finished(scores, config):
     first = first_self_critical_epoch(scores, config)
     if first is None:
         return False
-    return _spent(scores[first:], config.self_critical_epochs, config.patience)
+    scores = scores[first:]
+    return len(scores) >= config.self_critical_epochs or _out_of_patience(
+        scores, config.patience
+    )
 
 
-def _spent(scores, epochs, patience):
-    if len(scores) >= epochs:
-        return True
+def _out_of_patience(scores, patience):
     return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= patience

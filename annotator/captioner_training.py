@@ -34,17 +34,15 @@ def train_captioner(config, workdir):
         than the chief, of the last one).
 
     Raises:
-        ValueError: If the data set has no captions.
+        ValueError: If the settings do not go with the data or with each other.
     """
     folder = pathlib.Path(workdir) / "captioner"
     finished = folder / "captioner.keras"
     if finished.is_file():
-        return keras.saving.load_model(finished)
+        return load_captioner(config, workdir)
     if not workers.is_chief():  # it makes the features that the others read
         workers.from_chief()
     inputs = captioner_inputs(config, workdir)
-    if inputs.train.annotated.captions is None:
-        raise ValueError(f"The data set {config.dataset} has no captions to learn.")
     vocabulary = _vocabulary(config, folder / "vocabulary.json", inputs.train)
     if workers.is_chief():
         workers.from_chief()
@@ -75,6 +73,7 @@ def build_captioner(config, vocabulary):
         attention_units=config.attention_units,
         dropout=config.dropout,
         tied=config.tied,
+        seed=config.seed,
         jit_compile=config.jit_compile,
         dtype=policy,
     )
@@ -87,14 +86,30 @@ def build_captioner(config, vocabulary):
             jit_compile=config.jit_compile,
             dtype=policy,
         )
-    sampler = BeamSearch(
+    return Captioner(
+        vocabulary,
+        decoder,
+        feedback,
+        _beam_search(config),
+        seed=config.seed,
+        dtype=policy,
+    )
+
+
+def load_captioner(config, workdir):
+    """The trained captioner of a run, to be decoded as `config` says."""
+    path = pathlib.Path(workdir) / "captioner" / "captioner.keras"
+    captioner = keras.saving.load_model(path)
+    captioner.sampler = _beam_search(config)
+    return captioner
+
+
+def _beam_search(config):
+    return BeamSearch(
         config.beams,
         config.length_penalty,
         max_length=config.max_length,
         no_repeat_ngram=config.no_repeat_ngram,
-    )
-    return Captioner(
-        vocabulary, decoder, feedback, sampler, seed=config.seed, dtype=policy
     )
 
 
@@ -102,8 +117,9 @@ def _vocabulary(config, path, train):
     """The vocabulary of the training captions, written when it is first made."""
     captions = (c for captions in train.annotated.captions for c in captions)
     vocabulary = Vocabulary.fit(captions, config.min_count)
-    if path.is_file():
-        Vocabulary.load(path).check(vocabulary.fingerprint(), "This data set's run")
+    if (path.parent / "checkpoints").is_dir():
+        saved = Vocabulary.load(path)
+        vocabulary.check(saved.fingerprint(), f"The captioner of {path.parent}")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         vocabulary.save(path)

@@ -6,11 +6,13 @@ import tqdm
 from annotator.attention_pictures import attention_picture
 
 
-def caption_function(captioner):
+def caption_function(captioner, with_feedback=True):
     """The graph from regions `[B, R, D]` to captions, string `[B]`."""
-    return tf.function(
-        lambda regions: captioner.generate(regions)["captions"], reduce_retracing=True
-    )
+
+    def caption(regions):
+        return captioner.generate(regions, with_feedback=with_feedback)["captions"]
+
+    return tf.function(caption, reduce_retracing=True)
 
 
 def generate(caption, regions):

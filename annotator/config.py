@@ -1,7 +1,9 @@
 """The settings of a run: what `train.py`'s flags say, kept as `config.json`."""
 
 import dataclasses
+import functools
 import pathlib
+from operator import le
 
 from annotator import files
 
@@ -15,6 +17,31 @@ _CHOICES = {
     "select_by": ("bleu_4", "cider"),
     "schedule": ("cosine", "paper"),
 }
+
+# Numbers out of range are found out here, not after hours.
+_AT_LEAST = {
+    0: (
+        *("shrinkage", "margin", "top_k", "rounds", "feedback_start"),
+        *("self_critical_epochs", "dense_rate", "convolution_rate", "weight_decay"),
+        *("attention_regularizer", "patience", "length_penalty", "no_repeat_ngram"),
+    ),
+    1: (
+        *("batch_size", "components", "codebook", "neighbours", "min_count"),
+        *("max_length", "layers", "units", "attention_units", "epochs"),
+        *("caption_batch", "beams", "checkpoint_steps"),
+    ),
+    2: ("self_critical_samples",),
+}
+_POSITIVE = ("learning_rate", "self_critical_rate", "clip_norm")
+_SHARES = ("dropout", "label_smoothing")
+
+# What a finished run may be given anew: it changes what is exported and scored.
+EXPORT_SETTINGS = {
+    "tagger": ("top_k", "threshold"),
+    "captioner": ("beams", "length_penalty", "no_repeat_ngram"),
+}
+# Settings that decide no result.
+_FREE = ("task", "cache_dir", "checkpoint_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +60,8 @@ class _DataSettings:
         precision: `"float32"` or `"bfloat16"` (`"auto"` is resolved when a run starts).
         aspect: `"squash"` or `"center_crop"`.
         resize_method: As in `annotator.images.resize_image`.
+        scales: Sides in pixels to which an image is resized, one view each. The
+            captioner reads the first.
         batch_size: Images per forward pass of the backbone.
     """
 
@@ -47,6 +76,7 @@ class _DataSettings:
     precision: str = "auto"
     aspect: str = "squash"
     resize_method: str = "bilinear"
+    scales: tuple[int, ...] = (224,)
     batch_size: int = 32
 
 
@@ -56,7 +86,6 @@ class _TaggerSettings:
 
     Attributes:
         tap: Layer whose maps the tagger reads; `None` for the network's default.
-        scales: Sides in pixels to which an image is resized, one view each.
         flip: Adds the mirror image of each view.
         tagger: `"means"`, `"jec"` or `"2pknn"`.
         components: PCA dimensions n of a descriptor.
@@ -73,7 +102,6 @@ class _TaggerSettings:
     """
 
     tap: str | None = None
-    scales: tuple[int, ...] = (224,)
     flip: bool = False
     tagger: str = "means"
     components: int = 256
@@ -90,7 +118,7 @@ class _TaggerSettings:
 
 @dataclasses.dataclass(frozen=True)
 class _CaptionerSettings:
-    """The captioner. It reads the first of `scales`, without flips.
+    """The captioner.
 
     Attributes:
         captioner_tap: Layer whose maps it reads; `None` for the network's default.
@@ -144,15 +172,15 @@ class _CaptionerSettings:
     rounds: int = 1
     feedback_start: int = 1
     units: int = 512
-    attention_units: int = 512
+    attention_units: int = 256
     tied: bool = False
-    dropout: float = 0.5
+    dropout: float = 0.4
     epochs: int = 12
     self_critical_epochs: int = 0
     self_critical_rate: float = 1e-4
     self_critical_samples: int = 5
-    caption_batch: int = 32
-    caption_flip: bool = False
+    caption_batch: int = 16
+    caption_flip: bool = True
     schedule: str = "cosine"
     learning_rate: float = 1e-3
     dense_rate: float = 1.0
@@ -165,7 +193,7 @@ class _CaptionerSettings:
     select_by: str = "bleu_4"
     patience: int = 4
     beams: int = 5
-    length_penalty: float = 0.7
+    length_penalty: float = 1.0
     no_repeat_ngram: int = 0
     checkpoint_steps: int = 100
     jit_compile: bool = True
@@ -188,12 +216,17 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                 weights, which keep shapes and colours best in the middle of the
                 network, its own 112 pixels, and a small decoder.
             **settings: Other settings; those that are `None` take the default. The
-                schedule `"paper"` takes the published rates and number of epochs.
+                schedule `"paper"` takes the published rates and number of epochs, and
+                decoders other than `"stacked"` come without feedback, as published.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
         if settings.get("schedule") == "paper":
             values.update(PAPER)
+        if settings.get("decoder", "stacked") not in (None, "stacked"):
+            values["rounds"] = 0
         values.update({k: v for k, v in settings.items() if v is not None})
+        if values.get("epochs") == 1:  # no time for the decoder alone
+            values.setdefault("feedback_start", 0)
         return cls(dataset=dataset, **values)
 
     def __post_init__(self):
@@ -206,6 +239,24 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
             raise ValueError(
                 f"--vlad takes power, intra and l2, got {', '.join(sorted(unknown))}."
             )
+        for least, names in _AT_LEAST.items():
+            self._require(names, f"{least} or more", functools.partial(le, least))
+        self._require(_POSITIVE, "above 0", lambda value: value > 0)
+        self._require(_SHARES, "from 0 to below 1", lambda value: 0 <= value < 1)
+        if not self.scales or min(self.scales) < 1:
+            raise ValueError(f"--scales needs sides in pixels, got {self.scales}.")
+        if self.rounds and self.feedback_start >= self.epochs:
+            raise ValueError(
+                f"--feedback_start={self.feedback_start} leaves none of "
+                f"--epochs={self.epochs} to learn the feedback: lower it, or say "
+                "--rounds=0."
+            )
+
+    def _require(self, names, limit, holds):
+        for name in names:
+            value = getattr(self, name)
+            if not holds(value):
+                raise ValueError(f"--{name} must be {limit}, got {value}.")
 
     @classmethod
     def load(cls, workdir):
@@ -230,18 +281,28 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
     def claim(self, workdir):
         """Makes `workdir` this run's, or finds that it is already.
 
+        A task that has not begun takes any settings of its own, and one that is
+        finished other `EXPORT_SETTINGS`: its model is then exported anew.
+
         Raises:
             ValueError: If another run, with other settings, is kept there.
         """
         path = pathlib.Path(workdir) / _FILE
-        # Settings that led nowhere, such as a wrong path, bind nobody.
-        begun = any((path.parent / task).is_dir() for task in ("tagger", "captioner"))
+        own = {"tagger": _TaggerSettings, "captioner": _CaptionerSettings}
+        begun = [task for task in own if _begun(path.parent / task)]
         if begun and path.is_file():
             other = Config.load(workdir)
+            free = set(_FREE)
+            for task, settings in own.items():
+                if task not in begun:
+                    free.update(field.name for field in dataclasses.fields(settings))
+                elif (path.parent / task / f"{task}.keras").is_file():
+                    free.update(EXPORT_SETTINGS[task])
             differing = [
                 f"--{field.name}={getattr(other, field.name)}"
                 for field in dataclasses.fields(self)
                 if getattr(self, field.name) != getattr(other, field.name)
+                and field.name not in free
             ]
             if differing:
                 raise ValueError(
@@ -249,6 +310,14 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                     "with the same flags, or name another --workdir."
                 )
         files.write_json(path, dataclasses.asdict(self))
+
+
+def _begun(folder):
+    """Whether something was made that other settings would have made otherwise.
+
+    Settings that led nowhere, such as a wrong path, bind nobody.
+    """
+    return any(path.name != "vocabulary.json" for path in folder.glob("[!.]*"))
 
 
 # The captioner's training as it was published.
@@ -275,6 +344,8 @@ SHAPES = {
     "epochs": 8,
     "caption_batch": 16,
     "label_smoothing": 0.0,
+    "caption_flip": False,  # left would be right
     "learning_rate": 2e-3,
     "beams": 3,
+    "length_penalty": 0.7,
 }

@@ -89,14 +89,17 @@ def load_split(config, task, split, workdir, mirrored=False):
         mirrored: Whether the views are those of the mirror images.
 
     Returns:
-        `Split`.
+        `Split`. For the captioner it leaves out images without a caption.
+
+    Raises:
+        ValueError: If the split has nothing that the task could learn or be scored by.
     """
     backbone = build_backbone(config, task, workdir)
     resizes = build_resizes(config, task)
     if mirrored:
         views = [resize.view for resize in resizes]
         resizes = [images.Resize(**{**v, "flip": not v["flip"]}) for v in views]
-    return _load(config, split, workdir, backbone, resizes)
+    return _load(config, task, split, workdir, backbone, resizes)
 
 
 def load_pixels(config, task, split, workdir):
@@ -108,17 +111,49 @@ def load_pixels(config, task, split, workdir):
     """
     (resize,) = build_resizes(config, task)
     view = {**resize.view, "size": round(resize.size * 8 / 7)}
-    return _load(config, split, workdir, backbones.pixels(), [images.Resize(**view)])
+    resizes = [images.Resize(**view)]
+    return _load(config, task, split, workdir, backbones.pixels(), resizes)
 
 
-def _load(config, split, workdir, backbone, resizes):
-    annotated = datasets.load(
+def check_annotations(config, splits):
+    """Finds out, before any backbone runs, whether a run has all it will need.
+
+    Raises:
+        ValueError: If a split lacks the tags or the captions of `config.task`.
+        OSError: If a file of the data set is missing.
+    """
+    tasks = ("tagger", "captioner") if config.task == "all" else (config.task,)
+    for split in splits:
+        annotated = _annotated_images(config, split)
+        for task in tasks:
+            _check_annotations(annotated, task)
+
+
+def _check_annotations(annotated, task):
+    has = {"tagger": annotated.tags is not None}
+    has["captioner"] = annotated.captions is not None and any(annotated.captions)
+    if not has[task]:
+        kind = {"tagger": "tags", "captioner": "captions"}[task]
+        others = " ".join(f"--task={name} does without." for name in has if has[name])
+        raise ValueError(
+            f"The split {annotated.split} of the data set {annotated.name} has no "
+            f"{kind} for the {task}. {others}".rstrip()
+        )
+
+
+def _annotated_images(config, split):
+    return datasets.load(
         config.dataset,
         split,
         data_dir=config.data_dir,
         cache_dir=config.cache_dir,
         skip_bad_images=config.skip_bad_images,
     )
+
+
+def _load(config, task, split, workdir, backbone, resizes):
+    annotated = _annotated_images(config, split)
+    _check_annotations(annotated, task)
     (tap,) = backbone.output
     caches = tuple(
         features.extract(
@@ -140,7 +175,13 @@ def _load(config, split, workdir, backbone, resizes):
         write_csv(path, ("image", "reason"), skipped)
         print(f"{len(skipped)} images of {config.dataset} {split} skipped: {path}")
     rows = np.setdiff1d(np.arange(len(annotated)), list(bad))
-    if bad:
+    if task == "captioner":
+        captioned = [row for row in rows if annotated.captions[row]]
+        if len(captioned) < len(rows):
+            left = f"{len(rows) - len(captioned)} images without a caption"
+            print(f"{left} are left out of {config.dataset} {split}")
+        rows = np.array(captioned, rows.dtype)
+    if len(rows) < len(annotated):
         annotated = annotated.select(rows)
     return Split(annotated, rows, caches)
 

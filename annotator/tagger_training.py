@@ -49,8 +49,6 @@ def train_tagger(config, workdir):
     if (folder / "tagger.keras").is_file():
         return keras.saving.load_model(folder / "tagger.keras")
     split = pipeline.load_split(config, "tagger", "train", workdir)
-    if split.annotated.tags is None:
-        raise ValueError(f"The data set {config.dataset} has no tags to learn.")
     earlier = _extended_folder(config)
     encode = _encoder(config, folder / "encoder.npz", split, earlier)
     if not (folder / "tags.npz").is_file():

@@ -10,7 +10,8 @@ import tensorflow as tf
 from annotator import backbone as backbones
 from annotator import evaluation, export, files, pipeline, workers
 from annotator.captioner import CaptionDetails
-from annotator.captioner_training import train_captioner
+from annotator.captioner_training import load_captioner, train_captioner
+from annotator.config import EXPORT_SETTINGS
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger_training import train_tagger
 
@@ -45,6 +46,10 @@ def train(config, workdir, eval_split="validation"):
         if config.task != "tagger":
             train_captioner(config, workdir)
         return {}, "", []
+    needed = ("train", "validation", eval_split)
+    pipeline.check_annotations(
+        config, dict.fromkeys(needed if config.task != "tagger" else needed[::2])
+    )
     config.claim(workdir)
     files.remove_leftovers(workdir)
     exports = []
@@ -54,9 +59,8 @@ def train(config, workdir, eval_split="validation"):
     ):
         if config.task in (task, "all"):
             train_task(config, workdir)
-            trained = files.sha256(workdir / task / f"{task}.keras")
             exported = export.latest(workdir / "export", task)
-            if exported is None or exported[2]["trained"] != trained:
+            if exported is None or not _is_current(exported[2], config, workdir, task):
                 exported = export_task(config, workdir)
             exports += exported[:2]
     metrics, table = evaluation.evaluate(workdir, eval_split)
@@ -66,6 +70,16 @@ def train(config, workdir, eval_split="validation"):
             if isinstance(value, (int, float)):
                 tf.summary.scalar(name, value)
     return metrics, table, exports
+
+
+def _is_current(manifest, config, workdir, task):
+    """Whether an export is of the trained model and decodes as `config` says."""
+    return manifest["trained"] == files.sha256(
+        workdir / task / f"{task}.keras"
+    ) and all(
+        manifest["config"].get(name) == getattr(config, name)
+        for name in EXPORT_SETTINGS[task]
+    )
 
 
 def export_tagger(config, workdir):
@@ -85,7 +99,7 @@ def export_tagger(config, workdir):
 
 def export_captioner(config, workdir):
     """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
-    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    captioner = load_captioner(config, workdir)
     return _export(
         config,
         workdir,

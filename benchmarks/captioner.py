@@ -204,6 +204,7 @@ class Annotator:
             feedback=settings.feedback.replace("none", "draft"),
             feedback_start=0,
             max_length=tokens.shape[-1] - 2,
+            dropout=0.5,  # as there
             caption_batch=settings.batch,
             beams=settings.beams,
         )

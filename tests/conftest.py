@@ -88,6 +88,7 @@ def captioner_config(tagger_config):
         dropout=0.1,
         epochs=3,
         caption_batch=6,
+        caption_flip=False,
         learning_rate=0.01,
         checkpoint_steps=2,
         jit_compile=False,

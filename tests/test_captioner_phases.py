@@ -1,12 +1,19 @@
 import pytest
 
-from annotator.captioner_phases import finished, first_self_critical_epoch
+from annotator.captioner_phases import (
+    finished,
+    first_self_critical_epoch,
+    is_best,
+)
 from annotator.config import Config
 
 
-def config(epochs, self_critical_epochs, patience=2):
+def config(epochs, self_critical_epochs, patience=2, **settings):
     return Config(
-        epochs=epochs, self_critical_epochs=self_critical_epochs, patience=patience
+        epochs=epochs,
+        self_critical_epochs=self_critical_epochs,
+        patience=patience,
+        **{"rounds": 0, **settings},
     )
 
 
@@ -48,3 +55,18 @@ def test_without_rewards_the_first_phase_is_all():
     assert not finished([0.1], config(2, 0))
     assert finished([0.1, 0.2], config(2, 0))
     assert finished([0.5, 0.2, 0.3], config(9, 0))
+
+
+def test_epochs_before_the_feedback_joins_are_no_candidates():
+    joining = config(9, 0, rounds=1, feedback_start=2)
+    assert not is_best(0.9, [], joining) and not is_best(0.9, [0.1], joining)
+    assert is_best(0.2, [0.5, 0.6], joining)
+    assert is_best(0.3, [0.5, 0.6, 0.2], joining)
+    assert not is_best(0.2, [0.5, 0.6, 0.2], joining)
+    # Two epochs without a better score, of those that count.
+    assert not finished([0.5, 0.6, 0.2, 0.1], joining)
+    assert finished([0.5, 0.6, 0.2, 0.1, 0.1], joining)
+
+
+def test_without_feedback_the_first_epoch_counts():
+    assert is_best(0.1, [], config(9, 0, feedback_start=2))

@@ -11,7 +11,6 @@ import scipy.linalg
 from PIL import Image
 
 from annotator import pipeline
-from annotator.config import Config
 from annotator.evaluation import evaluate
 from annotator.training import train
 
@@ -156,19 +155,3 @@ def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
     other = dataclasses.replace(tagger_config, codebook=5)
     with pytest.raises(ValueError, match="--codebook=4"):
         train(other, tagger_run[0])
-
-
-def test_config_round_trip_and_errors(tmp_path):
-    config = Config(scales=(64, 96), vlad=("intra",), threshold=0.5)
-    config.claim(tmp_path)
-    assert Config.load(tmp_path) == config
-    with pytest.raises(FileNotFoundError, match="holds no run"):
-        Config.load(tmp_path / "elsewhere")
-    (tmp_path / "config.json").write_text('{"colour": 1}')
-    with pytest.raises(ValueError, match="colour"):
-        Config.load(tmp_path)
-    with pytest.raises(ValueError, match="--tagger.*svm"):
-        Config(tagger="svm")
-    assert Config.for_dataset("shapes").backbone_weights == "random"
-    assert Config.for_dataset("corel5k", seed=None).backbone_weights == "imagenet"
-    assert Config.for_dataset("shapes", scales=(64,)).scales == (64,)

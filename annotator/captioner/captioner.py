@@ -23,8 +23,8 @@ class Captioner(keras.Model):
         decoder: a `Decoder` for that many words.
         feedback: a `TextFeedback`, a `CausalTextFeedback` or None.
         sampler: how captions are decoded; `BeamSearch()` by default.
-        draft_sampler: how the drafts for the feedback are decoded;
-            `GreedySampler()` by default.
+        draft_sampler: how the drafts for the feedback are decoded; by default a
+            `GreedySampler` with the limits of `sampler`.
         plain_rate: share of the training images that skip the feedback. The drafts
             are decoded without feedback, so the decoder must keep that skill.
         seed: of the choice of these images.
@@ -63,7 +63,9 @@ class Captioner(keras.Model):
         self.decoder = decoder
         self.feedback = feedback
         self.sampler = sampler or BeamSearch()
-        self.draft_sampler = draft_sampler or GreedySampler(self.sampler.max_length)
+        self.draft_sampler = draft_sampler or GreedySampler(
+            self.sampler.max_length, self.sampler.no_repeat_ngram
+        )
         self.plain_rate = plain_rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -100,7 +102,14 @@ class Captioner(keras.Model):
     def call(self, regions, region_mask=None):
         return self.generate(regions, region_mask=region_mask)
 
-    def generate(self, regions, sampler=None, region_mask=None, return_attention=False):
+    def generate(
+        self,
+        regions,
+        sampler=None,
+        region_mask=None,
+        return_attention=False,
+        with_feedback=True,
+    ):
         """Captions of a batch of images.
 
         Args:
@@ -108,6 +117,8 @@ class Captioner(keras.Model):
             sampler: a `Sampler`, the captioner's own by default.
             region_mask: bool `[B, R]` or None.
             return_attention: whether to also return the last group below.
+            with_feedback: false for what the decoder writes alone, as it does before
+                the feedback has joined its training.
 
         Returns:
             A dict, where L is the sampler's `max_length`, n its number of results:
@@ -125,8 +136,11 @@ class Captioner(keras.Model):
         sampler = sampler or self.sampler
         with self._weights_cast_once():
             prepared = self._prepare(regions, region_mask)
-            current, rounds = self._refine_by_own_drafts(prepared, return_attention)
-            found = sampler(*self._stepper(current))
+            feedback = self.feedback if with_feedback else None
+            current, rounds = self._refine_by_own_drafts(
+                prepared, feedback, return_attention
+            )
+            found = sampler(*self._stepper(current, feedback))
             results = {
                 "captions": self.vocabulary.decode_in_graph(found["tokens"][:, 0]),
                 "tokens": found["tokens"][:, 0],
@@ -138,7 +152,7 @@ class Captioner(keras.Model):
             }
             if not return_attention:
                 return results
-            states = self._states(current, found["tokens"][:, :1, :-1])
+            states = self._states(current, feedback, found["tokens"][:, :1, :-1])
             results["attention"] = states["attention_weights"][:, 0]
             if "region_weights" in states:
                 results["region_weights"] = states["region_weights"][:, 0]
@@ -161,7 +175,8 @@ class Captioner(keras.Model):
             int32 `[B, rounds, L + 2]`; zero rounds without feedback from drafts.
         """
         with self._weights_cast_once():
-            _, rounds = self._refine_by_own_drafts(self._prepare(regions, region_mask))
+            prepared = self._prepare(regions, region_mask)
+            _, rounds = self._refine_by_own_drafts(prepared, self.feedback)
         if not rounds:
             return tf.zeros([tf.shape(regions)[0], 0, 2], tf.int32)
         return tf.stack([found["draft_tokens"] for found in rounds], axis=1)
@@ -209,9 +224,9 @@ class Captioner(keras.Model):
         prepared = self._prepare(regions, region_mask)
         if with_feedback:
             current = self._refine_by_given_drafts(prepared, draft, training)
-            states = self._states(current, inputs, training)
+            states = self._states(current, self.feedback, inputs, training)
         else:
-            states = self.decoder.states(prepared, inputs, training=training)
+            states = self._states(prepared, None, inputs, training)
         return caption_losses(
             self.decoder,
             states,
@@ -263,8 +278,8 @@ class Captioner(keras.Model):
             no_repeat_ngram=self.sampler.no_repeat_ngram,
         )
         with self._weights_cast_once():
-            current, rounds = self._refine_by_own_drafts(prepared)
-            step, initial = self._stepper(current)
+            current, rounds = self._refine_by_own_drafts(prepared, self.feedback)
+            step, initial = self._stepper(current, self.feedback)
             tokens = sampler(step, repeat_rows(initial, samples))["tokens"]
         tokens = tf.reshape(_crop(tokens), [tf.shape(regions)[0], samples, -1])
         draft = None
@@ -272,7 +287,7 @@ class Captioner(keras.Model):
             draft = tf.stack([found["draft_tokens"] for found in rounds], axis=1)
         current = self._refine_by_given_drafts(prepared, draft, training=False)
         # The last place is never drawn: an <end> there only closes the caption.
-        states = self._states(current, tokens[..., :-2])
+        states = self._states(current, self.feedback, tokens[..., :-2])
         return self_critical_losses(
             self.decoder, states, tokens[..., 1:-1], reward(tokens)
         )
@@ -297,17 +312,16 @@ class Captioner(keras.Model):
         regions /= self.region_deviation
         return self.decoder.prepare(regions, region_mask)
 
-    def _refine_by_own_drafts(self, prepared, return_attention=False):
+    def _refine_by_own_drafts(self, prepared, feedback, return_attention=False):
         """What to decode from, and what each round of drafts found."""
         current, rounds = prepared, []
-        if self.feedback is None or self.feedback.causal:
+        if feedback is None or feedback.causal:
             return current, rounds
-        for _ in range(self.feedback.rounds):
-            draft = self.draft_sampler(*self._stepper(current))["tokens"][:, 0]
+        for _ in range(feedback.rounds):
+            step, initial = self._stepper(current, feedback)
+            draft = self.draft_sampler(step, initial)["tokens"][:, 0]
             before = current
-            current, found = self.feedback.refine(
-                self.decoder, prepared, current, draft
-            )
+            current, found = feedback.refine(self.decoder, prepared, current, draft)
             found["draft_tokens"] = draft
             if return_attention:
                 states = self.decoder.states(before, draft[:, None, :-1])
@@ -336,36 +350,41 @@ class Captioner(keras.Model):
             )
         return current
 
-    def _states(self, current, tokens, training=False):
-        if self.feedback is not None and self.feedback.causal and self.feedback.rounds:
-            return self.feedback.states(self.decoder, current, tokens, training)
+    def _states(self, current, feedback, tokens, training=False):
+        if feedback is not None and feedback.causal and feedback.rounds:
+            return feedback.states(self.decoder, current, tokens, training)
         return self.decoder.states(current, tokens, training=training)
 
-    def _stepper(self, current):
+    def _stepper(self, current, feedback):
         """The function of tokens and state that samplers call, and the state."""
-        if self.feedback is None or not self.feedback.causal:
+        if feedback is None or not feedback.causal:
 
             def step(tokens, state):
                 return self.decoder.step(tokens, state, current)[:2]
 
             return step, current["initial"]
 
-        keys = self.feedback.project(current)
+        keys = feedback.project(current)
 
         def causal_step(tokens, state):
-            hidden, state, _ = self.feedback.step_states(
+            hidden, state, _ = feedback.step_states(
                 self.decoder, tokens, state, current, keys
             )
             return self.decoder.logits(hidden), state
 
-        return causal_step, self.feedback.initial_state(current)
+        return causal_step, feedback.initial_state(current)
 
     @contextlib.contextmanager
     def _weights_cast_once(self):
-        """Reads and casts the weights here and not at every word."""
+        """Reads and casts the weights here and not at every word.
+
+        All but the two that are never computed with in half precision.
+        """
         scope = keras.StatelessScope()
+        exact = {id(self.region_mean), id(self.region_deviation)}
         for weight in self.weights:
-            scope.add_update((weight, tf.cast(weight.value, self.compute_dtype)))
+            if id(weight) not in exact:
+                scope.add_update((weight, tf.cast(weight.value, self.compute_dtype)))
         with scope:
             yield
 

@@ -22,7 +22,7 @@ def decoder_names():
     return sorted(_DECODERS)
 
 
-def build_decoder(name, vocabulary_size, layers=4, **options):
+def build_decoder(name, vocabulary_size, layers=4, seed=0, **options):
     """A decoder by its name.
 
     Args:
@@ -30,6 +30,7 @@ def build_decoder(name, vocabulary_size, layers=4, **options):
         vocabulary_size: number of words.
         layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
             other decoders have one layer and ignore it.
+        seed: of the decoder that draws, "hard"; the others ignore it.
         **options: see `Decoder`.
 
     Raises:
@@ -43,4 +44,6 @@ def build_decoder(name, vocabulary_size, layers=4, **options):
         name = "soft"
     if name == "stacked":
         options["layers"] = layers
+    if name == "hard":
+        options["seed"] = seed
     return _DECODERS[name](vocabulary_size, **options)

@@ -44,10 +44,14 @@ class TopTags(keras.layers.Layer):
     def predicted(self, scores):
         """Which words each image gets: bool `[batch, W]`."""
         best, indices = tf.math.top_k(scores, self.places)
-        kept = tf.one_hot(indices, len(self.words), on_value=True, off_value=False)
+        kept = tf.ones_like(best, tf.bool)
         if self.threshold is not None:
-            kept &= (best >= self.threshold)[..., None]
-        return tf.reduce_any(kept, axis=1)
+            kept = best >= self.threshold
+        rows = tf.broadcast_to(
+            tf.range(tf.shape(scores)[0])[:, None], tf.shape(indices)
+        )
+        where = tf.stack([rows, indices], axis=-1)
+        return tf.scatter_nd(where, tf.cast(kept, tf.int32), tf.shape(scores)) > 0
 
     def compute_output_spec(self, scores):
         shape = (scores.shape[0], self.places)

@@ -269,3 +269,47 @@ def test_saved_model_without_xla(tmp_path):
 
 def captioner_functions(function):
     return function.get_concrete_function().graph.as_graph_def().library.function
+
+
+def test_regions_are_standardized_alike_in_training_and_in_decoding():
+    """Channels far from zero lose all of their differences in bfloat16."""
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    vocabulary = Vocabulary.fit(CAPTIONS)
+    decoder = StackedDecoder(len(vocabulary), layers=2, dtype=policy, **SIZES)
+    captioner = Captioner(vocabulary, decoder, dtype=policy)
+    captioner.build((None, None, D))
+    mean = np.linspace(1000.1, 1005.1, D).astype(np.float32)
+    captioner.standardize(mean, np.full(D, 0.013, np.float32))
+    regions = mean + 0.013 * (some_regions() - 0.5)
+    expected = captioner._prepare(regions, None)["regions"]
+    with captioner._weights_cast_once():
+        decoded = captioner._prepare(regions, None)["regions"]
+    np.testing.assert_array_equal(decoded, expected)
+    assert np.std(tf.cast(expected, tf.float32)) > 0.1
+
+
+@pytest.mark.parametrize("feedback", ["draft", "causal"])
+def test_without_feedback_the_decoder_writes_alone(feedback):
+    captioner, regions = build(feedback), some_regions()
+    plain = Captioner(
+        captioner.vocabulary, captioner.decoder, sampler=captioner.sampler
+    )
+    plain.build((None, None, D))
+    expected = plain.generate(regions, return_attention=True)
+    found = captioner.generate(regions, return_attention=True, with_feedback=False)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    with_it = captioner.generate(regions)
+    assert not np.array_equal(with_it["scores"], expected["scores"])
+
+
+def test_drafts_keep_to_the_limits_of_captions():
+    sampler = BeamSearch(2, max_length=7, no_repeat_ngram=2)
+    captioner = Captioner(
+        Vocabulary.fit(CAPTIONS),
+        StackedDecoder(len(Vocabulary.fit(CAPTIONS)), layers=2, **SIZES),
+        sampler=sampler,
+    )
+    assert captioner.draft_sampler.max_length == 7
+    assert captioner.draft_sampler.no_repeat_ngram == 2

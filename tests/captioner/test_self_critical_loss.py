@@ -57,7 +57,7 @@ def probabilities(captioner, regions, tokens):
     prepared = captioner._prepare(regions, None)
     draft = captioner.draft(regions)
     current = captioner._refine_by_given_drafts(prepared, draft, training=False)
-    states = captioner._states(current, tokens[None, :, :-1])
+    states = captioner._states(current, captioner.feedback, tokens[None, :, :-1])
     logits = captioner.decoder.logits(states["hidden"])[0]
     logits += tf.constant([-1e9, -1e9, 0, -1e9] + [0.0] * 3)
     logits += tf.constant([[-1e9], [0.0], [0.0]]) * tf.one_hot(2, 7)
@@ -84,7 +84,9 @@ def test_the_loss_by_hand(feedback):
         prepared = captioner._prepare(REGIONS[b : b + 1], None)
         draft = captioner.draft(REGIONS[b : b + 1])
         current = captioner._refine_by_given_drafts(prepared, draft, training=False)
-        hidden = captioner._states(current, tokens[b : b + 1, :, :-1])["hidden"]
+        hidden = captioner._states(
+            current, captioner.feedback, tokens[b : b + 1, :, :-1]
+        )["hidden"]
         logits = captioner.decoder.logits(hidden)[0].numpy()
         logits[..., [0, 1, 3]] = -np.inf
         logits[:, 0, 2] = -np.inf

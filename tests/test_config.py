@@ -1,0 +1,93 @@
+"""Settings: what is refused, what suits what, and which run a folder belongs to."""
+
+import dataclasses
+
+import pytest
+
+from annotator.config import Config
+
+
+def test_round_trip_and_errors(tmp_path):
+    config = Config(scales=(64, 96), vlad=("intra",), threshold=0.5)
+    config.claim(tmp_path)
+    assert Config.load(tmp_path) == config
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        Config.load(tmp_path / "elsewhere")
+    (tmp_path / "config.json").write_text('{"colour": 1}')
+    with pytest.raises(ValueError, match="colour"):
+        Config.load(tmp_path)
+    with pytest.raises(ValueError, match="--tagger.*svm"):
+        Config(tagger="svm")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 0) for name in ("epochs", "caption_batch", "batch_size", "beams")),
+        *((name, 0) for name in ("checkpoint_steps", "layers", "max_length")),
+        *((name, -1) for name in ("rounds", "top_k", "patience", "feedback_start")),
+        *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
+        *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
+        *(("feedback_start", 12), ("layers", 0)),
+    ],
+)
+def test_numbers_that_cannot_work_are_named(name, value):
+    with pytest.raises(ValueError, match=f"--{name}"):
+        Config(**{name: value})
+
+
+def test_defaults_that_suit():
+    assert Config.for_dataset("shapes").backbone_weights == "random"
+    assert Config.for_dataset("corel5k", seed=None).backbone_weights == "imagenet"
+    assert Config.for_dataset("shapes", scales=(64,)).scales == (64,)
+    # The baselines come as published, without the feedback.
+    assert Config.for_dataset("flickr8k", decoder="stacked").rounds == 1
+    for decoder in ("soft", "hard", "nic", "log_bilinear", "brnn"):
+        assert Config.for_dataset("flickr8k", decoder=decoder).rounds == 0
+        assert Config.for_dataset("flickr8k", decoder=decoder, rounds=2).rounds == 2
+    assert Config.for_dataset("flickr8k", epochs=1).feedback_start == 0
+    assert Config.for_dataset("flickr8k", epochs=2).feedback_start == 1
+
+
+def claimed(workdir, config, *made):
+    config.claim(workdir)
+    for name in made:
+        (workdir / name).parent.mkdir(parents=True, exist_ok=True)
+        (workdir / name).touch()
+
+
+def refused(workdir, config, **settings):
+    """The settings in the way of a run with other `settings`, if they are refused."""
+    try:
+        dataclasses.replace(config, **settings).claim(workdir)
+    except ValueError as error:
+        assert Config.load(workdir) == config
+        return str(error)
+    config.claim(workdir)
+    return ""
+
+
+def test_settings_that_led_nowhere_bind_nobody(tmp_path):
+    config = Config()
+    claimed(tmp_path, config, "captioner/vocabulary.json", "tagger/.7.encoder.npz")
+    assert not refused(tmp_path, config, layers=2, codebook=4, dataset="flickr8k")
+
+
+def test_a_task_that_has_begun_is_bound_and_the_other_is_not(tmp_path):
+    config = Config(vlad=())
+    claimed(tmp_path, config, "tagger/encoder.npz")
+    assert not refused(tmp_path, config)
+    assert not refused(tmp_path, config, layers=2, beams=3, task="tagger")
+    assert "--codebook=16" in refused(tmp_path, config, codebook=4)
+    assert "--scales=(224,)" in refused(tmp_path, config, scales=(96,))
+    assert "--top_k=5" in refused(tmp_path, config, top_k=3)
+
+
+def test_a_finished_run_may_be_decoded_otherwise(tmp_path):
+    config = Config()
+    claimed(tmp_path, config, "tagger/tagger.keras", "captioner/best.weights.h5")
+    assert not refused(tmp_path, config, top_k=3)
+    assert "--beams=5" in refused(tmp_path, config, beams=3)
+    claimed(tmp_path, config, "captioner/captioner.keras")
+    assert not refused(tmp_path, config, beams=3, length_penalty=1.0)
+    assert "--layers=4" in refused(tmp_path, config, layers=2)
