@@ -3,7 +3,8 @@
     python annotate.py --model=runs/shapes/export --images=photos --output=photos.jsonl
 
 An interrupted run goes on where it stopped when the same command is given again. An
-image that cannot be read becomes a record with an `error`, and the exit code is 1.
+image that cannot be read becomes a record with an `error`, and the exit code is 1; it
+is 2 if nothing could be done, and 130 after Ctrl-C.
 """
 
 import importlib.util
@@ -81,11 +82,17 @@ def main(argv):
         )
     except (ValueError, OSError) as error:
         logging.debug("", exc_info=True)
-        sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
+        end(2, f"error: {error}\n(with --verbosity=1: where it came from)")
     except KeyboardInterrupt:
-        sys.exit(f"\ninterrupted: give the same command to go on with {values.output}")
+        end(130, f"\ninterrupted: the same command goes on with {values.output}")
     print(f"{values.output}: {records} images, {failed} of them failed")
     sys.exit(bool(failed))
+
+
+def end(code, message):
+    """Ends with an exit code that tells a wrong command from images that failed."""
+    print(message, file=sys.stderr)
+    sys.exit(code)
 
 
 def check_engine():
@@ -103,7 +110,7 @@ def check_engine():
     if wrong:
         raise app.UsageError(f"--spark_conf={wrong[0]} is not NAME=VALUE.")
     if importlib.util.find_spec("pyspark") is None:
-        sys.exit("error: --engine=spark needs PySpark: pip install 'annotator[spark]'")
+        end(2, 'error: --engine=spark needs PySpark: pip install ".[spark]"')
     conf = dict(each.split("=", 1) for each in values.spark_conf)
     return {"master": values.master, "conf": conf}
 

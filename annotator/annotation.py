@@ -8,6 +8,7 @@ of records. An engine is a function like `local_engine`.
 import contextlib
 import errno
 import itertools
+import json
 import math
 import os
 
@@ -46,8 +47,8 @@ def annotate(
         captions, top_k, threshold: As in `AnnotationModel`.
         sidecars: `"txt"` (the captions, a line each, and a line of tags) or `"json"`
             (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
-            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, its record
-            has an `error` besides.
+            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, or another file
+            has its name, the record has an `error` besides.
         batch_size, workers: As in `records`.
         engine: Who makes the records; `local_engine` by default.
 
@@ -56,8 +57,9 @@ def annotate(
 
     Raises:
         FileNotFoundError: If there is no such model or image.
-        ValueError: If a model or table is damaged, `output` belongs to another run, or
-            `sidecars` are asked for where images are no files.
+        ValueError: If a model or table is damaged, `output` belongs to another run or
+            is finished and there are more or fewer images now, or `sidecars` are asked
+            for where images are no files.
         OSError: If a file cannot be written. The same call goes on from there.
     """
     exports = find_exports(models)
@@ -78,6 +80,11 @@ def annotate(
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
     with RecordFile(output, settings) as file:
+        if file.finished and file.records != total:
+            raise ValueError(
+                f"{output} is finished with {file.records} records, and "
+                f"--images={source} now holds {total} images: name another --output."
+            )
         if not file.finished:
             made = (engine or local_engine)(
                 exports, options, images, file.names(), batch_size, workers
@@ -210,12 +217,30 @@ def _write_sidecar(record, kind):
         text = "\n".join(lines)
     path = f"{record['image']}.{kind}"
     try:
+        if os.path.lexists(path) and not _is_sidecar(path, record, text + "\n"):
+            record["error"] = (
+                f"{path} exists and was not written for this: move it away, and "
+                "annotate the image again without --sidecars or to another --output."
+            )
+            return
         files.write_text(path, text + "\n")
     except OSError as error:
         # On a full disk nothing will go better; a folder may be an exception.
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         record["error"] = f"{path} cannot be written: {error.strerror}"
+
+
+def _is_sidecar(path, record, text):
+    """Whether a file is what a run that was cut off, or an earlier one, left there."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        found = file.read()
+    if found == text:
+        return True
+    with contextlib.suppress(ValueError):
+        other = json.loads(found)
+        return isinstance(other, dict) and other.get("image") == record["image"]
+    return False
 
 
 def _rows(found):

@@ -122,7 +122,13 @@ def find_exports(paths):
     found = {}
     for folder in map(export.resolve, folders):
         manifest = export.verify(folder)
-        task = manifest["task"]
+        task = manifest.get("task")
+        if task not in TASKS or f"{task}.keras" not in manifest["files"]:
+            raise ValueError(
+                f"{folder} is no export that this version of annotator knows: its task "
+                f"is {task!r}, its files are {sorted(manifest['files'])}. Export it "
+                "again with train.py."
+            )
         if task in found:
             raise ValueError(
                 f"{found[task][0]} and {folder} are both a {task}: name one of each."

@@ -5,6 +5,9 @@ import tensorflow as tf
 _EXTENSION, _IMAGE, _TRAILER = ord("!"), ord(","), b";"
 # No block is longer than that with its header; where the data end it finds zeros.
 _PADDING = 2048
+# The largest image that is decoded has 400,000 pieces of 255 bytes. More are small
+# ones, made to keep a server busy: what they belong to is cut off.
+_MOST_PIECES = 1 << 19
 
 
 def first_frame(encoded):
@@ -17,8 +20,8 @@ def first_frame(encoded):
         encoded: Scalar string tensor that begins with `GIF8`.
 
     Returns:
-        `(encoded, pixels)`: a scalar string, the GIF as it was if it has no frame; and
-        int64, width times height of the frame, or 0.
+        `(encoded, pixels)`: a scalar string, a GIF without a frame if there is none;
+        and int64, width times height of the frame, or 0.
 
     Source: GIF89a specification, sections 18 to 23.
     """
@@ -37,7 +40,7 @@ def first_frame(encoded):
     found = tf.greater_equal(image, 0)
     sides = tf.strings.substr(padded, tf.maximum(image, 0) + 5, 4)
     sides = tf.cast(tf.io.decode_raw(sides, tf.uint16), tf.int64)
-    return tf.where(found, cut, encoded), tf.where(found, sides[0] * sides[1], 0)
+    return cut, tf.where(found, sides[0] * sides[1], 0)
 
 
 def _walk(byte):
@@ -51,7 +54,9 @@ def _walk(byte):
         position += 3 * 2 ** (byte(10) % 8 + 1)
     image = -1
     within = False
-    while within or (image < 0 and _begins(byte(position))):
+    pieces = 0
+    while pieces < _MOST_PIECES and (within or (image < 0 and _begins(byte(position)))):
+        pieces += 1
         value = byte(position)
         if within:
             # Data stand in pieces that begin with their size; size 0 ends the block.

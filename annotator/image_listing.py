@@ -9,6 +9,8 @@ from annotator import images
 from annotator.datasets.image_files import EXTENSIONS
 
 _SUFFIXES = (*EXTENSIONS, ".jpe", ".jfif")
+# How JPEG, PNG, GIF and TIFF files begin. The last cannot be read, but is no list.
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 
 
 def list_images(source):
@@ -20,7 +22,7 @@ def list_images(source):
             - a folder: the image files in it and below it, by their extension (JPEG,
               PNG, GIF, BMP, WebP). Hidden files and folders are left out, and linked
               folders are not followed;
-            - an image file;
+            - an image file, by its extension or its first bytes;
             - any other file: a list of paths, one a line (or, if there are zero bytes,
               each ended by one, as `find -print0` writes them), relative to the current
               folder;
@@ -37,7 +39,7 @@ def list_images(source):
     if os.path.isdir(source):
         return _walk(source)
     if os.path.isfile(source):
-        if source.lower().endswith(_SUFFIXES):
+        if source.lower().endswith(_SUFFIXES) or _begins_as_image(source):
             return iter([source])
         return _read_list(source)
     names = glob.iglob(source, recursive=True)
@@ -75,21 +77,37 @@ def read_image(name):
         return name, error
 
 
+def _begins_as_image(path):
+    with open(path, "rb") as file:
+        begin = file.read(12)
+    is_webp = (begin[:4], begin[8:]) == (b"RIFF", b"WEBP")
+    is_bmp = (begin[:2], begin[6:10]) == (b"BM", b"\0" * 4)  # not `BMW/1.jpg`
+    return begin.startswith(_MAGIC) or is_webp or is_bmp
+
+
 def _walk(folder):
+    # Names alone: a folder may have millions. Those of folders end in a slash.
+    names = []
     try:
         with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+            for entry in found:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    names.append(f"{entry.name}/")
+                elif entry.name.lower().endswith(_SUFFIXES):
+                    names.append(entry.name)
     except OSError:
         # `read_image` tells why; what is inside is not lost without a word.
         yield folder
         return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        elif entry.name.lower().endswith(_SUFFIXES):
-            yield entry.path
+    names.sort(key=lambda name: name.rstrip("/"))
+    for name in names:
+        path = os.path.join(folder, name.rstrip("/"))
+        if name.endswith("/"):
+            yield from _walk(path)
+        else:
+            yield path
 
 
 def _read_list(path):

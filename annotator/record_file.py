@@ -2,9 +2,12 @@
 
 import contextlib
 import csv
+import errno
+import glob
 import json
 import os
 import pathlib
+import sys
 
 from annotator import files, record_table
 
@@ -48,13 +51,18 @@ class RecordFile:
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._claim(settings)
-        self.finished = self.path.exists()
         self.records = self.failed = 0
         self._file = None
-        if not self.finished:
+        if not self.path.exists():
             # Not buffered: what is appended is the kernel's, whatever comes.
             self._file = open(self._partial, "ab+", buffering=0)
             _lock(self._file, self._partial)
+            if self.path.exists():  # another process has just finished it
+                self._file.close()
+                self._file = None
+        self.finished = self._file is None
+        if not self.finished:
+            self._remove_leftovers()
             self._file.truncate(self._count())
             return
         # A kill may have come just before it was removed.
@@ -115,6 +123,12 @@ class RecordFile:
                     record_table.write(temporary, records)
             self._partial.unlink()
         self.finished = True
+
+    def _remove_leftovers(self):
+        """Removes what a process left that was killed while it made `OUTPUT`."""
+        for path in self.path.parent.glob(f".*.{glob.escape(self.path.name)}"):
+            if path.name.removesuffix(self.path.name).strip(".").isdecimal():
+                path.unlink()
 
     def _claim(self, settings):
         if self._settings.is_file():
@@ -190,6 +204,7 @@ def _write_csv(path, rows):
 
 
 def _csv_errors(path):
+    csv.field_size_limit(sys.maxsize)  # thousands of tags are one field
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         for row in csv.DictReader(file):
             yield row["error"]
@@ -206,3 +221,7 @@ def _lock(file, path):
             raise BlockingIOError(
                 f"{path} is being written by another process."
             ) from error
+        except OSError as error:
+            # Some network file systems know no locks; two writers are then not seen.
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise

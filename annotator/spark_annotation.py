@@ -219,8 +219,10 @@ def _read(finished):
 
 def _lines(job, current, frames):
     """A task: numbers of pieces in, their records out, as lines of JSON."""
-    # Names in a list may be relative, and a worker starts in a folder of its own.
-    os.chdir(job.working_folder)
+    # Names in a list may be relative, and a worker starts in a folder of its own. One
+    # that has no such folder can still read what has a full name.
+    with contextlib.suppress(OSError):
+        os.chdir(job.working_folder)
     cores = pyspark.TaskContext.get().cpus()
     model = _model(job.exports, job.checksums, job.options, cores)
     with open(current.list, "rb") as file:

@@ -27,7 +27,14 @@ def strategy():
 def is_chief():
     """Whether this process does what is done once."""
     resolver = strategy().cluster_resolver
-    return resolver is None or not resolver.task_id
+    if resolver is None:
+        return True
+    jobs = resolver.cluster_spec().jobs
+    if not jobs:
+        return True
+    # A cluster need not have a task of that name; then it is the first worker.
+    chief = next((job for job in ("chief", "master") if job in jobs), "worker")
+    return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
 def from_chief(value=0.0):

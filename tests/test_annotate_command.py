@@ -68,8 +68,8 @@ def test_spark_that_is_not_installed(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(text)
     process = command(*COMPLETE, *SPARK, modules=tmp_path)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1 and "Traceback" not in stderr
-    assert "pip install 'annotator[spark]'" in stderr
+    assert process.returncode == 2 and "Traceback" not in stderr
+    assert 'pip install ".[spark]"' in stderr
 
 
 def test_command_counts_what_failed(exports, image_folder, tmp_path):
@@ -107,7 +107,7 @@ def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder)
     }
     process = command(*(part for pair in arguments.items() for part in pair))
     stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 1 and "Traceback" not in stderr
+    assert process.returncode == 2 and "Traceback" not in stderr
     (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
     assert message in line
 

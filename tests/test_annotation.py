@@ -300,6 +300,39 @@ def test_sidecar_text_has_a_line_for_each_caption(tmp_path):
     record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
     annotation._write_sidecar(record, "txt")
     assert (tmp_path / "i.jpg.txt").read_text() == "a dog\n"
+    (tmp_path / "i.jpg.txt").unlink()
     record.update(captions=captions, tags=["dog", "grass"])
     annotation._write_sidecar(record, "txt")
     assert (tmp_path / "i.jpg.txt").read_text() == "a dog\ndogs\ndog, grass\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "foreign"), [("txt", "my own notes"), ("json", '{"photoTakenTime": 1}')]
+)
+def test_a_file_of_a_sidecars_name_is_not_touched(kind, foreign, tmp_path):
+    path = tmp_path / f"i.jpg.{kind}"
+    path.write_text(foreign)
+    record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
+    annotation._write_sidecar(record, kind)
+    assert path.read_text() == foreign
+    assert f"{path} exists and was not written for this" in record["error"]
+
+
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_a_sidecar_of_a_run_that_was_cut_off_is_written_again(kind, tmp_path):
+    for score in (-1.0, -1.00001):  # other neighbours in a batch, another last digit
+        record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
+        record["caption_score"] = score
+        annotation._write_sidecar(record, kind)
+        assert "error" not in record
+    if kind == "json":
+        assert json.loads((tmp_path / "i.jpg.json").read_text()) == record
+
+
+def test_images_that_came_later_are_not_passed_over(brightness, grey_images, tmp_path):
+    run = (["m"], grey_images, tmp_path / "o.csv")
+    before, _ = annotation.annotate(*run)
+    assert annotation.annotate(*run) == (before, 0)
+    Image.new("L", (3, 3)).save(grey_images / "new.png")
+    with pytest.raises(ValueError, match=f"{before} records, .* {before + 1} images"):
+        annotation.annotate(*run)

@@ -182,6 +182,17 @@ def test_gif_of_many_frames_is_cut_behind_the_first():
         assert image.n_frames == 1
 
 
+def test_gif_of_countless_pieces_is_refused():
+    """A megabyte of comment, in pieces of one byte, would be walked for a minute."""
+    encoded = encode(RGB, "GIF")
+    begin = 13 + 3 * 2 ** (encoded[10] % 8 + 1)
+    comment = b"!\xfe" + b"\x01x" * 600_000 + b"\0"
+    slow = encoded[:begin] + comment + encoded[begin:]
+    assert images.gif.first_frame(tf.constant(slow))[1] == 0
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        images.decode_image(slow)
+
+
 def test_files_and_names(mean_colour, tmp_path):
     """Whatever a list names gets one record each, in its order."""
     good = encode(RGB, "PNG")

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from PIL import Image
 
 from annotator.image_listing import list_images
 
@@ -38,3 +39,25 @@ def test_folders_lists_and_patterns(tmp_path):
     for nothing in (tmp_path / "no", tmp_path / "*.bmp"):
         with pytest.raises(FileNotFoundError, match="is no file or folder"):
             list_images(nothing)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WebP", "TIFF"])
+def test_an_image_of_another_extension_is_no_list(format, tmp_path):
+    path = tmp_path / "photo.data"
+    Image.new("RGB", (4, 3)).save(path, format)
+    assert list(list_images(path)) == [str(path)]
+
+
+@pytest.mark.parametrize("name", ["BMW/1.jpg", "GIF8s/1.gif", "II*.jpg"])
+def test_a_list_may_begin_like_an_image(name, tmp_path):
+    (tmp_path / "list").write_text(f"{name}\nb.jpg\n")
+    assert list(list_images(tmp_path / "list")) == [name, "b.jpg"]
+
+
+def test_a_folder_is_sorted_by_name(tmp_path):
+    for name in ("b", "a.jpg", "b.jpg", "b/1.png", "B.png", "a-b.jpg"):
+        if "." in name:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+    expected = ["B.png", "a-b.jpg", "a.jpg", "b/1.png", "b.jpg"]
+    assert list(list_images(tmp_path)) == [str(tmp_path / name) for name in expected]

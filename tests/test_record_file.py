@@ -1,5 +1,6 @@
 """A file of records: whole lines only, one writer, plain JSON."""
 
+import errno
 import json
 
 import numpy as np
@@ -39,3 +40,45 @@ def test_scores_that_are_no_numbers_stay_json():
     record = annotation._record("i", found)
     assert record["caption_score"] is None and record["captions"] == []
     assert json.loads(record_file.to_json(record)) == record
+
+
+def test_another_process_may_finish_before_the_lock_is_taken(tmp_path, monkeypatch):
+    def finished_meanwhile(file, path):
+        (tmp_path / "o.jsonl").write_text('{"image": "0"}\n')
+
+    monkeypatch.setattr(record_file, "_lock", finished_meanwhile)
+    with RecordFile(tmp_path / "o.jsonl", {}) as file:
+        assert file.finished and file.records == 1
+
+
+@pytest.mark.parametrize("known", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_systems_without_locks_will_do(known, tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(known, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with RecordFile(tmp_path / "o.jsonl", {}) as file:
+        file.append({"image": "0"})
+        file.finish(None)
+    assert file.finished
+
+
+def test_what_a_kill_left_of_the_output_goes_and_nothing_else(tmp_path):
+    leftover, others = (
+        tmp_path / ".17.o.csv",
+        [".17.p.csv", ".mine.o.csv", "a.17.o.csv"],
+    )
+    for path in (leftover, *(tmp_path / name for name in others)):
+        path.touch()
+    with RecordFile(tmp_path / "o.csv", {}):
+        assert not leftover.exists()
+    assert all((tmp_path / name).exists() for name in others)
+
+
+def test_fields_of_any_length_are_read_again(tmp_path):
+    record = {"image": "0", "tags": "sky;" * 50_000, "error": None}
+    with RecordFile(tmp_path / "o.csv", {}) as file:
+        file.append(record)
+        file.finish(lambda record: record)
+    with RecordFile(tmp_path / "o.csv", {}) as file:
+        assert (file.records, file.failed) == (1, 0)

@@ -344,7 +344,7 @@ def test_without_kserve_it_says_what_to_install(tmp_path):
     )
     result = run_command("--model=nowhere", path=tmp_path)
     assert result.returncode == 1
-    assert result.stderr.endswith('pip install "annotator[serve]"\n')
+    assert result.stderr.endswith('pip install ".[serve]"\n')
 
 
 @needs_kserve
@@ -353,3 +353,13 @@ def test_folder_without_a_model_is_named(tmp_path):
     result = run_command(f"--model={tmp_path}", "--port=1024")
     assert result.returncode == 1
     assert f"error: {tmp_path} is no exported model" in result.stderr
+
+
+def test_scores_of_places_without_a_caption_are_null():
+    """Also in the answer of 400, which is strict JSON."""
+    from annotator.serve import predictor
+
+    value = np.float32([[-1.5, -np.inf], [np.nan, 2.0]])
+    assert predictor._to_json(value) == [[-1.5, None], [None, 2.0]]
+    assert predictor._to_json(np.float32("inf")) is None
+    assert predictor._to_json(np.int32(3)) == 3 and predictor._to_json(b"a") == "a"

@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
-from annotator import files
+from annotator import files, workers
 
 WORKER = """
 import json, sys
@@ -25,6 +27,26 @@ settings = {k: tuple(v) if type(v) is list else v for k, v in settings.items()}
 metrics, _, _ = train(Config(**settings), sys.argv[2])
 print(json.dumps(metrics.get("bleu_1")))
 """
+
+
+@pytest.mark.parametrize(
+    ("tasks", "own", "expected"),
+    [
+        (["worker", "worker"], ("worker", 0), True),
+        (["worker", "worker"], ("worker", 1), False),
+        (["chief", "worker"], ("chief", 0), True),
+        (["chief", "worker"], ("worker", 0), False),
+        ([], (None, None), True),
+    ],
+)
+def test_one_process_is_the_chief(tasks, own, expected, monkeypatch):
+    cluster = {name: ["localhost:1"] * tasks.count(name) for name in tasks}
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster), task_type=own[0], task_id=own[1]
+    )
+    strategy = types.SimpleNamespace(cluster_resolver=resolver)
+    monkeypatch.setattr(workers, "strategy", lambda: strategy)
+    assert workers.is_chief() is expected
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +67,15 @@ def free_ports(count):
     return ports
 
 
-def start(config, workdir, workers):
-    """Processes of `workers` workers that train together."""
+def start(config, workdir, number):
+    """Processes of `number` workers that train together."""
     files.write_json(workdir.with_suffix(".json"), dataclasses.asdict(config))
-    hosts = [f"localhost:{port}" for port in free_ports(workers)]
+    hosts = [f"localhost:{port}" for port in free_ports(number)]
     processes = []
-    for index in range(workers):
+    for index in range(number):
         task = {"type": "worker", "index": index}
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        if workers > 1:
+        if number > 1:
             cluster = {"cluster": {"worker": hosts}, "task": task}
             environment["TF_CONFIG"] = json.dumps(cluster)
         with open(f"{workdir}-{index}.log", "a") as log:

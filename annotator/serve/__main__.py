@@ -42,7 +42,7 @@ def main(argv):
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "kserve":
             raise
-        sys.exit('error: The server needs kserve: pip install "annotator[serve]"')
+        sys.exit('error: The server needs kserve: pip install ".[serve]"')
     try:
         serve(
             FLAGS.model,

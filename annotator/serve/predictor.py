@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
+import math
 
 import kserve
 import numpy as np
@@ -172,5 +173,14 @@ def _to_json(value):
     if isinstance(value, np.ndarray):
         if value.dtype == object:
             return [_to_json(item) for item in value]
-        return value.tolist()
-    return value.item() if isinstance(value, np.generic) else value
+        value = value.tolist()
+    elif isinstance(value, np.generic):
+        value = value.item()
+    return _finite(value)
+
+
+def _finite(value):
+    """JSON has no infinity, the score of a place for which nothing was found."""
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
