@@ -355,6 +355,7 @@ def test_folder_without_a_model_is_named(tmp_path):
     assert f"error: {tmp_path} is no exported model" in result.stderr
 
 
+@needs_kserve
 def test_scores_of_places_without_a_caption_are_null():
     """Also in the answer of 400, which is strict JSON."""
     from annotator.serve import predictor
