@@ -47,8 +47,8 @@ def annotate(
         captions, top_k, threshold: As in `AnnotationModel`.
         sidecars: `"txt"` (the captions, a line each, and a line of tags) or `"json"`
             (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
-            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, or another file
-            has its name, the record has an `error` besides.
+            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, or a file of its
+            name says something else, the record has an `error` besides.
         batch_size, workers: As in `records`.
         engine: Who makes the records; `local_engine` by default.
 
@@ -232,15 +232,26 @@ def _write_sidecar(record, kind):
 
 
 def _is_sidecar(path, record, text):
-    """Whether a file is what a run that was cut off, or an earlier one, left there."""
+    """Whether a file says the same, so that nothing is lost when it is written again.
+
+    A run that was cut off leaves such files, without a record of them. The last digits
+    of a score may be others then: they depend on the other images of a batch.
+    """
+    if not os.path.isfile(path):  # opening a pipe would wait for somebody
+        return False
     with open(path, encoding="utf-8", errors="replace") as file:
         found = file.read()
     if found == text:
         return True
-    with contextlib.suppress(ValueError):
-        other = json.loads(found)
-        return isinstance(other, dict) and other.get("image") == record["image"]
+    with contextlib.suppress(ValueError, RecursionError):
+        return _without_scores(json.loads(found)) == _without_scores(record)
     return False
+
+
+def _without_scores(value):
+    if isinstance(value, dict):
+        return {k: _without_scores(v) for k, v in value.items() if "score" not in k}
+    return [_without_scores(x) for x in value] if isinstance(value, list) else value
 
 
 def _rows(found):

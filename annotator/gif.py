@@ -5,9 +5,12 @@ import tensorflow as tf
 _EXTENSION, _IMAGE, _TRAILER = ord("!"), ord(","), b";"
 # No block is longer than that with its header; where the data end it finds zeros.
 _PADDING = 2048
-# The largest image that is decoded has 400,000 pieces of 255 bytes. More are small
-# ones, made to keep a server busy: what they belong to is cut off.
+# Data come in pieces of up to 255 bytes, and each is a step. Encoders fill them: the
+# largest image that is decoded has 400,000. Files of small ones keep a server busy, but
+# a few thousand are allowed (XMP is text, whose letters are taken for sizes).
 _MOST_PIECES = 1 << 19
+_SMALL_PIECES = 1 << 12
+_BYTES_OF_A_PIECE = 32
 
 
 def first_frame(encoded):
@@ -23,31 +26,41 @@ def first_frame(encoded):
         `(encoded, pixels)`: a scalar string, a GIF without a frame if there is none;
         and int64, width times height of the frame, or 0.
 
+    Raises:
+        tf.errors.InvalidArgumentError: If data come in countless small pieces.
+
     Source: GIF89a specification, sections 18 to 23.
     """
+    full = tf.strings.length(encoded) // _BYTES_OF_A_PIECE
+    most = tf.minimum(_SMALL_PIECES + full, _MOST_PIECES)
     padded = tf.strings.join([encoded, b"\0" * _PADDING])
     if tf.executing_eagerly():
         # Op by op, a walk over thousands of pieces would take seconds.
-        position, image = _walk(padded.numpy().__getitem__)
+        position, image, pieces = _walk(padded.numpy().__getitem__, int(most))
     else:
         data = tf.io.decode_raw(padded, tf.uint8)
 
         def byte(position):
             return tf.cast(data[position], tf.int32)
 
-        position, image = tf.autograph.to_graph(_walk)(byte)
-    cut = tf.strings.join([tf.strings.substr(encoded, 0, position), _TRAILER])
+        position, image, pieces = tf.autograph.to_graph(_walk)(byte, most)
+    refusal = tf.debugging.Assert(
+        pieces < most,
+        ["A GIF of so many small pieces is refused; it has at least", pieces],
+    )
+    with tf.control_dependencies([refusal]):
+        cut = tf.strings.join([tf.strings.substr(encoded, 0, position), _TRAILER])
     found = tf.greater_equal(image, 0)
     sides = tf.strings.substr(padded, tf.maximum(image, 0) + 5, 4)
     sides = tf.cast(tf.io.decode_raw(sides, tf.uint16), tf.int64)
     return cut, tf.where(found, sides[0] * sides[1], 0)
 
 
-def _walk(byte):
-    """`(end, begin)` of the first frame, given a function of a position.
+def _walk(byte, most):
+    """`(end, begin, pieces)` of the first frame, given a function of a position.
 
     Plain Python, which AutoGraph makes a loop in a graph. `begin` is -1 if there is no
-    frame.
+    frame; it ends after `most` pieces.
     """
     position = 13
     if byte(10) >= 128:
@@ -55,7 +68,7 @@ def _walk(byte):
     image = -1
     within = False
     pieces = 0
-    while pieces < _MOST_PIECES and (within or (image < 0 and _begins(byte(position)))):
+    while pieces < most and (within or (image < 0 and _begins(byte(position)))):
         pieces += 1
         value = byte(position)
         if within:
@@ -72,7 +85,7 @@ def _walk(byte):
         else:
             within = True
             position += 2
-    return position, image
+    return position, image, pieces
 
 
 def _begins(value):

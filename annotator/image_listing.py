@@ -34,6 +34,7 @@ def list_images(source):
 
     Raises:
         FileNotFoundError: If there is no such file or folder, or nothing matches.
+        ValueError: If a file is neither an image nor text.
     """
     source = os.fspath(source)
     if os.path.isdir(source):
@@ -41,6 +42,7 @@ def list_images(source):
     if os.path.isfile(source):
         if source.lower().endswith(_SUFFIXES) or _begins_as_image(source):
             return iter([source])
+        _check_text(source)
         return _read_list(source)
     names = glob.iglob(source, recursive=True)
     matches = sorted(name for name in names if not os.path.isdir(name))
@@ -83,6 +85,17 @@ def _begins_as_image(path):
     is_webp = (begin[:4], begin[8:]) == (b"RIFF", b"WEBP")
     is_bmp = (begin[:2], begin[6:10]) == (b"BM", b"\0" * 4)  # not `BMW/1.jpg`
     return begin.startswith(_MAGIC) or is_webp or is_bmp
+
+
+def _check_text(path):
+    # Names need not be UTF-8, but control characters are in every binary format.
+    with open(path, "rb") as file:
+        found = set(file.read(1 << 16)) & (set(range(32)) - set(b"\0\t\n\r"))
+    if found:
+        raise ValueError(
+            f"--images={path} is neither an image that can be read (JPEG, PNG, GIF, "
+            f"BMP, WebP) nor a list of paths: it holds the byte {min(found):#04x}."
+        )
 
 
 def _walk(folder):

@@ -7,7 +7,6 @@ import glob
 import json
 import os
 import pathlib
-import sys
 
 from annotator import files, record_table
 
@@ -204,7 +203,7 @@ def _write_csv(path, rows):
 
 
 def _csv_errors(path):
-    csv.field_size_limit(sys.maxsize)  # thousands of tags are one field
+    csv.field_size_limit(2**31 - 1)  # thousands of tags are one field
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         for row in csv.DictReader(file):
             yield row["error"]

@@ -72,6 +72,29 @@ def test_spark_that_is_not_installed(tmp_path):
     assert 'pip install ".[spark]"' in stderr
 
 
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        ("return 3, 0", 0, "o: 3 images, 0 of them failed"),
+        ("return 3, 1", 1, "o: 3 images, 1 of them failed"),
+        ("raise OSError('no room')", 2, "error: no room"),
+        ("raise KeyboardInterrupt", 130, "interrupted: the same command goes on with"),
+    ],
+)
+def test_exit_codes(outcome, code, message, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "module = types.ModuleType('annotation')\n"
+        "sys.modules['annotator.annotation'] = module\n"
+        f"def annotate(*arguments, **options): {outcome}\n"
+        "module.annotate = annotate\n"
+    )
+    process = command(*COMPLETE, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == code and message in output
+    assert "Traceback" not in output
+
+
 def test_command_counts_what_failed(exports, image_folder, tmp_path):
     listing = tmp_path / "list.txt"
     listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")

@@ -146,6 +146,20 @@ def test_exports_are_found_in_each_kind_of_folder(exports, tagger_run, tmp_path)
         find_exports([tmp_path])
 
 
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ({"task": "poet", "files": {}}, "its task is 'poet'"),
+        ({"task": "tagger", "files": {}}, r"its files are \[\]"),
+    ],
+)
+def test_exports_of_another_kind_are_named(manifest, message, tmp_path):
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "annotator.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=f"{tmp_path} is no export .*{message}"):
+        find_exports([tmp_path])
+
+
 def test_errors_stand_in_their_place(grey_images):
     names = sorted(map(str, grey_images.iterdir()))
     pairs = [(name, pathlib.Path(name).read_bytes()) for name in names[:9]]
@@ -307,12 +321,21 @@ def test_sidecar_text_has_a_line_for_each_caption(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "foreign"), [("txt", "my own notes"), ("json", '{"photoTakenTime": 1}')]
+    ("kind", "foreign"),
+    [
+        ("txt", "my own notes"),
+        ("txt", "a dog, corrected\n"),
+        ("json", '{"photoTakenTime": 1}'),
+        ("json", '{"image": "IMAGE", "caption": "a dog, corrected"}'),
+        ("json", '{"image": "IMAGE", "caption": "a dog", "tags": ["added"]}'),
+        ("json", "[" * 100_000),
+    ],
 )
 def test_a_file_of_a_sidecars_name_is_not_touched(kind, foreign, tmp_path):
     path = tmp_path / f"i.jpg.{kind}"
-    path.write_text(foreign)
     record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
+    foreign = foreign.replace("IMAGE", record["image"])
+    path.write_text(foreign)
     annotation._write_sidecar(record, kind)
     assert path.read_text() == foreign
     assert f"{path} exists and was not written for this" in record["error"]
@@ -327,6 +350,37 @@ def test_a_sidecar_of_a_run_that_was_cut_off_is_written_again(kind, tmp_path):
         assert "error" not in record
     if kind == "json":
         assert json.loads((tmp_path / "i.jpg.json").read_text()) == record
+
+
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_a_run_with_sidecars_goes_on_and_spares_other_files(
+    kind, brightness, grey_images, tmp_path, monkeypatch
+):
+    def run():
+        output = tmp_path / "o.jsonl"
+        return annotation.annotate(["m"], grey_images, output, sidecars=kind)
+
+    foreign = grey_images / f"20.png.{kind}"
+    foreign.write_text('{"my": "notes"}')
+    append = RecordFile.append
+
+    def killed(self, record):
+        if self.records == 7:
+            raise KeyboardInterrupt
+        append(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordFile, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    # The record that was under way has none, and its sidecar is there.
+    assert len(read(tmp_path / "o.jsonl.partial")) == 7
+    assert (grey_images / f"07.png.{kind}").exists()
+    assert run() == (25, 1)
+    (failed,) = (r for r in read(tmp_path / "o.jsonl") if "error" in r)
+    assert failed["image"] == str(grey_images / "20.png")
+    assert failed["tags"] == ["light"]
+    assert foreign.read_text() == '{"my": "notes"}'
 
 
 def test_images_that_came_later_are_not_passed_over(brightness, grey_images, tmp_path):

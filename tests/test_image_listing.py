@@ -48,6 +48,13 @@ def test_an_image_of_another_extension_is_no_list(format, tmp_path):
     assert list(list_images(path)) == [str(path)]
 
 
+@pytest.mark.parametrize("begin", [b"PK\3\4", b"\0\0\0\x1cftypheic", b"a.jpg\x80\x01"])
+def test_a_file_that_is_neither_image_nor_text_is_named(begin, tmp_path):
+    (tmp_path / "photo.heic").write_bytes(begin)
+    with pytest.raises(ValueError, match="photo.heic is neither an image .* the byte"):
+        list_images(tmp_path / "photo.heic")
+
+
 @pytest.mark.parametrize("name", ["BMW/1.jpg", "GIF8s/1.gif", "II*.jpg"])
 def test_a_list_may_begin_like_an_image(name, tmp_path):
     (tmp_path / "list").write_text(f"{name}\nb.jpg\n")

@@ -149,6 +149,18 @@ def test_unexpected_error_ends_a_batch_but_not_the_model(saved_means, monkeypatc
     model.close()
 
 
+def test_a_lack_of_memory_is_not_the_images_fault(saved_means, monkeypatch):
+    def call(self, batch):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(ServedModel, "_call", call)
+    model = ServedModel(saved_means)
+    for future in model.submit("serving_default", [encode("red")] * 2):
+        with pytest.raises(Overloaded, match="memory does not suffice. Try again"):
+            future.result(60)
+    model.close()
+
+
 def test_close_answers_those_who_wait_and_takes_no_more(slow_model):
     model, _, go = slow_model
     futures = model.submit("serving_default", [encode("red")] * 8)

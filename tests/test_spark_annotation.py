@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
 
 from annotator import record_table, spark_annotation, spark_word_means
 from annotator.annotation import annotate
+from annotator.image_sources import ImageFiles
 from annotator.spark_annotation import annotate_on_spark
 from annotator.tagger.word_means import WordMeans
 
@@ -146,6 +148,27 @@ def test_a_round_that_lacks_a_file_is_not_taken_for_whole(tmp_path):
         list(spark_annotation._read(current))
     (current.records / "part-00001-x.txt").write_text('{"image": "1"}\n')
     assert [r["image"] for r in spark_annotation._read(current)] == ["0", "1", "2"]
+
+
+def test_a_worker_without_the_drivers_folder_reads_full_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(spark_annotation, "_model", lambda *job: None)
+    context = types.SimpleNamespace(cpus=lambda: 1)
+    monkeypatch.setattr(spark_annotation.pyspark.TaskContext, "get", lambda: context)
+    monkeypatch.setattr(
+        spark_annotation,
+        "records",
+        lambda model, pairs, *rest: (
+            {"image": content.decode()} for _, content in pairs
+        ),
+    )
+    (tmp_path / "a.png").write_bytes(b"found")
+    current = spark_annotation._Round(tmp_path, (0,))
+    current.list.write_text(json.dumps([str(tmp_path / "a.png")]) + "\n")
+    images = ImageFiles("unused")
+    job = spark_annotation._Job(str(tmp_path / "no"), (), (), (), images, 2, None)
+    (frame,) = spark_annotation._lines(job, current, [{"id": [0]}])
+    assert frame["value"].tolist() == ['{"image": "found"}']
 
 
 def test_errors_of_workers_are_told_in_a_line():

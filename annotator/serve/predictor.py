@@ -75,7 +75,7 @@ class Predictor(kserve.Model):
         Raises:
             InvalidInput: If the request is not of the stated form.
             BrokenInstances: If instances are refused. The good ones are in it.
-            Overloaded: If too many inputs wait.
+            Overloaded: If too many inputs wait, or memory is short.
         """
         # Requests have megabytes: meanwhile the loop serves others.
         signature, rows = await asyncio.to_thread(self._parse, payload)

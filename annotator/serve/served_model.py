@@ -10,11 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 # The last is what becomes of an error whose message quotes bytes that are not UTF-8.
-_REFUSALS = (
-    tf.errors.InvalidArgumentError,
-    tf.errors.ResourceExhaustedError,
-    UnicodeDecodeError,
-)
+_REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 
 
 class BrokenInput(ValueError):
@@ -22,7 +18,7 @@ class BrokenInput(ValueError):
 
 
 class Overloaded(RuntimeError):
-    """More inputs wait than may."""
+    """More inputs wait than may, or one needs more memory than there is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +76,8 @@ class ServedModel:
 
         Returns:
             A list of `concurrent.futures.Future`, one for each row. Its result is a
-            dict of arrays, a row of each output, or it raises `BrokenInput`.
+            dict of arrays, a row of each output, or it raises `BrokenInput`, or
+            `Overloaded` if memory is short.
 
         Raises:
             Overloaded: If too many rows wait already.
@@ -132,6 +129,10 @@ class ServedModel:
                 self._answer(batch[half:])
             elif isinstance(error, _REFUSALS):
                 batch[0].future.set_exception(BrokenInput(_reason(error)))
+            elif isinstance(error, tf.errors.ResourceExhaustedError):
+                batch[0].future.set_exception(
+                    Overloaded("The memory does not suffice. Try again later.")
+                )
             else:
                 batch[0].future.set_exception(error)
         else:
