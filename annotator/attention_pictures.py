@@ -17,7 +17,11 @@ def attention_picture(picture, details, side=112):
     Bright is where a map is near its maximum. With feedback from drafts, the draft
     and its maps come first, with the share of each of its words in the feedback; then
     the weights that it gave the regions; then the caption written with these. With
-    causal feedback the weights are another row of maps below the words.
+    causal feedback the maps of the caption without feedback come first, with the share
+    of each word in the feedback at `<end>`. Scores of words do not change from step to
+    step, so at an earlier step the words before it have the same shares up to a factor.
+    Then comes the caption with feedback, where the weights that each word's regions got
+    are another row of maps.
 
     Args:
         picture: uint8 `[height, width, 3]`, or the `bytes` of an image file.
@@ -44,16 +48,22 @@ def attention_picture(picture, details, side=112):
         draft = _text(draft)
         word_weights = np.asarray(details["word_weights"])[i]
         maps = np.asarray(details["draft_attention"])[i]
-        notes = [f"{100 * weight:.0f} %" for weight in word_weights]
-        blocks.append((f"draft {i + 1}", draft, maps, notes, None))
+        blocks.append((f"draft {i + 1}", draft, maps, _percent(word_weights), None))
         blocks.append((None, None, region_weights[i][None, None], None, None))
-    if region_weights.ndim == 2 and not blocks:  # causal: a map for each word
+    if "plain_attention" in details:  # causal: weights of the regions for each word
+        plain = np.asarray(details["plain_attention"])
+        notes = _percent(np.asarray(details["word_weights"])[len(caption.split())])
+        blocks.append(("without feedback", caption, plain, notes, None))
         blocks.append(("caption", caption, attention, None, region_weights))
     else:
         blocks.append(("caption", caption, attention, None, None))
     return _stack(
         [_header(image, caption, side)] + [_block(image, *block) for block in blocks]
     )
+
+
+def _percent(shares):
+    return [f"{100 * share:.0f} %" for share in shares]
 
 
 def _text(value):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator import evaluation
+from annotator import attention_pictures, evaluation
 from annotator.attention_pictures import attention_picture
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
@@ -72,8 +72,31 @@ def test_drafts_come_with_their_words_and_regions():
     }
     picture = attention_picture(WHITE, found)
     assert picture.height > 2 * plain.height - 200
-    causal = attention_picture(WHITE, details() | {"region_weights": np.ones([6, 9])})
-    assert plain.height < causal.height < picture.height
+
+
+def test_causal_feedback_comes_with_the_caption_before_it(monkeypatch):
+    """The words' shares are those at `<end>`: of all words, and not of padding."""
+    notes, draw = [], attention_pictures._block
+    monkeypatch.setattr(
+        attention_pictures,
+        "_block",
+        lambda *block: notes.append(block[4]) or draw(*block),
+    )
+    found = details(layers=1)
+    plain = attention_picture(WHITE, found)
+    shares = np.full([6, 6], 0.2)
+    shares[3] = [0.5, 0.3, 0.2, 0, 0, 0]  # "a", "red", "ball"
+    found |= {
+        "plain_attention": np.roll(found["attention"], 4, axis=2),
+        "word_weights": shares,
+        "region_weights": np.ones([6, 9], np.float32),
+    }
+    picture = attention_picture(WHITE, found, side=90)
+    assert notes[1][:3] == ["50 %", "30 %", "20 %"] and notes[2] is None
+    left, top = map_corner(picture, 90)
+    for (t, layer), patch in patches(picture, 90, 3, 1, left, top, 90 // 16).items():
+        assert brightest_region(patch) == (t + layer + 4) % 9
+    assert attention_picture(WHITE, found).height > 2 * plain.height
 
 
 def test_what_cannot_be_drawn_is_refused():

@@ -1,5 +1,6 @@
 """Exports: equal to the trained model, and loadable without this package."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator import evaluation, export, pipeline
+from annotator import captioner_training, evaluation, export, pipeline
+from annotator.captioner import Vocabulary
+from annotator.training import export_tagger
 
 CLIENT = """
 import json, pathlib, sys
@@ -79,6 +82,68 @@ def test_pixel_signature_and_keras_file_say_the_same(
         np.testing.assert_array_equal(result["scores"], expected["scores"])
 
 
+def outputs(exported, encoded):
+    """What an export says of images, by the way it is asked."""
+    saved_model, keras_file = exported
+    signatures = tf.saved_model.load(saved_model).signatures
+    pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
+    return {
+        "bytes": signatures["serving_default"](image_bytes=tf.constant(encoded)),
+        "pixels": signatures["pixels"](images=tf.constant(pixels)),
+        "keras": keras.saving.load_model(keras_file).predict(pixels, verbose=0),
+    }
+
+
+def test_a_tagger_on_bfloat16_features_says_the_same(
+    tagger_run, tagger_config, image_folder, tmp_path
+):
+    config = dataclasses.replace(tagger_config, precision="bfloat16")
+    shutil.copytree(tagger_run[0] / "tagger", tmp_path / "tagger")
+    tagger = keras.saving.load_model(tmp_path / "tagger" / "tagger.keras")
+    words = json.loads((tmp_path / "tagger" / "words.json").read_text())
+    split = pipeline.load_split(config, "tagger", "validation", tmp_path)
+    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    order = np.argsort(-scores, axis=1)[:, : config.top_k]
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    for result in outputs(export_tagger(config, tmp_path), encoded).values():
+        tags = np.asarray(result["tags"]).tolist()
+        assert [[tag.decode() for tag in row] for row in tags] == [
+            [words[i] for i in row] for row in order
+        ]
+        np.testing.assert_array_equal(
+            result["scores"], np.take_along_axis(scores, order, axis=1)
+        )
+
+
+def test_a_captioner_in_bfloat16_says_the_same(
+    captioner_config, image_folder, tmp_path
+):
+    """Weights drawn at random do as well as trained ones."""
+    config = dataclasses.replace(captioner_config, precision="bfloat16")
+    split = pipeline.load_split(config, "captioner", "validation", tmp_path)
+    regions = next(iter(split.regions(6)))
+    keras.utils.set_random_seed(21)
+    vocabulary = Vocabulary.fit(["a wall of red beside blue", "green all over"])
+    captioner = captioner_training.build_captioner(config, vocabulary)
+    captioner.build(regions.shape)
+    for weight in captioner.trainable_weights:
+        weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
+    captioner.standardize(*tf.nn.moments(tf.cast(regions, tf.float32), axes=[0, 1]))
+    # As a graph, and without the attention: run op by op, or with other results to
+    # give, other operations are fused, and in bfloat16 each of them is rounded.
+    expected = tf.function(captioner.generate)(regions)
+    assert len(set(expected["captions"].numpy())) > 1
+    resizes = pipeline.build_resizes(config, "captioner")
+    backbone = pipeline.build_backbone(config, "captioner")
+    models = export.image_model(backbone, resizes, captioner, "captioner")
+    served = ("captions", "tokens", "scores")
+    exported = export.save(tmp_path, "captioner", *models, resizes, {}, served)
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    for way, result in outputs(exported, encoded).items():
+        for name in served:
+            np.testing.assert_array_equal(result[name], expected[name], way)
+
+
 def test_any_batch_and_any_format(tagger_run, image_folder):
     serve = tf.saved_model.load(tagger_run[2][0]).signatures["serving_default"]
     pixels = tf.io.decode_image((image_folder / "0.png").read_bytes())
@@ -103,8 +168,6 @@ def test_signatures_are_what_a_server_reads(tagger_run):
 def test_versions_count_up_and_say_where_they_come_from(
     tagger_run, tagger_config, tmp_path
 ):
-    from annotator.training import export_tagger
-
     workdir = tagger_run[0]
     first = tagger_run[2][0]
     (workdir / "export" / "tagger" / "notes").mkdir()

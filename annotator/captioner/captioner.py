@@ -126,12 +126,14 @@ class Captioner(keras.Model):
             `log_probs` float32 `[B]`; `n_best_captions` `[B, n]`, `n_best_tokens`
             `[B, n, L + 2]`, `n_best_scores` `[B, n]`, best first. With
             `return_attention`, where row t belongs to the token t + 1:
-            `attention` `[B, L + 1, layers, R]`, and for rounds of feedback
-            `region_weights`, `[B, rounds, R]` from drafts or `[B, L + 1, R]` if
-            causal; from drafts also `drafts` string `[B, rounds]`, `draft_tokens`
-            `[B, rounds, L' + 2]`, `draft_attention`
-            `[B, rounds, L' + 1, layers, R]` and `word_weights`
-            `[B, rounds, L' + 1]`.
+            `attention` `[B, L + 1, layers, R]`. With rounds of feedback from drafts
+            also `drafts` string `[B, rounds]`, `draft_tokens` `[B, rounds, L' + 2]`,
+            `draft_attention` `[B, rounds, L' + 1, layers, R]`, `word_weights`
+            `[B, rounds, L' + 1]` and `region_weights` `[B, rounds, R]`. With causal
+            feedback also `plain_attention`, like `attention`, of the same caption
+            read without feedback; and of the last round `word_weights`
+            `[B, L + 1, L + 1]`, in row t those of the words before the token t + 1
+            (column j is the token j + 1), and `region_weights` `[B, L + 1, R]`.
         """
         sampler = sampler or self.sampler
         with self._weights_cast_once():
@@ -154,8 +156,9 @@ class Captioner(keras.Model):
                 return results
             states = self._states(current, feedback, found["tokens"][:, :1, :-1])
             results["attention"] = states["attention_weights"][:, 0]
-            if "region_weights" in states:
-                results["region_weights"] = states["region_weights"][:, 0]
+            for name in ("plain_attention", "word_weights", "region_weights"):
+                if name in states:
+                    results[name] = states[name][:, 0]
             for name in rounds[0] if rounds else ():
                 results[name] = tf.stack([found[name] for found in rounds], axis=1)
             if rounds:
@@ -378,13 +381,16 @@ class Captioner(keras.Model):
     def _weights_cast_once(self):
         """Reads and casts the weights here and not at every word.
 
-        All but the two that are never computed with in half precision.
+        Layers without autocast use weights of their own in float32, in training as
+        well: these are only read.
         """
         scope = keras.StatelessScope()
-        exact = {id(self.region_mean), id(self.region_deviation)}
-        for weight in self.weights:
-            if id(weight) not in exact:
-                scope.add_update((weight, tf.cast(weight.value, self.compute_dtype)))
+        for layer in self._flatten_layers():
+            for weight in layer._trainable_variables + layer._non_trainable_variables:
+                value = weight.value
+                if layer.autocast:
+                    value = tf.cast(value, layer.compute_dtype)
+                scope.add_update((weight, value))
         with scope:
             yield
 

@@ -31,19 +31,24 @@ class CausalTextFeedback(TextFeedback):
             tokens: integers `[B, C, T]`.
 
         Returns:
-            The dict of `Decoder.states`, with `region_weights` `[B, C, T, R]` of
-            the last round.
+            The dict of `Decoder.states`, with `plain_attention` `[B, C, T, L, R]`,
+            the attention weights of the run without feedback, and of the last round
+            `word_weights` `[B, C, T, T]`, alpha over the states before each t (before
+            the first word all are 0), and `region_weights` `[B, C, T, R]`.
         """
         keys, region_mask = self.project(prepared), prepared["region_mask"]
         b, c, t = tf.unstack(tf.shape(tokens))
         states = decoder.states(prepared, tokens, training=training)
+        plain = states["attention_weights"]
         for _ in range(self.rounds):
-            features, known = self._prefix_features(states["hidden"])
+            features, word_weights, known = self._prefix_features(states["hidden"])
             features = tf.reshape(features, [b, c * t, features.shape[-1]])
             weights = self.region_weights(features, keys, region_mask)
             weights = tf.reshape(weights, [b, c, t, tf.shape(weights)[-1]])
             weights = tf.where(known[:, None], weights, 1.0)
             states = decoder.states(prepared, tokens, weights, training)
+            states["plain_attention"] = plain
+            states["word_weights"] = word_weights
             states["region_weights"] = weights
         return states
 
@@ -94,7 +99,8 @@ class CausalTextFeedback(TextFeedback):
     def _prefix_features(self, hidden):
         """For each t the attended feature `[B, C, T, H]` of the states before t.
 
-        Also returns bool `[1, T, 1]`: whether there is any state before t.
+        Also returns alpha `[B, C, T, T]`, and bool `[1, T, 1]`: whether there is any
+        state before t.
         """
         steps = tf.shape(hidden)[2]
         before = self._visible(steps)
@@ -102,7 +108,7 @@ class CausalTextFeedback(TextFeedback):
         weights = tf.nn.softmax(tf.where(before, scores, scores.dtype.min))
         weights = tf.where(before, weights, 0.0)  # row 0 sees nothing
         features = tf.cast(weights, hidden.dtype) @ hidden
-        return features, tf.reduce_any(before, axis=1)[None, :, None]
+        return features, weights, tf.reduce_any(before, axis=1)[None, :, None]
 
     def _visible(self, steps):
         """bool `[T, T]`: row t may see the state of column j, which is j < t."""

@@ -77,6 +77,13 @@ def test_generate_returns_text_and_attention(feedback, soft):
         np.testing.assert_array_equal(found["draft_tokens"], drafts)
     if feedback == "causal":
         assert found["region_weights"].shape == (4, 9, R)
+        read = found["tokens"][:, None, :-1]
+        _, plain = captioner.decoder(some_regions(), read, return_attention=True)
+        np.testing.assert_allclose(found["plain_attention"], plain[:, 0], atol=1e-5)
+        assert np.abs(found["plain_attention"] - found["attention"]).max() > 1e-3
+        shares = found["word_weights"].numpy()  # of the words before each step
+        np.testing.assert_allclose(shares[:, 1:].sum(-1), 1, atol=1e-5)
+        np.testing.assert_array_equal(shares, np.tril(shares, -1))
 
 
 @pytest.mark.parametrize("feedback", FEEDBACKS)
@@ -288,6 +295,35 @@ def test_regions_are_standardized_alike_in_training_and_in_decoding():
     assert np.std(tf.cast(expected, tf.float32)) > 0.1
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", [TextFeedback, CausalTextFeedback])
+def test_weights_are_rounded_alike_in_training_and_in_decoding(kind, tied):
+    """Some are used in float32, and some are rounded to bfloat16."""
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    exact = build("draft" if kind is TextFeedback else "causal")
+    options = {"tied": tied, "dtype": policy}
+    decoder = StackedDecoder(len(exact.vocabulary), layers=2, **options, **SIZES)
+    feedback = kind(5, rounds=1, jit_compile=False, dtype=policy)
+    captioner = Captioner(exact.vocabulary, decoder, feedback, dtype=policy)
+    captioner.build((None, None, D))
+    for weight in captioner.trainable_weights:
+        weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
+    read = some_tokens(captioner)[..., :-1]
+    draft = captioner.draft(some_regions())
+
+    def numbers():
+        prepared = captioner._prepare(some_regions(), None)
+        current = captioner._refine_by_given_drafts(prepared, draft, training=False)
+        states = captioner._states(current, feedback, read)
+        return states["attention_weights"], decoder.logits(states["hidden"])
+
+    expected = numbers()
+    with captioner._weights_cast_once():
+        decoded = numbers()
+    for got, want in zip(decoded, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("feedback", ["draft", "causal"])
 def test_without_feedback_the_decoder_writes_alone(feedback):
     captioner, regions = build(feedback), some_regions()
@@ -313,3 +349,7 @@ def test_drafts_keep_to_the_limits_of_captions():
     )
     assert captioner.draft_sampler.max_length == 7
     assert captioner.draft_sampler.no_repeat_ngram == 2
+    # A file says how its drafts are decoded, whatever the default is by now.
+    before = keras.saving.serialize_keras_object(GreedySampler(7))
+    config = {**captioner.get_config(), "draft_sampler": before}
+    assert Captioner.from_config(config).draft_sampler.no_repeat_ngram == 0

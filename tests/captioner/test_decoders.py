@@ -260,6 +260,18 @@ def test_hard_attention_samples_in_training_only():
     assert 0 < same.mean() < 1
 
 
+def test_another_seed_draws_other_regions():
+    regions, tokens = some_inputs()
+    found = []
+    for seed in (3, 3, 4):
+        keras.utils.set_random_seed(5)
+        options = {"expected_rate": 0.0, **SIZES}
+        decoder = build_decoder("hard", V, seed=seed, **options)
+        found.append(decoder(regions, tokens, training=True))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 1e-6
+
+
 def test_reinforce_follows_the_gradient_of_the_expected_log_probability():
     """With one word it can be summed over all choices of a region."""
     keys = {"reward": 1.0, "entropy": 0.0, "expected_rate": 0.0}
@@ -297,5 +309,6 @@ def test_decoders_by_name():
         assert build_decoder(name, V, units=H).vocabulary_size == V
     assert build_decoder("stacked", V, layers=3).layers == 3
     assert type(build_decoder("stacked", V, layers=1)) is SoftDecoder
+    assert build_decoder("hard", V).seed == 0
     with pytest.raises(ValueError, match="no decoder 'lstm'"):
         build_decoder("lstm", V)

@@ -76,10 +76,14 @@ def test_causal_feedback_equals_the_formulas():
     for b in range(B):
         for c in range(C):
             got = states["region_weights"][b, c]
+            shares = states["word_weights"][b, c]
             np.testing.assert_array_equal(got[0], 1)
+            np.testing.assert_array_equal(shares[0], 0)
             for t in range(1, T):
-                want, _ = recompute(feedback, first[b, c, :t], regions[b].numpy())
+                want, alpha = recompute(feedback, first[b, c, :t], regions[b].numpy())
                 np.testing.assert_allclose(got[t], want, atol=1e-5)
+                np.testing.assert_allclose(shares[t, :t], alpha, atol=1e-5)
+                np.testing.assert_array_equal(shares[t, t:], 0)
     np.testing.assert_allclose(
         states["hidden"],
         decoder.states(prepared, tokens, states["region_weights"])["hidden"],

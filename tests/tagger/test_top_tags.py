@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from annotator.tagger.top_tags import TopTags
 
@@ -34,6 +35,18 @@ def test_predicted_says_the_same_as_the_tags(top_k, threshold):
         assert {WORDS[i] for i in np.flatnonzero(kept)} == {
             tag.decode() for tag in row if tag
         }
+
+
+def test_predicted_of_a_whole_split_fits_in_memory():
+    """With all W words of N images in order there must be nothing of N * W * W."""
+    images, words = 50, 40
+    layer = TopTags([f"word {i}" for i in range(words)], 0, threshold=0.5)
+    spec = tf.TensorSpec([images, words])
+    graph = tf.function(layer.predicted).get_concrete_function(spec).graph
+    sizes = [
+        x.shape.num_elements() for op in graph.get_operations() for x in op.outputs
+    ]
+    assert images * words <= max(sizes) <= 2 * images * words
 
 
 def test_strings_pass_through_predict_and_a_file(tmp_path):
