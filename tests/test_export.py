@@ -129,8 +129,7 @@ def test_a_captioner_in_bfloat16_says_the_same(
     for weight in captioner.trainable_weights:
         weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
     captioner.standardize(*tf.nn.moments(tf.cast(regions, tf.float32), axes=[0, 1]))
-    # As a graph, and without the attention: run op by op, or with other results to
-    # give, other operations are fused, and in bfloat16 each of them is rounded.
+    # As a graph: run op by op, the same sums may be added up in another order.
     expected = tf.function(captioner.generate)(regions)
     assert len(set(expected["captions"].numpy())) > 1
     resizes = pipeline.build_resizes(config, "captioner")

@@ -53,7 +53,10 @@ class AdditiveAttention(keras.layers.Layer):
         self.region_projection.build(regions_shape)
         self.query_projection.build(queries_shape)
         self.score_weights = self.add_weight(
-            shape=(self.units,), initializer=_score_initializer, name="score_weights"
+            shape=(self.units,),
+            initializer=_score_initializer,
+            autocast=False,  # the scores are float32
+            name="score_weights",
         )
         self.built = True
 

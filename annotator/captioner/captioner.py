@@ -73,6 +73,7 @@ class Captioner(keras.Model):
     def build(self, regions_shape):
         self.regions_shape = tuple(regions_shape)
         fixed = {"shape": regions_shape[-1:], "trainable": False, "dtype": "float32"}
+        fixed["autocast"] = False  # Keras casts weights in a call of a model all the same
         self.region_mean = self.add_weight(
             initializer="zeros", name="region_mean", **fixed
         )
@@ -381,16 +382,14 @@ class Captioner(keras.Model):
     def _weights_cast_once(self):
         """Reads and casts the weights here and not at every word.
 
-        Layers without autocast use weights of their own in float32, in training as
-        well: these are only read.
+        Those that training uses in float32 are only read.
         """
         scope = keras.StatelessScope()
-        for layer in self._flatten_layers():
-            for weight in layer._trainable_variables + layer._non_trainable_variables:
-                value = weight.value
-                if layer.autocast:
-                    value = tf.cast(value, layer.compute_dtype)
-                scope.add_update((weight, value))
+        for weight in self.weights:
+            value = weight.value
+            if weight._autocast:
+                value = tf.cast(value, self.compute_dtype)
+            scope.add_update((weight, value))
         with scope:
             yield
 

@@ -85,7 +85,10 @@ class Decoder(keras.layers.Layer, abc.ABC):
             self.output_projection.build((None, width))
         else:
             self.output_bias = self.add_weight(
-                shape=(self.vocabulary_size,), initializer="zeros", name="output_bias"
+                shape=(self.vocabulary_size,),
+                initializer="zeros",
+                autocast=False,  # the logits are float32
+                name="output_bias",
             )
         self.build_layers(regions_shape)
         self.built = True
