@@ -54,9 +54,8 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing may handle it."""
 
 
-@pytest.mark.parametrize(
-    "steps", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4, 11))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [1, 4, 7, 11])
 def test_killed_at_any_step_ends_with_the_same_weights(
     steps, captioner_run, captioner_config, tmp_path, monkeypatch
 ):
@@ -327,6 +326,7 @@ def test_images_without_a_caption_are_left_out(
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_exported_with_other_beams(
     captioner_run, captioner_config, tmp_path
 ):

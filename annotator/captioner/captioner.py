@@ -73,7 +73,9 @@ class Captioner(keras.Model):
     def build(self, regions_shape):
         self.regions_shape = tuple(regions_shape)
         fixed = {"shape": regions_shape[-1:], "trainable": False, "dtype": "float32"}
-        fixed["autocast"] = False  # Keras casts weights in a call of a model all the same
+        # Called as a layer, the model would round them: that it has no autocast holds
+        # for its inputs alone.
+        fixed["autocast"] = False
         self.region_mean = self.add_weight(
             initializer="zeros", name="region_mean", **fixed
         )
