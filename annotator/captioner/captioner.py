@@ -278,11 +278,7 @@ class Captioner(keras.Model):
                 "other. Draw 2 or more."
             )
         prepared = self._prepare(regions, region_mask)
-        sampler = RandomSampler(
-            seed=seed,
-            max_length=self.sampler.max_length,
-            no_repeat_ngram=self.sampler.no_repeat_ngram,
-        )
+        sampler = RandomSampler(seed=seed, max_length=self.sampler.max_length)
         with self._weights_cast_once():
             current, rounds = self._refine_by_own_drafts(prepared, self.feedback)
             step, initial = self._stepper(current, self.feedback)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from annotator.captioner.sampler import forbidden_words
-from annotator.captioner.vocabulary import PAD
+from annotator.captioner.vocabulary import PAD, START
 
 
 def caption_losses(
@@ -71,11 +71,13 @@ def self_critical_losses(decoder, states, targets, rewards):
     real = targets != PAD
     words = tf.boolean_mask(targets, real)
     logits = decoder.logits(tf.boolean_mask(states["hidden"], real))
-    caption, place = tf.split(tf.where(real), [2, 1], axis=1)
     # As they were drawn: among the words that may come.
-    logits += forbidden_words(place[:, 0], tf.shape(logits)[1])
+    last = tf.pad(targets, [[0, 0], [0, 0], [1, 0]], constant_values=START)
+    second = tf.pad(last, [[0, 0], [0, 0], [1, 0]], constant_values=START)
+    before = tf.stack([second[..., :-2], last[..., :-1]], axis=-1)
+    logits += forbidden_words(tf.boolean_mask(before, real), tf.shape(logits)[1])
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
-    advantages = tf.gather_nd(advantages, caption)
+    advantages = tf.gather_nd(advantages, tf.where(real)[:, :2])
     return {
         "loss": tf.reduce_sum(losses * advantages),
         "tokens": tf.reduce_sum(tf.cast(real, tf.float32)),

@@ -11,9 +11,9 @@ class Sampler(abc.ABC):
     """Base class of the ways to pick a caption word by word.
 
     A sampler works on a whole batch inside the graph and knows the model only as a
-    function. It never emits `<pad>`, `<start>` or `<unk>`, and it always returns a
-    caption of at least one word: `<end>` may not come first, and a caption that has
-    none after `max_length` words stops there. Scores
+    function. It never emits `<pad>`, `<start>` or `<unk>`, nor a word three times in a
+    row, and it always returns a caption of at least one word: `<end>` may not come
+    first, and a caption that has none after `max_length` words stops there. Scores
     are sums of the model's own log probabilities, words and `<end>` included.
 
     Args:
@@ -55,7 +55,8 @@ class Sampler(abc.ABC):
             length: number of words in each.
         """
         log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-        log_probs += forbidden_words(length, tf.shape(logits)[1])
+        before = tf.stack([tokens[:, tf.maximum(length - 1, 0)], tokens[:, length]], 1)
+        log_probs += forbidden_words(before, tf.shape(logits)[1])
         if self.no_repeat_ngram:
             log_probs = self._without_repeats(log_probs, tokens, length)
         return log_probs
@@ -91,20 +92,24 @@ class Sampler(abc.ABC):
         return cls(**config)
 
 
-def forbidden_words(length, vocabulary_size):
+def forbidden_words(before, vocabulary_size):
     """What is added to the logits, to take away words that may not come next.
 
     Args:
-        length: int `[...]`, number of words before. `<end>` may not come first.
+        before: int32 `[..., 2]`, the last two tokens; `<start>` twice if there is none
+            but that. After `<start>` no `<end>` may come, nor a word for the third time
+            in a row.
         vocabulary_size: V.
 
     Returns:
         float32 `[..., V]`: -inf for words that may not come next, else 0.
     """
     word = tf.range(vocabulary_size)
+    second, last = before[..., :1], before[..., 1:]
     never = (word == PAD) | (word == START) | (word == UNKNOWN)
-    too_early = tf.equal(length, 0)[..., None] & (word == END)
-    return tf.where(never | too_early, float("-inf"), 0.0)
+    too_early = (last == START) & (word == END)
+    third = (second == last) & (word == last)
+    return tf.where(never | too_early | third, float("-inf"), 0.0)
 
 
 def write_column(captions, column, tokens):

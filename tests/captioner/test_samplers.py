@@ -44,9 +44,16 @@ def all_captions(model, image, max_length, penalty):
     found = []
     for n in range(1, max_length):
         for caption in itertools.product(words, repeat=n):
+            if stutters(caption):
+                continue
             score = model.log_prob(image, [*caption, END]) / (n + 1) ** penalty
             found.append((score, caption))
     return sorted(found, reverse=True)
+
+
+def stutters(words):
+    """Whether a word comes three times in a row."""
+    return any(words[i] == words[i + 1] == words[i + 2] for i in range(len(words) - 2))
 
 
 def words_of(tokens):
@@ -158,6 +165,16 @@ def test_a_caption_has_a_word_and_no_special_one(kind):
         assert len(words_of(tokens)) >= 1
 
 
+@pytest.mark.parametrize("kind", [BeamSearch, GreedySampler, RandomSampler])
+def test_no_word_comes_three_times_in_a_row(kind):
+    model = FakeModel(images=8, end_bias=-20.0)
+    model.table += tf.one_hot(5, V, 9.0)  # "5 5 5 5 5 ..." by itself
+    found = kind(max_length=8)(model.step, model.state())["tokens"][:, 0]
+    captions = [words_of(tokens) for tokens in found]
+    assert not any(stutters(caption) for caption in captions)
+    assert all(caption.count(5) >= 5 for caption in captions)  # 5 5 x 5 5 x 5 5
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("kind", [BeamSearch, GreedySampler, RandomSampler])
 def test_no_ngram_comes_twice(kind, n):
@@ -212,11 +229,13 @@ def test_random_captions_follow_the_seed_and_the_distribution():
 
 
 def test_equals_keras_hub():
-    """Fixed length and no special words: there the two searches are the same."""
+    """Where nothing is forbidden and nothing ends, the two searches are the same."""
     hub = pytest.importorskip("keras_hub", exc_type=ImportError)
     model, beams, length = FakeModel(images=3, seed=9, end_bias=-1e9), 4, 5
     special = tf.reduce_sum(tf.one_hot([PAD, START, UNKNOWN], V, -1e9, 0.0), axis=0)
     model.table += special
+    thrice = np.eye(V)[:, :, None] * np.eye(V)  # 1 where three words are the same
+    model.table -= tf.constant(1e9 * thrice, tf.float32)
 
     def next_logits(prompt, cache, index):
         last = tf.where(index > 1, prompt[:, index - 2], 0)

@@ -69,7 +69,7 @@ def probabilities(captioner, regions, tokens):
 
 @pytest.mark.parametrize("feedback", FEEDBACKS)
 def test_the_loss_by_hand(feedback):
-    captioner = build(feedback)
+    captioner = build(feedback, max_length=4)
     drawn = []
 
     def reward(tokens):
@@ -78,8 +78,8 @@ def test_the_loss_by_hand(feedback):
 
     sums = captioner.self_critical_loss(REGIONS, reward, seed=4, samples=6)
     (tokens,) = drawn
-    assert tokens.shape == (2, 6, 4)
-    expected = words = 0
+    assert tokens.shape == (2, 6, 6)
+    expected = words = pairs = 0
     for b in range(2):
         prepared = captioner._prepare(REGIONS[b : b + 1], None)
         draft = captioner.draft(REGIONS[b : b + 1])
@@ -90,6 +90,10 @@ def test_the_loss_by_hand(feedback):
         logits = captioner.decoder.logits(hidden)[0].numpy()
         logits[..., [0, 1, 3]] = -np.inf
         logits[:, 0, 2] = -np.inf
+        for i, t in np.argwhere(tokens[b, :, 1:-2] == tokens[b, :, 2:-1]):
+            if tokens[b, i, t + 1]:  # not a third time
+                logits[i, t + 2, tokens[b, i, t + 1]] = -np.inf
+                pairs += 1
         log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         rewards = value(tokens[b]).numpy()
         for i in range(6):
@@ -99,7 +103,7 @@ def test_the_loss_by_hand(feedback):
                     expected -= (rewards[i] - others) * log_probs[i, t, word]
                     words += 1
     assert float(sums["loss"]) == pytest.approx(expected, rel=1e-4)
-    assert float(sums["tokens"]) == words
+    assert pairs and float(sums["tokens"]) == words
     assert float(sums["captions"]) == 12
     assert float(sums["reward"]) == int(tf.reduce_sum(value(tokens)))
 
