@@ -36,7 +36,13 @@ setuptools.setup(
         "tensorflow-serving-api>=2.21,<2.22",  # messages of the warm-up requests
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "ruff>=0.9"],
+        "test": [
+            "pycocoevalcap>=1.2",  # what our scores are compared with
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+        ],
         "coco": ["pycocoevalcap>=1.2"],  # METEOR 1.5 (with Java), CIDEr, ROUGE-L
         # kserve's protobuf is too new for what goes together on Python 3.10.
         "serve": ["kserve>=0.21,<0.22; python_version >= '3.11'"],

@@ -238,6 +238,20 @@ def test_status_and_unknown_models(server, tagger_run):
 
 
 @needs_kserve
+def test_paths_with_a_version(server, tagger_run, contents, expected):
+    version = tagger_run[2][0].name
+    path = f"/v1/models/tagger/versions/{version}"
+    assert server.request("GET", path) == server.request("GET", "/v1/models/tagger")
+    status, answer = server.predict(f"tagger/versions/{version}", contents[:1])
+    assert status == 200
+    assert_same(answer["predictions"][0], expected["tagger"][0])
+    for name in ("tagger/versions/77", f"other/versions/{version}"):
+        status, answer = server.predict(name, contents[:1])
+        assert status == 404 and name.split("/")[0] in answer["error"]
+        assert server.request("GET", f"/v1/models/{name}")[0] == 404
+
+
+@needs_kserve
 def test_clients_cannot_unload_a_model(server):
     path = "/v2/repository/models/tagger/unload"
     assert server.request("POST", path)[0] == 403
@@ -380,14 +394,3 @@ def test_folder_without_a_model_is_named(tmp_path):
     result = run_command(f"--model={tmp_path}", "--port=1024")
     assert result.returncode == 1
     assert f"error: {tmp_path} is no exported model" in result.stderr
-
-
-@needs_kserve
-def test_scores_of_places_without_a_caption_are_null():
-    """Also in the answer of 400, which is strict JSON."""
-    from annotator.serve import predictor
-
-    value = np.float32([[-1.5, -np.inf], [np.nan, 2.0]])
-    assert predictor._to_json(value) == [[-1.5, None], [None, 2.0]]
-    assert predictor._to_json(np.float32("inf")) is None
-    assert predictor._to_json(np.int32(3)) == 3 and predictor._to_json(b"a") == "a"

@@ -1,6 +1,7 @@
 """kserve's web server with exported models in it."""
 
 import logging
+import re
 
 import kserve
 from fastapi.responses import JSONResponse
@@ -50,6 +51,7 @@ def serve(
     app.add_exception_handler(_TooLarge, _too_large)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_middleware(_LimitedBodies, max_bytes=max_request_bytes)
+    app.add_middleware(_Versions, served={m.name: m.version for m in models})
     server = kserve.ModelServer(
         http_port=port, enable_grpc=False, enable_latency_logging=False
     )
@@ -90,6 +92,32 @@ def _without_clients_mistakes(record):
     """A filter: kserve logs a wrong request with a traceback, as if it were a fault."""
     error = record.exc_info and record.exc_info[1]
     return not isinstance(error, (InvalidInput, ModelNotFound))
+
+
+class _Versions:
+    """ASGI middleware for paths that name a version, `/v1/models/NAME/versions/N`.
+
+    The one that is `served` has the answers of the path without a version.
+    """
+
+    _PATH = re.compile(r"(/v1/models/([^/:]+))/versions/([^/:]+)(:[^/]*)?")
+
+    def __init__(self, app, served):
+        self.app = app
+        self.served = served
+
+    async def __call__(self, scope, receive, send):
+        found = scope["type"] == "http" and self._PATH.fullmatch(scope["path"])
+        if not found:
+            return await self.app(scope, receive, send)
+        path, model, version, verb = found.groups()
+        if self.served.get(model) != version:
+            error = f"There is no version {version} of a model {model} here."
+            answer = JSONResponse({"error": error}, status_code=404)
+            return await answer(scope, receive, send)
+        path += verb or ""
+        scope = {**scope, "path": path, "raw_path": path.encode()}
+        return await self.app(scope, receive, send)
 
 
 class _TooLarge(Exception):
