@@ -65,6 +65,7 @@ def build_backbone(
     precision="auto",
     seed=0,
     trainable=False,
+    mixed=False,
 ):
     """Builds a network of `keras.applications` up to named layers.
 
@@ -85,6 +86,8 @@ def build_backbone(
             and its maps too. If false, its variables are in `precision` and the maps
             are float16, as `annotator.features` stores them, so that a head gets the
             same numbers from the disk and from the graph.
+        mixed: If true, the variables stay float32 although it is not trainable, as
+            they were when it was trained.
 
     Returns:
         A functional `keras.Model` named `name`. Input: float32
@@ -99,7 +102,9 @@ def build_backbone(
     taps = default_tap(name) if taps is None else taps
     taps = (taps,) if isinstance(taps, str) else tuple(taps)
     precision = resolve_precision(precision)
-    policy = "mixed_bfloat16" if trainable and precision == "bfloat16" else precision
+    policy = precision
+    if precision == "bfloat16" and (trainable or mixed):
+        policy = "mixed_bfloat16"
     with _dtype_policy(policy):
         pixels = keras.Input((None, None, 3), name="pixels", dtype="float32")
         normalised = PixelNormalization(_normalisation(key), name="normalise")(pixels)

@@ -78,6 +78,7 @@ class AugmentedImages:
     def stream(self, split, batch_size):
         """`tf.data.Dataset` of the regions of a split's images, in order."""
         pixels = split.pixels(batch_size)
+        # Those of the validation split have the view's size, and stay as they are.
         return pixels.map(lambda batch: self._still(self.resize(batch)))
 
     def _regions(self, pixels):

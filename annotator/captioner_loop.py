@@ -11,6 +11,7 @@ import tqdm
 
 from annotator import files, pipeline, workers
 from annotator.caption_batches import CaptionBatches
+from annotator.captioner.vocabulary import PAD
 from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.captioner_phases import (
     feedback_joins,
@@ -174,7 +175,9 @@ class CaptionerTrainer:
 
     def _checkpoint(self):
         if self.chief:
-            self.manager.save(int(self.step.numpy()))
+            # Numbered by itself: a step may have two, before and after a validation,
+            # and a checkpoint must not be written over the last one.
+            self.manager.save()
 
     def _validate(self, epoch):
         """The score of decoded captions; keeps the weights if it is the best so far."""
@@ -249,12 +252,15 @@ class CaptionerTrainer:
                 rewards.set_shape(drawn.shape[:2])
                 return rewards
 
-            return self.captioner.self_critical_loss(
+            sums = self.captioner.self_critical_loss(
                 self.inputs.regions(batch, seed),
                 reward,
                 seed[0] * 1_000_003 + seed[1],
                 self.config.self_critical_samples,
             )
+            # A replica without images of its own has one without references.
+            real = tf.cast(tf.reduce_any(tokens != PAD), tf.float32)
+            return {name: value * real for name, value in sums.items()}
 
         return self._descend(self.self_critical_optimizer, loss, seed, batch, tokens)
 

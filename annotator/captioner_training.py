@@ -100,7 +100,7 @@ def load_captioner(config, workdir):
     """The trained captioner of a run, to be decoded as `config` says."""
     path = pathlib.Path(workdir) / "captioner" / "captioner.keras"
     captioner = keras.saving.load_model(path)
-    captioner.sampler = _beam_search(config)
+    captioner.decode_by(_beam_search(config))
     return captioner
 
 

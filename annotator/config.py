@@ -21,7 +21,7 @@ _CHOICES = {
 # Numbers out of range are found out here, not after hours.
 _AT_LEAST = {
     0: (
-        *("shrinkage", "margin", "top_k", "rounds", "feedback_start"),
+        *("margin", "top_k", "rounds", "feedback_start"),
         *("self_critical_epochs", "dense_rate", "convolution_rate", "weight_decay"),
         *("attention_regularizer", "patience", "length_penalty", "no_repeat_ngram"),
     ),
@@ -32,7 +32,7 @@ _AT_LEAST = {
     ),
     2: ("self_critical_samples",),
 }
-_POSITIVE = ("learning_rate", "self_critical_rate", "clip_norm")
+_POSITIVE = ("learning_rate", "self_critical_rate", "clip_norm", "shrinkage")
 _SHARES = ("dropout", "label_smoothing")
 
 # What a finished run may be given anew: it changes what is exported and scored.
@@ -282,7 +282,8 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
         """Makes `workdir` this run's, or finds that it is already.
 
         A task that has not begun takes any settings of its own, and one that is
-        finished other `EXPORT_SETTINGS`: its model is then exported anew.
+        finished other `EXPORT_SETTINGS`: its model is then exported anew. A task that
+        is not asked for now keeps those it has.
 
         Raises:
             ValueError: If another run, with other settings, is kept there.
@@ -290,12 +291,17 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
         path = pathlib.Path(workdir) / _FILE
         own = {"tagger": _TaggerSettings, "captioner": _CaptionerSettings}
         begun = [task for task in own if _begun(path.parent / task)]
+        values = dataclasses.asdict(self)
         if begun and path.is_file():
             other = Config.load(workdir)
             free = set(_FREE)
             for task, settings in own.items():
+                names = [field.name for field in dataclasses.fields(settings)]
                 if task not in begun:
-                    free.update(field.name for field in dataclasses.fields(settings))
+                    free.update(names)
+                elif self.task not in (task, "all"):
+                    free.update(names)
+                    values.update({name: getattr(other, name) for name in names})
                 elif (path.parent / task / f"{task}.keras").is_file():
                     free.update(EXPORT_SETTINGS[task])
             differing = [
@@ -309,7 +315,7 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                     f"{workdir} holds a run with {' '.join(differing)}. Continue it "
                     "with the same flags, or name another --workdir."
                 )
-        files.write_json(path, dataclasses.asdict(self))
+        files.write_json(path, values)
 
 
 def _begun(folder):

@@ -10,6 +10,7 @@ import tqdm
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import captioning, files, pictures, pipeline, published
+from annotator.captioner_training import load_captioner
 from annotator.config import Config
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import tags as tag_metrics
@@ -64,7 +65,7 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
         raise FileNotFoundError(f"{workdir} holds no trained model yet.")
     files.write_json(workdir / "metrics" / f"{split}.json", metrics)
     if attention:
-        _show_attention(workdir, split, data, attention)
+        _show_attention(config, workdir, split, data, attention)
     if shown:
         _show(data.annotated, said, shown, workdir / "pictures" / f"{split}.png")
     return metrics, "\n\n".join(tables)
@@ -109,7 +110,7 @@ def _score_tags(config, workdir, name, split, compare):
 
 
 def _score_captions(config, workdir, name, split, compare):
-    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    captioner = load_captioner(config, workdir)
     caption = captioning.caption_function(captioner)
     captions = captioning.generate(caption, split.regions(64))
     files.write_json(
@@ -143,9 +144,9 @@ def _show(annotated, said, shown, path):
     print(f"pictures: {path}")
 
 
-def _show_attention(workdir, name, split, shown):
+def _show_attention(config, workdir, name, split, shown):
     """A PNG file for each of some images: the words, and where each layer looked."""
-    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
+    captioner = load_captioner(config, workdir)
     some = split.select(np.unique(np.linspace(0, len(split) - 1, shown).astype(int)))
     folder = workdir / "pictures" / f"{name}_attention"
     (regions,) = some.regions(len(some))

@@ -65,11 +65,15 @@ def build_backbone(config, task, workdir=None, trainable=False):
     """
     tap = {"tagger": config.tap, "captioner": config.captioner_tap}[task]
     tap = tap or backbones.default_tap(config.backbone, task)
-    weights = config.backbone_weights
-    if task == "captioner" and config.finetune_backbone and workdir is not None:
-        weights = finetuned_backbone(workdir)
+    finetuned = task == "captioner" and config.finetune_backbone and workdir is not None
     return backbones.build_backbone(
-        config.backbone, tap, weights, config.precision, config.seed, trainable
+        config.backbone,
+        tap,
+        finetuned_backbone(workdir) if finetuned else config.backbone_weights,
+        config.precision,
+        config.seed,
+        trainable,
+        mixed=finetuned,
     )
 
 
@@ -105,13 +109,15 @@ def load_split(config, task, split, workdir, mirrored=False):
 def load_pixels(config, task, split, workdir):
     """Loads a split and sees to it that its images are on disk, decoded.
 
-    They are a seventh larger than a view of the task, so that crops can be taken.
+    Those of `train` are a seventh larger than a view of the task, so that crops can be
+    taken.
 
     Args and returns: as of `load_split`, but the maps are pixels, 0 to 255.
     """
-    (resize,) = build_resizes(config, task)
-    view = {**resize.view, "size": round(resize.size * 8 / 7)}
-    resizes = [images.Resize(**view)]
+    resizes = build_resizes(config, task)
+    if split == "train":
+        (view,) = [resize.view for resize in resizes]
+        resizes = [images.Resize(**{**view, "size": round(view["size"] * 8 / 7)})]
     return _load(config, task, split, workdir, backbones.pixels(), resizes)
 
 

@@ -48,8 +48,8 @@ def train_tagger(config, workdir):
     folder = pathlib.Path(workdir) / "tagger"
     if (folder / "tagger.keras").is_file():
         return keras.saving.load_model(folder / "tagger.keras")
-    split = pipeline.load_split(config, "tagger", "train", workdir)
     earlier = _extended_folder(config)
+    split = pipeline.load_split(config, "tagger", "train", workdir)
     encode = _encoder(config, folder / "encoder.npz", split, earlier)
     if not (folder / "tags.npz").is_file():
         _encode_images(config, folder, split, encode, earlier)
@@ -110,17 +110,16 @@ def _extended_folder(config):
                 f"{getattr(config, name)}: they cannot be compared."
             )
     folder = pathlib.Path(config.extend) / "tagger"
-    if not (folder / "tags.npz").is_file():
+    if not all((folder / name).is_file() for name in ("encoder.npz", "tags.npz")):
         raise ValueError(f"--extend={config.extend} holds no trained tagger.")
     return folder
 
 
 def _encoder(config, path, split, earlier):
-    """The encoder on disk: this run's, or the extended run's, else a new fit."""
-    if earlier and not path.is_file():
-        path = earlier / "encoder.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as arrays:
+    """The encoder at `path`; where none is, that of the extended run or a new fit."""
+    existing = path if path.is_file() or not earlier else earlier / "encoder.npz"
+    if existing.is_file():
+        with np.load(existing, allow_pickle=False) as arrays:
             fitted = dict(arrays)
     else:
         batches = tqdm.tqdm(
@@ -135,6 +134,7 @@ def _encoder(config, path, split, earlier):
         fitted = encoder.fit_encoder(
             sample, config.components, config.codebook, config.seed
         )
+    if not path.is_file():
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
     return encoder.build_encoder(**fitted, normalisation=config.vlad)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from annotator import backbone as backbones
-from annotator import evaluation, export, files, pipeline, workers
+from annotator import evaluation, export, files, pipeline, serving_files, workers
 from annotator.captioner import CaptionDetails
 from annotator.captioner_training import load_captioner, train_captioner
 from annotator.config import EXPORT_SETTINGS
@@ -63,6 +63,8 @@ def train(config, workdir, eval_split="validation"):
             if exported is None or not _is_current(exported[2], config, workdir, task):
                 exported = export_task(config, workdir)
             exports += exported[:2]
+    # Also where an earlier try was cut off right after an export.
+    serving_files.write_config(workdir / "export")
     metrics, table = evaluation.evaluate(workdir, eval_split)
     writer = tf.summary.create_file_writer(str(workdir / "logs" / eval_split))
     with writer.as_default(step=0):

@@ -269,6 +269,13 @@ def test_precision():
         backbones.resolve_precision("float8")
 
 
+def test_a_network_that_was_tuned_keeps_its_exact_weights():
+    """Rounded, the statistics of batch normalisation would be others than trained."""
+    tuned = build("mobilenet", "conv_pw_1_bn", precision="bfloat16", mixed=True)
+    assert {variable.dtype for variable in tuned.variables} == {"float32"}
+    assert tuned(PIXELS)["conv_pw_1_bn"].dtype == "float16"
+
+
 def test_bfloat16_is_near_float32():
     exact = build()(PIXELS)["block5_conv2"].numpy().astype(np.float32)
     rough = build(precision="bfloat16")(PIXELS)["block5_conv2"].numpy()

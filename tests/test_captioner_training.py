@@ -96,10 +96,19 @@ def test_killed_in_the_validation_of_an_epoch_ends_with_the_same_weights(
             raise Killed
         return validate(self, epoch)
 
+    save, saved = tf.train.CheckpointManager.save, []
+
+    def watched(self, *args, **kwargs):
+        saved.append(save(self, *args, **kwargs))
+        return saved[-1]
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", watched)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(trainer, "_validate", dying)
         train(captioner_config, tmp_path)
     metrics, _, _ = train(captioner_config, tmp_path)
+    # Written over the last one, a checkpoint might be lost to a kill.
+    assert len(set(saved)) == len(saved) > 6
     assert metrics == captioner_run[1]
     for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -331,8 +340,10 @@ def test_a_finished_run_is_exported_with_other_beams(
     captioner_run, captioner_config, tmp_path
 ):
     workdir = shutil.copytree(captioner_run[0], tmp_path / "run")
-    config = dataclasses.replace(captioner_config, beams=3, length_penalty=0.5)
-    metrics, _, (saved_model, _) = train(config, workdir)
+    config = dataclasses.replace(
+        captioner_config, beams=3, length_penalty=-2.0, no_repeat_ngram=1
+    )
+    _, _, (saved_model, _) = train(config, workdir)
     assert saved_model.name == "2"
     captioner = captioner_training.load_captioner(config, workdir)
     split = pipeline.load_split(config, "captioner", "validation", workdir)
@@ -345,6 +356,11 @@ def test_a_finished_run_is_exported_with_other_beams(
     np.testing.assert_array_equal(
         details["n_best_captions"][0], expected["n_best_captions"][0]
     )
+    # And it is scored so.
+    captions = json.loads((workdir / "metrics/validation_captions.json").read_text())
+    told = [caption["caption"].encode() for caption in captions]
+    assert told == expected["captions"].numpy().tolist()
+    assert captioner.draft_sampler.no_repeat_ngram == 1
     for one, other in zip(weights(workdir), weights(captioner_run[0]), strict=True):
         np.testing.assert_array_equal(one, other)
     assert train(config, workdir)[2][0] == saved_model

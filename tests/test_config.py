@@ -28,7 +28,7 @@ def test_round_trip_and_errors(tmp_path):
         *((name, -1) for name in ("rounds", "top_k", "patience", "feedback_start")),
         *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
         *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
-        *(("feedback_start", 12), ("layers", 0)),
+        *(("feedback_start", 12), ("layers", 0), ("shrinkage", 0.0)),
     ],
 )
 def test_numbers_that_cannot_work_are_named(name, value):
@@ -81,6 +81,15 @@ def test_a_task_that_has_begun_is_bound_and_the_other_is_not(tmp_path):
     assert "--codebook=16" in refused(tmp_path, config, codebook=4)
     assert "--scales=(224,)" in refused(tmp_path, config, scales=(96,))
     assert "--top_k=5" in refused(tmp_path, config, top_k=3)
+
+
+def test_a_task_that_is_not_asked_for_keeps_its_settings(tmp_path):
+    config = Config(task="tagger", top_k=3, threshold=0.1, codebook=4)
+    claimed(tmp_path, config, "tagger/tagger.keras")
+    Config(task="captioner", layers=2).claim(tmp_path)
+    kept = Config.load(tmp_path)
+    assert kept == dataclasses.replace(config, task="captioner", layers=2)
+    assert "--scales=(224,)" in refused(tmp_path, kept, scales=(96,))
 
 
 def test_a_finished_run_may_be_decoded_otherwise(tmp_path):

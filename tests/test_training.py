@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -146,9 +147,27 @@ def test_extending_adds_images_and_words_without_refitting(
     assert words == ["blue", "green", "red", "yellow"]
     tags = np.load(tmp_path / "run" / "tagger" / "tags.npz")
     assert tags["tags"].shape == (32, 4) and tags["whitening_rows"] == 24
+    again = dataclasses.replace(config, extend=str(tmp_path / "run"))
+    train(again, tmp_path / "again")
+    for name in ("run", "again"):  # the first run's, however often it is extended
+        encoder = tmp_path / name / "tagger" / "encoder.npz"
+        assert same_arrays(encoder, tagger_run[0] / "tagger" / "encoder.npz")
+    vectors = np.load(tmp_path / "again" / "tagger" / "vectors.npy")
+    np.testing.assert_array_equal(vectors[24:32], vectors[32:])
     other = dataclasses.replace(config, components=4)
     with pytest.raises(ValueError, match="components=8"):
         train(other, tmp_path / "other")
+
+
+def test_what_serving_is_told_comes_back(tagger_run, tagger_config, tmp_path):
+    """As after a kill right behind the export."""
+    workdir = shutil.copytree(tagger_run[0], tmp_path / "run")
+    path = workdir / "export" / "models.config"
+    told = path.read_text()
+    path.unlink()
+    train(tagger_config, workdir)
+    assert path.read_text() == told
+    assert not (workdir / "export" / "tagger" / "2").exists()
 
 
 def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):

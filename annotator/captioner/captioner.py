@@ -62,10 +62,7 @@ class Captioner(keras.Model):
         self.vocabulary = vocabulary
         self.decoder = decoder
         self.feedback = feedback
-        self.sampler = sampler or BeamSearch()
-        self.draft_sampler = draft_sampler or GreedySampler(
-            self.sampler.max_length, self.sampler.no_repeat_ngram
-        )
+        self.decode_by(sampler or BeamSearch(), draft_sampler)
         self.plain_rate = plain_rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -88,6 +85,13 @@ class Captioner(keras.Model):
         if self.feedback is not None and not self.feedback.built:
             self.feedback.build((None, None, self.decoder.units), regions_shape)
         self.built = True
+
+    def decode_by(self, sampler, draft_sampler=None):
+        """Sets how captions are decoded; see the class."""
+        self.sampler = sampler
+        self.draft_sampler = draft_sampler or GreedySampler(
+            sampler.max_length, sampler.no_repeat_ngram
+        )
 
     def standardize(self, mean, deviation):
         """Sets what is taken off the channels of regions, and what they are divided by.
@@ -283,15 +287,16 @@ class Captioner(keras.Model):
             current, rounds = self._refine_by_own_drafts(prepared, self.feedback)
             step, initial = self._stepper(current, self.feedback)
             tokens = sampler(step, repeat_rows(initial, samples))["tokens"]
-        tokens = tf.reshape(_crop(tokens), [tf.shape(regions)[0], samples, -1])
+        tokens = tf.reshape(tokens, [tf.shape(regions)[0], samples, -1])
         draft = None
         if rounds:
             draft = tf.stack([found["draft_tokens"] for found in rounds], axis=1)
         current = self._refine_by_given_drafts(prepared, draft, training=False)
         # The last place is never drawn: an <end> there only closes the caption.
-        states = self._states(current, self.feedback, tokens[..., :-2])
+        drawn = _crop(tokens[..., :-1])
+        states = self._states(current, self.feedback, drawn[..., :-1])
         return self_critical_losses(
-            self.decoder, states, tokens[..., 1:-1], reward(tokens)
+            self.decoder, states, drawn[..., 1:], reward(tokens)
         )
 
     def set_jit_compile(self, enabled):

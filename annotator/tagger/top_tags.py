@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from annotator.tagger.word_scores import NEVER
+
 
 @keras.saving.register_keras_serializable(package="annotator")
 class TopTags(keras.layers.Layer):
@@ -12,7 +14,8 @@ class TopTags(keras.layers.Layer):
         words: The W words, in the order of the scores.
         top_k: Words per image at most; 5 is this field's protocol. 0 stands for W.
         threshold: Lowest score a tag may have; `None` for no limit. A place whose word
-            falls short holds an empty string.
+            falls short, or never had an image to be learnt from (a score of `NEVER`),
+            holds an empty string.
 
     Call arguments:
         scores: float32 `[batch, W]`.
@@ -37,21 +40,22 @@ class TopTags(keras.layers.Layer):
     def call(self, scores):
         best, indices = tf.math.top_k(scores, self.places)
         tags = tf.gather(tf.constant(self.words), indices)
-        if self.threshold is not None:
-            tags = tf.where(best >= self.threshold, tags, "")
+        tags = tf.where(self._kept(best), tags, "")
         return {"tags": tags, "scores": best}
 
     def predicted(self, scores):
         """Which words each image gets: bool `[batch, W]`."""
         best, indices = tf.math.top_k(scores, self.places)
-        kept = tf.ones_like(best, tf.bool)
-        if self.threshold is not None:
-            kept = best >= self.threshold
         rows = tf.broadcast_to(
             tf.range(tf.shape(scores)[0])[:, None], tf.shape(indices)
         )
         where = tf.stack([rows, indices], axis=-1)
-        return tf.scatter_nd(where, tf.cast(kept, tf.int32), tf.shape(scores)) > 0
+        kept = tf.cast(self._kept(best), tf.int32)
+        return tf.scatter_nd(where, kept, tf.shape(scores)) > 0
+
+    def _kept(self, scores):
+        kept = scores > NEVER / 2
+        return kept if self.threshold is None else kept & (scores >= self.threshold)
 
     def compute_output_spec(self, scores):
         shape = (scores.shape[0], self.places)

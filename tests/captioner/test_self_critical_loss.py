@@ -67,18 +67,22 @@ def probabilities(captioner, regions, tokens):
     return tf.exp(tf.reduce_sum(tf.where(drawn, log_probs, 0.0), -1))
 
 
+# With the second seed the longest caption fills the 8 places that are computed.
+@pytest.mark.parametrize(("max_length", "seed"), [(4, 4), (7, 15)])
 @pytest.mark.parametrize("feedback", FEEDBACKS)
-def test_the_loss_by_hand(feedback):
-    captioner = build(feedback, max_length=4)
+def test_the_loss_by_hand(feedback, max_length, seed):
+    captioner = build(feedback, max_length=max_length)
     drawn = []
 
     def reward(tokens):
         drawn.append(tokens)
         return tf.cast(value(tokens), tf.float32)
 
-    sums = captioner.self_critical_loss(REGIONS, reward, seed=4, samples=6)
+    sums = captioner.self_critical_loss(REGIONS, reward, seed, samples=6)
     (tokens,) = drawn
-    assert tokens.shape == (2, 6, 6)
+    assert tokens.shape == (2, 6, max_length + 2)
+    if max_length == 7:
+        assert np.count_nonzero(tokens, axis=-1).max() == 8
     expected = words = pairs = 0
     for b in range(2):
         prepared = captioner._prepare(REGIONS[b : b + 1], None)

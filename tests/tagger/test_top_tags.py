@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from annotator.tagger.top_tags import TopTags
+from annotator.tagger.word_scores import NEVER
 
 SCORES = np.float32([[0.1, 0.9, 0.5], [3.0, -1.0, 2.0]])
 WORDS = ["sky", "sea", "jet"]
@@ -23,6 +24,13 @@ def test_threshold_empties_places():
         [b"sea", b"jet", b""],
         [b"sky", b"jet", b""],
     ]
+
+
+def test_a_word_never_learnt_is_no_tag():
+    scores = np.float32([[-2e9, NEVER, -3e9]])
+    layer = TopTags(WORDS, 0)
+    assert layer(scores)["tags"].numpy().tolist() == [[b"sky", b"jet", b""]]
+    assert layer.predicted(scores).numpy().tolist() == [[True, False, True]]
 
 
 @pytest.mark.parametrize(
