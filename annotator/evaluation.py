@@ -106,7 +106,7 @@ def _score_tags(config, workdir, name, split, compare):
         [(words[w], bool(row[w])) for w in np.flatnonzero(kept)]
         for kept, row in zip(predicted, true, strict=True)
     ]
-    return scores, _tag_table(scores, rows), lines
+    return scores, _tag_table(scores, rows) + _compared(compare, rows, name), lines
 
 
 def _score_captions(config, workdir, name, split, compare):
@@ -126,7 +126,8 @@ def _score_captions(config, workdir, name, split, compare):
         captions, split.annotated.captions, bootstrap_samples=_BOOTSTRAP_SAMPLES
     )
     rows = published.captioner_rows(config.dataset) if compare else []
-    return scores, _caption_table(scores, rows), captions
+    table = _caption_table(scores, rows) + _compared(compare, rows, name)
+    return scores, table, captions
 
 
 def _coco_ids(image_ids):
@@ -174,6 +175,18 @@ def _file_names(image_ids):
     return names
 
 
+def _compared(compare, rows, split):
+    """What is to be said of the published rows of a table."""
+    if compare and not rows:
+        return "\nnothing was published for this data set in the papers compared with"
+    if rows and split != "test":
+        return (
+            f"\nthe published rows are of the official test split, this run's of its "
+            f"{split} split: other images and words"
+        )
+    return ""
+
+
 def _tag_table(scores, rows):
     """A table in percent; counts stay counts."""
     ours = {k: 100 * scores[k] for k in ("precision", "recall", "f1")}
@@ -197,6 +210,11 @@ def _caption_table(scores, rows):
     """A table in percent, with intervals below this run's scores."""
     columns = [name for name in _CAPTION_SCORES if scores[name] is not None]
     ours = {name: 100 * scores[name] for name in columns}
+    if scores["meteor_dialect"] != caption_metrics.METEOR_15:
+        rows = [
+            (name, {k: v for k, v in row.items() if k != "meteor"})
+            for name, row in rows
+        ]
     rows = [*rows, ("this run", ours)]
 
     def line(name, cells):

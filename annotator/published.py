@@ -1,5 +1,7 @@
 """Published scores, for the tables of `evaluate.py --compare` (percent)."""
 
+import re
+
 TAG_COLUMNS = ("precision", "recall", "f1", "n_plus")
 CAPTION_COLUMNS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor")
 
@@ -58,6 +60,7 @@ def captioner_rows(dataset):
 
 def _rows(table, datasets, columns, dataset):
     # "flickr8k_karpathy" is flickr8k with other lists.
+    dataset = re.sub("^tfds:coco_captions(/.*)?$", "coco", dataset)
     dataset = dataset.removesuffix("_karpathy")
     if dataset not in datasets:
         return []

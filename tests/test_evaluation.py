@@ -39,6 +39,7 @@ def stand_ins(monkeypatch):
 
     scores = caption_metrics.score_captions
     monkeypatch.setattr(keras.saving, "load_model", lambda path: None)
+    monkeypatch.setattr(evaluation, "load_captioner", lambda config, workdir: None)
     monkeypatch.setattr(captioning, "generate", lambda caption, _: ["a dog", "a cat"])
     monkeypatch.setattr(captioning, "attention_pictures", draw)
     monkeypatch.setattr(
@@ -84,9 +85,41 @@ def test_unknown_words_come_with_a_remedy(tmp_path):
 def test_each_image_has_an_attention_picture_of_its_own(tmp_path):
     image_ids = ("a/1.jpg", "b/1.jpg", "a_1.jpg", "1.jpg", "1.png", "../1.jpg", "1-2")
     expected = ("a_1", "b_1", "a_1-2", "1", "1-2", "1-3", "1-2-2")
-    evaluation._show_attention(tmp_path, "test", _Split(image_ids), len(image_ids))
+    evaluation._show_attention(
+        Config(), tmp_path, "test", _Split(image_ids), len(image_ids)
+    )
     folder = tmp_path / "pictures" / "test_attention"
     assert len(list(folder.iterdir())) == len(image_ids)
     for row, name in enumerate(expected):
         with Image.open(folder / f"{name}.png") as picture:
             assert picture.getpixel((0, 0)) == (row, row, row)
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_published_rows_say_what_they_are_of(split, tmp_path):
+    config, images = Config(dataset="flickr8k"), _Split(("a.jpg", "b.jpg"))
+    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    assert "4 layers, feedback (the paper)" in table and "24.80" in table
+    assert ("of the official test split, this run's of its" in table) == (
+        split == "validation"
+    )
+    config = Config(dataset="folder")
+    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    assert "nothing was published for this data set" in table
+
+
+def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
+    scores = {f"bleu_{n}": 0.5 for n in range(1, 5)}
+    scores |= {"meteor": 0.4, "cider": None, "rouge_l": None, "intervals": {}}
+    scores |= {"images": 2, "tokenization": "given", "missing": {}, "mean_length": 2.0}
+    scores |= {"distinct_captions": 1.0, "most_common_caption": 0.5}
+    scores |= {"longest_repetition": 1}
+    scores["intervals"] = {name: (0, 1) for name in (*list(scores)[:4], "meteor")}
+    rows = [("the paper", {"bleu_4": 24.8, "meteor": 21.5})]
+    for dialect, shown in (
+        (caption_metrics.METEOR_15, True),
+        (caption_metrics.METEOR_NLTK, False),
+    ):
+        scores["meteor_dialect"] = dialect
+        table = evaluation._caption_table(scores, rows)
+        assert "24.80" in table and ("21.50" in table) is shown

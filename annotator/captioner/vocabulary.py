@@ -12,7 +12,7 @@ import tensorflow as tf
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_NO_PUNCTUATION = str.maketrans("–—…", "   ", string.punctuation + "“”‘’")
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -20,7 +20,7 @@ class Vocabulary:
     """The words of the training captions, each with an id.
 
     Text becomes words the way the published Flickr8k experiments do it: lower
-    case, ASCII punctuation removed (`"it's" -> "its"`), split at white space.
+    case, punctuation removed (`"it's" -> "its"`), split at white space.
     Ids 0 to 3 are `<pad>`, `<start>`, `<end>` and `<unk>`; the other words follow
     from the most to the least frequent, ties in alphabetical order.
 

@@ -1,12 +1,17 @@
 """Reads the image x word matrices that tag data sets are published with."""
 
 import os
+import zlib
 
 import numpy as np
 import scipy.io
 import scipy.sparse
 
 from annotator.datasets.listing import numbered_lines
+
+# What SciPy makes of files that are cut off, or not MATLAB's.
+_DAMAGES = (ValueError, TypeError, OSError, IndexError, EOFError, zlib.error)
+_DAMAGES += (scipy.io.matlab.MatReadError,)
 
 EXTENSIONS = (".mat", ".hvecs", ".hvecs32", ".txt")
 
@@ -56,6 +61,8 @@ def read_annotation_matrix(path: str) -> np.ndarray:
 
 
 def _read_mat(path):
+    with open(path, "rb"):  # what goes wrong from here on is the content's fault
+        pass
     try:
         variables = scipy.io.loadmat(path)
     except NotImplementedError as error:
@@ -63,7 +70,7 @@ def _read_mat(path):
             f"{path} is a MATLAB 7.3 file, which SciPy does not read; save it again "
             "in MATLAB with the option '-v7', or as text."
         ) from error
-    except (ValueError, TypeError, scipy.io.matlab.MatReadError) as error:
+    except _DAMAGES as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}.") from error
     matrices = {
         name: value

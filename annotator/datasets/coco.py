@@ -7,7 +7,7 @@ data directory itself. (Lin et al., ECCV 2014; Chen et al., arXiv:1504.00325.)
 The captions of COCO's test images are not public, so there is no test split; the
 customary one is Karpathy's: `coco_karpathy`.
 
-Option: `year=2014` reads the other edition.
+Where both editions lie, that of 2017 is read; the option `year=2014` reads the other.
 """
 
 import json
@@ -16,12 +16,15 @@ import os
 from annotator.datasets.listing import (
     Listed,
     annotated_images,
+    first_existing,
     read_json,
     required_file,
 )
 
+_EDITIONS = (2017, 2014)
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=2017):
+
+def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=None):
     """Reads one split; see `registry.load` for the arguments.
 
     Returns:
@@ -34,9 +37,15 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=2017):
             caption's image is not in it.
     """
     del cache_dir
-    folder = f"{'train' if split == 'train' else 'val'}{year}"
-    file_name = f"captions_{folder}.json"
-    path = required_file(data_dir, file_name, os.path.join("annotations", file_name))
+    part = "train" if split == "train" else "val"
+    editions = [year] if year else _EDITIONS
+    # The one whose training captions are there, so that all splits are of one.
+    there = [e for e in editions if first_existing(data_dir, *_places("train", e))]
+    path = required_file(
+        data_dir, *(name for e in there or editions for name in _places(part, e))
+    )
+    file_name = os.path.basename(path)
+    folder = file_name.removeprefix("captions_").removesuffix(".json")
     content = _content(path)
     captions = {}
     listed = []
@@ -80,6 +89,11 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=2017):
         skip_bad_images,
         captions=list(captions.values()),
     )
+
+
+def _places(part, edition):
+    name = f"captions_{part}{edition}.json"
+    return name, os.path.join("annotations", name)
 
 
 def _content(path):

@@ -30,6 +30,7 @@ from annotator.datasets.listing import (
     IMAGE_FOLDERS,
     Listed,
     annotated_images,
+    first_existing,
     numbered_lines,
     required_file,
 )
@@ -96,12 +97,16 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
 
 def _split_list(name, part, data_dir):
     official, common = _LIST_NAMES[part]
-    return required_file(
-        data_dir,
-        *(f"{prefix}{official}Images.txt" for prefix in _LIST_PREFIXES[name]),
-        f"{name}_{common}.txt",
-        f"{common}.txt",
-    )
+    names = [f"{prefix}{official}Images.txt" for prefix in _LIST_PREFIXES[name]]
+    names += [f"{name}_{common}.txt", f"{common}.txt"]
+    if name == "flickr30k" and not first_existing(data_dir, *names):
+        raise FileNotFoundError(
+            f"No {' or '.join(names)} in {data_dir}. Flickr30k was published without a "
+            "split: put dataset_flickr30k.json of Karpathy there and say "
+            "--dataset=flickr30k_karpathy, or write train.txt, val.txt and test.txt "
+            "with the name of an image on each line."
+        )
+    return required_file(data_dir, *names)
 
 
 def _read_captions(path):

@@ -189,7 +189,7 @@ def _items(path, *keys):
             item = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(f"{where} is not JSON: {error}.") from error
-        if not isinstance(item, dict) or not set(keys) & set(item):
+        if not (isinstance(item, dict) and "image" in item and set(keys) & set(item)):
             raise ValueError(
                 f"{where} must be an object with {needs}; got {line[:60]}."
             )
@@ -201,7 +201,7 @@ def _add(images, where, image, split):
         raise ValueError(f"{where}: `image` must be a file name; got {image!r}.")
     annotated = images.setdefault(image, _Annotated(where))
     if split:
-        if split not in _SPLITS:
+        if not isinstance(split, str) or split not in _SPLITS:
             raise ValueError(
                 f"{where}: unknown split {split!r}; known: {', '.join(_SPLITS)}."
             )

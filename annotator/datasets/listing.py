@@ -56,7 +56,8 @@ def annotated_images(
         captions: N sequences of captions, or `None`.
 
     Raises:
-        FileNotFoundError: A listed image is missing or empty; names the list's line.
+        FileNotFoundError: A listed image is missing or empty, or all of them are;
+            names the list's line.
     """
     folder = ImageDirectory(*directories)
     paths, kept, skipped = [], [], []
@@ -74,6 +75,12 @@ def annotated_images(
                 f"{', '.join(directories)}, also with {' '.join(EXTENSIONS)}. Put the "
                 "file there, or leave such images out with --skip_bad_images."
             )
+    if skipped and not kept:
+        raise FileNotFoundError(
+            f"None of the {len(listed)} listed images is there ({listed[0].where}: "
+            f"{listed[0].file!r} {skipped[0][1]}); looked in {', '.join(directories)}. "
+            "Pass the right --data_dir."
+        )
     return AnnotatedImages(
         name=name,
         split=split,

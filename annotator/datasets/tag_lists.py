@@ -15,6 +15,9 @@ matrix there may be `NAME_train.json` and `NAME_test.json`, each
 `[{"image": "1000/1003", "tags": ["sky", "jet"]}, ...]`; the dictionary may then be
 left out, and the words are those of the training file, sorted.
 
+ESP Game's images may also lie as their archive unpacks, in `ESP-ImageSet/images/`,
+without the folders that the lists name.
+
 None of the three has an official validation split: it is every ninth row of the
 training list (`row % 9 == 8`). `train` is the rest, `train+validation` all of it.
 
@@ -27,6 +30,7 @@ import os
 import numpy as np
 
 from annotator.datasets.annotation_matrix import EXTENSIONS, read_annotation_matrix
+from annotator.datasets.image_files import ImageDirectory
 from annotator.datasets.listing import (
     Listed,
     annotated_images,
@@ -59,15 +63,28 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, image_dir=None):
         listed, words, tags = _read_list_and_matrix(name, part, data_dir)
     rows = np.arange(len(listed)) if split == "test" else carve(len(listed), split)
     directories = (data_dir, os.path.join(data_dir, "images"))
+    if name == "espgame":
+        directories += (os.path.join(data_dir, "ESP-ImageSet", "images"),)
+    if image_dir:
+        directories = (os.path.expanduser(image_dir),)
+    if name == "espgame":
+        listed = _as_unpacked(listed, ImageDirectory(*directories))
     return annotated_images(
         name,
         split,
         [listed[row] for row in rows],
-        (os.path.expanduser(image_dir),) if image_dir else directories,
+        directories,
         skip_bad_images,
         words=words,
         tags=tags[rows],
     )
+
+
+def _as_unpacked(listed, folder):
+    """Without the folders of the lists, if only so the first image is found."""
+    flat = [each._replace(file=os.path.basename(each.file)) for each in listed]
+    only_so = flat and not folder.find(listed[0].file) and folder.find(flat[0].file)
+    return flat if only_so else listed
 
 
 def _read_list_and_matrix(name, part, data_dir):

@@ -27,6 +27,9 @@ _TREEBANK = nltk.tokenize.TreebankWordTokenizer()
 # The tokens that coco-caption drops, and the brackets, which it knows as -LRB- etc.
 # The empty one is what is left of stops and marks.
 _PUNCTUATION = frozenset(["", *"'' ' `` ` , : - -- ; ( ) [ ] { }".split()])
+_ASCII = str.maketrans(
+    {"“": '"', "”": '"', "‘": "'", "’": "'", "–": " -- ", "—": " -- ", "…": " ... "}
+)
 _ORDERS = 4  # BLEU-1 to BLEU-4
 # Not `annotator[coco]`: on PyPI that name is another project's.
 _NO_EXTRA = 'needs the extra `coco`: pip install ".[coco]" where this package lies'
@@ -41,7 +44,7 @@ def tokenize(caption: str) -> list[str]:
     """
     # NLTK splits off a full stop at the end of the text only, and no opening quote
     # (which an apostrophe on its own, as in "the dog 's ball", is not).
-    caption = re.sub(r"([.!?]+)(\s|$)", r" \1 ", caption.lower())
+    caption = re.sub(r"([.!?]+)(\s|$)", r" \1 ", caption.lower().translate(_ASCII))
     caption = re.sub(r"(?<!\w)'(?!(?:s|m|d|t|ll|re|ve)\b)(?=\w)", "' ", caption)
     tokens = _TREEBANK.tokenize(caption)
     return [token for token in tokens if token.strip(".!?") not in _PUNCTUATION]

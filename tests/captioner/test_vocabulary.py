@@ -17,6 +17,10 @@ def test_words_are_ordered_by_count_then_alphabet():
     assert vocabulary.words[7:] == ("and", "bird", "bone", "cat", "dogs", "runs")
 
 
+def test_typographic_marks_are_no_words():
+    assert tokenize("the dog’s “big” ball–toss…") == "the dogs big ball toss".split()
+
+
 def test_rare_words_become_unk():
     vocabulary = Vocabulary.fit(CAPTIONS, min_count=2)
     assert vocabulary.words[4:] == ("a", "dog", "the")

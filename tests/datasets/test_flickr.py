@@ -91,6 +91,12 @@ def test_missing_image(flickr8k):
     assert images.skipped == (("a.jpg", "is missing"),)
 
 
+def test_flickr30k_has_no_lists_of_its_own(tmp_path):
+    (tmp_path / "results.csv").write_text("1.jpg| 0| One .\n")
+    with pytest.raises(FileNotFoundError, match="val.txt.*--dataset=flickr30k_karpath"):
+        load(tmp_path, "validation", "flickr30k")
+
+
 def test_missing_lists_are_named(flickr8k):
     os.remove(flickr8k / "Flickr_8k.testImages.txt")
     with pytest.raises(FileNotFoundError, match="No Flickr_8k.testImages.txt or"):

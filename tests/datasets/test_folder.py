@@ -237,6 +237,16 @@ def test_empty_split(folder):
         ("tags.jsonl", ('{"image": "a.jpg", "tags": [1]}',), "line 1: `tags` must"),
         ("tags.jsonl", ('{"image": 3, "tags": []}',), "line 1: `image` must"),
         ("tags.jsonl", ("", '{"image": "a.jpg"}'), "tags.jsonl line 2 must be"),
+        (
+            "tags.jsonl",
+            ('{"file_name": "a.jpg", "tags": []}',),
+            "object with `image` a",
+        ),
+        (
+            "tags.jsonl",
+            ('{"image": "a.jpg", "tags": [], "split": ["train"]}',),
+            r"line 1: unknown split \['train'\]",
+        ),
         ("tags.jsonl", ("{",), "tags.jsonl line 1 is not JSON"),
         ("captions.txt", ("a.jpg\tA .", "b.png,B ."), "captions.txt line 2: expected"),
         ("captions.txt", ("a.jpg\t ",), "line 1: expected"),

@@ -101,9 +101,9 @@ def coco(tmp_path):
     return tmp_path, content
 
 
-def load_coco(coco, split="validation", **options):
+def load_coco(coco, split="validation", edition=2017, **options):
     folder, content = coco
-    path = folder / "annotations" / "captions_val2017.json"
+    path = folder / "annotations" / f"captions_val{edition}.json"
     path.write_text(json.dumps(content))
     return datasets.load("coco", split, data_dir=str(folder), **options)
 
@@ -114,6 +114,16 @@ def test_coco(coco):
     assert images.captions == (("Seven.",), ("Three.", "A three."))
     pixels = [data.numpy() for _, data in images.encoded_images()]
     assert pixels == [b"0007.jpg", b"0003.jpg"]
+
+
+def test_coco_of_2014_is_found_by_itself(coco):
+    folder, _ = coco
+    (folder / "val2017").rename(folder / "val2014")
+    assert load_coco(coco, edition=2014).image_ids == ("7", "3")
+    # With both editions, the one whose training captions are there.
+    (folder / "annotations" / "captions_val2017.json").write_text("damaged")
+    (folder / "annotations" / "captions_train2014.json").write_text("{}")
+    assert load_coco(coco, edition=2014).image_ids == ("7", "3")
 
 
 def test_coco_other_year_and_split(coco):

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 
@@ -9,6 +10,11 @@ from annotator import datasets
 
 WORDS = ["sky", "sea", "cat"]
 TAGS = np.random.default_rng(0).random((20, 3)) < 0.5
+
+
+_FILE = io.BytesIO()
+scipy.io.savemat(_FILE, {"annot1": TAGS * 1.0}, do_compression=True)
+MAT = _FILE.getvalue()
 
 
 @pytest.fixture
@@ -92,6 +98,10 @@ def test_hvecs_layout_by_hand(corel):
         ("hvecs", b"\1\0\1\0\2\0\1\0", "row 2 says it has 2 values"),
         ("hvecs", b"\3\0\1\0\7\0\1\0", "row 1, column 2 is 7"),
         ("mat", b"not a matlab file", "cannot be read as a MATLAB file"),
+        *(
+            ("mat", cut_off, "train_annot.mat cannot be read as a MATLAB file")
+            for cut_off in (MAT[: len(MAT) // 2], MAT[:60], MAT[:-1], b"")
+        ),
         ("txt", b"0 1 0\n0 1\n", "annot.txt line 2 has 2 values"),
         ("txt", b"0 1 0\n0 2 0\n", "annot.txt line 2, column 2: '2'"),
         ("txt", b"", "is empty"),
@@ -147,6 +157,12 @@ def test_bad_images_can_be_skipped(corel):
     assert validation.image_ids == ("train/8", "train/17")
 
 
+def test_images_that_are_all_elsewhere_are_not_skipped(corel):
+    (corel / "train").rename(corel / "misnamed")
+    with pytest.raises(FileNotFoundError, match="None of the 20 .* 'train/0' is miss"):
+        load(corel, skip_bad_images=True)
+
+
 def test_a_word_twice_in_the_dictionary(corel):
     (corel / "corel5k_words.txt").write_text("sky\nsea\nsky\n")
     with pytest.raises(
@@ -172,6 +188,17 @@ def esp(tmp_path):
     for item in items:
         (tmp_path / "images" / item["image"]).write_bytes(b"x")
     return tmp_path
+
+
+def test_esp_game_as_its_archive_unpacks(esp):
+    """There the images have no folders, in the lists they do."""
+    (esp / "ESP-ImageSet").mkdir()
+    (esp / "images").rename(esp / "ESP-ImageSet" / "images")
+    items = [{"image": f"x/{row}", "tags": ["a"]} for row in range(9)]
+    (esp / "espgame_train.json").write_text(json.dumps(items))
+    images = load(esp, name="espgame")
+    assert images.image_ids[:2] == ("x/0", "x/1")
+    assert [content for _, content in images.encoded_images()][0].numpy() == b"x"
 
 
 def test_json_list(esp):

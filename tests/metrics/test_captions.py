@@ -136,6 +136,13 @@ def test_text_is_tokenized_alike_on_both_sides():
     assert score(["a"], [["a"]], tokenizer=str.split)["tokenization"] == "given"
 
 
+def test_typographic_marks_are_as_plain_ones():
+    """As Stanford's tokenizer makes of them, and coco-caption drops."""
+    text = "a man in a “stop” shirt – the dog’s ball … a ‘big’ one"
+    plain = "a man in a stop shirt the dog 's ball a big one"
+    assert captions.tokenize(text) == plain.split()
+
+
 def test_diversity_by_hand():
     hypotheses = ["a b a b", "a b a b", "c c c", ""]
     scores = score(hypotheses, [["a b"]] * 4, tokenizer=str.split)
