@@ -247,12 +247,16 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
         ),
     ],
 )
-def test_other_captioners_and_settings(settings, captioner_config, tmp_path):
+def test_other_captioners_and_settings(
+    settings, captioner_config, image_folder, tmp_path
+):
     config = dataclasses.replace(
         captioner_config, epochs=1, feedback_start=0, **settings
     )
-    metrics, _, exports = train(config, tmp_path)
-    assert metrics["images"] == 6 and all(path.exists() for path in exports)
+    _, _, (saved_model, _) = train(config, tmp_path)
+    captions = json.loads((tmp_path / "metrics/validation_captions.json").read_text())
+    assert len(captions) == 6 and all(each["caption"] for each in captions)
+    assert_served(saved_model, image_folder, captions)
 
 
 def test_the_backbone_learns_too_if_asked(captioner_config, image_folder, tmp_path):
@@ -274,6 +278,11 @@ def test_the_backbone_learns_too_if_asked(captioner_config, image_folder, tmp_pa
     assert min(moved) > 0
     # What is scored and exported is the learned backbone.
     captions = json.loads((tmp_path / "metrics/validation_captions.json").read_text())
+    assert_served(saved_model, image_folder, captions)
+
+
+def assert_served(saved_model, image_folder, captions):
+    """Asserts that an export says of images what `captions` say."""
     encoded = [(image_folder / c["image_id"]).read_bytes() for c in captions]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
@@ -341,7 +350,7 @@ def test_a_finished_run_is_exported_with_other_beams(
 ):
     workdir = shutil.copytree(captioner_run[0], tmp_path / "run")
     config = dataclasses.replace(
-        captioner_config, beams=3, length_penalty=-2.0, no_repeat_ngram=1
+        captioner_config, beams=3, length_penalty=0.0, no_repeat_ngram=1
     )
     _, _, (saved_model, _) = train(config, workdir)
     assert saved_model.name == "2"

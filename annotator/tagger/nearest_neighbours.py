@@ -118,7 +118,7 @@ class TwoPassKNN(NearestNeighbours):
         bandwidth: Decay of the vote with distance.
 
     Source: Verma and Jawahar, "Image annotation using metric learning in semantic
-    neighbourhoods", 2012 (without the learned metric).
+    neighbourhoods", 2012. Their metric is learned; `bandwidth` stands in for it.
     """
 
     def __init__(
