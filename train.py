@@ -55,9 +55,9 @@ flags.DEFINE_enum(
     ["stacked", "soft", "hard", "nic", "log_bilinear", "brnn"],
     "The network that writes (stacked).",
 )
-flags.DEFINE_integer("layers", None, "Layers of the stacked decoder, 1 to 6 (4).")
+flags.DEFINE_integer("layers", None, "Layers of the stacked decoder, 1 to 6 (2).")
 flags.DEFINE_enum("feedback", None, ["draft", "causal"], "What the feedback reads.")
-flags.DEFINE_integer("rounds", None, "Rounds of text feedback (1; 0: none).")
+flags.DEFINE_integer("rounds", None, "Rounds of text feedback (0: none).")
 flags.DEFINE_integer("feedback_start", None, "Epochs before the feedback joins (1).")
 flags.DEFINE_integer("units", None, "Width of states and word vectors (512).")
 flags.DEFINE_integer("attention_units", None, "Width of the attention (256).")
@@ -81,7 +81,7 @@ flags.DEFINE_float("attention_regularizer", None, "Doubly stochastic attention (
 flags.DEFINE_enum("select_by", None, ["bleu_4", "cider"], "Score that picks weights.")
 flags.DEFINE_integer("patience", None, "Epochs without a better score (4).")
 flags.DEFINE_integer("beams", None, "Beams of the search, also in the export (5).")
-flags.DEFINE_float("length_penalty", None, "Power of the length in scores (1).")
+flags.DEFINE_float("length_penalty", None, "Power of the length in scores (0.7).")
 flags.DEFINE_integer("no_repeat_ngram", None, "N-grams not to repeat (0: allowed).")
 flags.DEFINE_integer("checkpoint_steps", None, "Steps between checkpoints (100).")
 flags.DEFINE_bool("jit_compile", None, "Attention compiled by XLA (true).")

@@ -167,9 +167,9 @@ class _CaptionerSettings:
     min_count: int = 5
     max_length: int = 20
     decoder: str = "stacked"
-    layers: int = 4
+    layers: int = 2
     feedback: str = "draft"
-    rounds: int = 1
+    rounds: int = 0
     feedback_start: int = 1
     units: int = 512
     attention_units: int = 256
@@ -193,7 +193,7 @@ class _CaptionerSettings:
     select_by: str = "bleu_4"
     patience: int = 4
     beams: int = 5
-    length_penalty: float = 1.0
+    length_penalty: float = 0.7
     no_repeat_ngram: int = 0
     checkpoint_steps: int = 100
     jit_compile: bool = True
@@ -216,8 +216,8 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                 weights, which keep shapes and colours best in the middle of the
                 network, its own 112 pixels, and a small decoder.
             **settings: Other settings; those that are `None` take the default. The
-                schedule `"paper"` takes the published rates and number of epochs, and
-                decoders other than `"stacked"` come without feedback, as published.
+                schedule `"paper"` takes the published rates, number of epochs, layers
+                and feedback, and decoders other than `"stacked"` come without feedback, as published.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
         if settings.get("schedule") == "paper":
@@ -326,8 +326,10 @@ def _begun(folder):
     return any(path.name != "vocabulary.json" for path in folder.glob("[!.]*"))
 
 
-# The captioner's training as it was published.
+# The captioner and its training as they were published.
 PAPER = {
+    "layers": 4,
+    "rounds": 1,
     "learning_rate": 0.1,
     "dense_rate": 0.2,
     "convolution_rate": 0.1,
@@ -343,7 +345,7 @@ SHAPES = {
     "tap": "block4_conv3",
     "captioner_tap": "block4_conv3",
     "min_count": 1,
-    "layers": 2,
+    "rounds": 1,  # the method whole
     "units": 192,
     "attention_units": 96,
     "dropout": 0.2,
@@ -353,5 +355,4 @@ SHAPES = {
     "caption_flip": False,  # left would be right
     "learning_rate": 2e-3,
     "beams": 3,
-    "length_penalty": 0.7,
 }

@@ -83,6 +83,7 @@ def captioner_config(tagger_config):
         min_count=1,
         max_length=8,
         layers=2,
+        rounds=1,
         units=24,
         attention_units=12,
         dropout=0.1,

@@ -28,7 +28,7 @@ def test_round_trip_and_errors(tmp_path):
         *((name, -1) for name in ("rounds", "top_k", "patience", "feedback_start")),
         *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
         *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
-        *(("feedback_start", 12), ("layers", 0), ("shrinkage", 0.0)),
+        *(("layers", 0), ("shrinkage", 0.0)),
     ],
 )
 def test_numbers_that_cannot_work_are_named(name, value):
@@ -36,14 +36,22 @@ def test_numbers_that_cannot_work_are_named(name, value):
         Config(**{name: value})
 
 
+def test_feedback_needs_an_epoch_to_learn_in():
+    assert Config(feedback_start=12).rounds == 0
+    with pytest.raises(ValueError, match="--feedback_start=12 leaves none of --epochs"):
+        Config(rounds=1, feedback_start=12)
+
+
 def test_defaults_that_suit():
     assert Config.for_dataset("shapes").backbone_weights == "random"
     assert Config.for_dataset("corel5k", seed=None).backbone_weights == "imagenet"
     assert Config.for_dataset("shapes", scales=(64,)).scales == (64,)
+    paper = Config.for_dataset("flickr8k", schedule="paper")
+    assert (paper.layers, paper.rounds, paper.epochs) == (4, 1, 100)
     # The baselines come as published, without the feedback.
-    assert Config.for_dataset("flickr8k", decoder="stacked").rounds == 1
     for decoder in ("soft", "hard", "nic", "log_bilinear", "brnn"):
-        assert Config.for_dataset("flickr8k", decoder=decoder).rounds == 0
+        for dataset in ("flickr8k", "shapes"):
+            assert Config.for_dataset(dataset, decoder=decoder).rounds == 0
         assert Config.for_dataset("flickr8k", decoder=decoder, rounds=2).rounds == 2
     assert Config.for_dataset("flickr8k", epochs=1).feedback_start == 0
     assert Config.for_dataset("flickr8k", epochs=2).feedback_start == 1
@@ -70,14 +78,14 @@ def refused(workdir, config, **settings):
 def test_settings_that_led_nowhere_bind_nobody(tmp_path):
     config = Config()
     claimed(tmp_path, config, "captioner/vocabulary.json", "tagger/.7.encoder.npz")
-    assert not refused(tmp_path, config, layers=2, codebook=4, dataset="flickr8k")
+    assert not refused(tmp_path, config, layers=3, codebook=4, dataset="flickr8k")
 
 
 def test_a_task_that_has_begun_is_bound_and_the_other_is_not(tmp_path):
     config = Config(vlad=())
     claimed(tmp_path, config, "tagger/encoder.npz")
     assert not refused(tmp_path, config)
-    assert not refused(tmp_path, config, layers=2, beams=3, task="tagger")
+    assert not refused(tmp_path, config, layers=3, beams=3, task="tagger")
     assert "--codebook=16" in refused(tmp_path, config, codebook=4)
     assert "--scales=(224,)" in refused(tmp_path, config, scales=(96,))
     assert "--top_k=5" in refused(tmp_path, config, top_k=3)
@@ -86,9 +94,9 @@ def test_a_task_that_has_begun_is_bound_and_the_other_is_not(tmp_path):
 def test_a_task_that_is_not_asked_for_keeps_its_settings(tmp_path):
     config = Config(task="tagger", top_k=3, threshold=0.1, codebook=4)
     claimed(tmp_path, config, "tagger/tagger.keras")
-    Config(task="captioner", layers=2).claim(tmp_path)
+    Config(task="captioner", layers=3).claim(tmp_path)
     kept = Config.load(tmp_path)
-    assert kept == dataclasses.replace(config, task="captioner", layers=2)
+    assert kept == dataclasses.replace(config, task="captioner", layers=3)
     assert "--scales=(224,)" in refused(tmp_path, kept, scales=(96,))
 
 
@@ -99,4 +107,4 @@ def test_a_finished_run_may_be_decoded_otherwise(tmp_path):
     assert "--beams=5" in refused(tmp_path, config, beams=3)
     claimed(tmp_path, config, "captioner/captioner.keras")
     assert not refused(tmp_path, config, beams=3, length_penalty=1.0)
-    assert "--layers=4" in refused(tmp_path, config, layers=2)
+    assert "--layers=2" in refused(tmp_path, config, layers=3)
