@@ -217,7 +217,8 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                 network, its own 112 pixels, and a small decoder.
             **settings: Other settings; those that are `None` take the default. The
                 schedule `"paper"` takes the published rates, number of epochs, layers
-                and feedback, and decoders other than `"stacked"` come without feedback, as published.
+                and feedback; decoders other than `"stacked"` come without feedback, as
+                published.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
         if settings.get("schedule") == "paper":

@@ -127,19 +127,32 @@ def rewarded_config(captioner_config):
     )
 
 
+@pytest.mark.parametrize(
+    "finetune", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_rewards_are_learnt_from_the_best_weights_on(
-    rewarded_config, tmp_path, monkeypatch
+    finetune, rewarded_config, tmp_path, monkeypatch
 ):
     """Of the two epochs before, the first one is the better here."""
     trainer = captioner_loop.CaptionerTrainer
     learn, validate, seen = trainer._learn_rewards, trainer._validate, []
+    config = dataclasses.replace(
+        rewarded_config,
+        finetune_backbone=finetune,
+        convolution_rate=1.0,
+        captioner_tap="block3_conv3" if finetune else rewarded_config.captioner_tap,
+    )
+
+    def all_weights(self):
+        backbone = self.inputs.backbone.get_weights() if finetune else []
+        return [*self.captioner.get_weights(), *backbone]
 
     def watched_validate(self, epoch):
-        seen.append(self.captioner.get_weights())
+        seen.append(all_weights(self))
         return validate(self, epoch)
 
     def watched_learn(self, *args):
-        seen.append(self.captioner.get_weights())
+        seen.append(all_weights(self))
         return learn(self, *args)
 
     def score(captions, references, meteor):
@@ -149,7 +162,7 @@ def test_rewards_are_learnt_from_the_best_weights_on(
     monkeypatch.setattr(trainer, "_validate", watched_validate)
     monkeypatch.setattr(trainer, "_learn_rewards", watched_learn)
     monkeypatch.setattr(captioner_loop, "score_captions", score)
-    captioner_training.train_captioner(rewarded_config, tmp_path)
+    captioner_training.train_captioner(config, tmp_path)
     first, second, start, *_, last = seen
     assert len(seen) == 2 + 4 + 1
 
@@ -157,6 +170,8 @@ def test_rewards_are_learnt_from_the_best_weights_on(
         return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     assert equal(start, first) and not equal(start, second) and not equal(start, last)
+    for one, other in zip(first[-2:], second[-2:], strict=True):
+        assert not np.array_equal(one, other)  # the backbone's too, if it learns
 
 
 @pytest.mark.slow
