@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from annotator import images, pipeline, workers
+from annotator import images, pipeline
 
 
 class CachedRegions:
@@ -24,6 +24,9 @@ class CachedRegions:
         cells, rows, channels = train.caches[0].shape
         self.signature = tf.TensorSpec([None, cells * rows, channels], tf.float16)
         self.channels = channels
+
+    def build(self):
+        """Nothing is to be built; see `AugmentedImages`."""
 
     def read(self, rows, epoch):
         """What an epoch sees of training images, an array as `signature` says."""
@@ -49,18 +52,22 @@ class AugmentedImages:
     Args:
         train, validation: `pipeline.Split`s of pixels.
         resize: The view that evaluation and exports see, an `images.Resize`.
-        backbone: A trainable backbone.
+        build_backbone: A function that makes a trainable backbone.
     """
 
-    def __init__(self, train, validation, resize, backbone):
+    def __init__(self, train, validation, resize, build_backbone):
         self.train = train
         self.validation = validation
         self.resize = resize
-        self.backbone = backbone
         self.signature = tf.TensorSpec([None, *train.caches[0].shape], tf.float16)
-        (maps,) = backbone.output.values()
-        self.channels = maps.shape[-1]
+        self._build_backbone = build_backbone
         self._still = tf.function(self._regions, reduce_retracing=True)
+
+    def build(self):
+        """Makes the backbone, which all workers do at the same time."""
+        self.backbone = self._build_backbone()
+        (maps,) = self.backbone.output.values()
+        self.channels = maps.shape[-1]
 
     def read(self, rows, epoch):
         """What an epoch sees of training images, an array as `signature` says."""
@@ -71,9 +78,13 @@ class AugmentedImages:
 
         Args:
             batch: As `signature` says.
-            seed: int `[2]`; equal seeds make equal crops, flips and colours.
+            seed: int `[2]`; equal seeds make equal crops, flips and colours, however
+                many replicas share a batch.
         """
-        return self._regions(images.augment(batch, self.resize.size, seed))
+        context = tf.distribute.get_replica_context()
+        places = tf.range(tf.shape(batch)[0]) * context.num_replicas_in_sync
+        places += context.replica_id_in_sync_group
+        return self._regions(images.augment(batch, self.resize.size, seed, places))
 
     def stream(self, split, batch_size):
         """`tf.data.Dataset` of the regions of a split's images, in order."""
@@ -88,7 +99,10 @@ class AugmentedImages:
 
 
 def captioner_inputs(config, workdir):
-    """The inputs that `config` asks for, with their training and validation splits."""
+    """The inputs that `config` asks for, with their training and validation splits.
+
+    They are to be built, in the scope of the strategy, before they are used.
+    """
     load = pipeline.load_pixels if config.finetune_backbone else pipeline.load_split
     train, validation = (
         load(config, "captioner", split, workdir) for split in ("train", "validation")
@@ -104,6 +118,9 @@ def captioner_inputs(config, workdir):
                 )
         return CachedRegions(train, validation, mirrored)
     (resize,) = pipeline.build_resizes(config, "captioner")
-    with workers.strategy().scope():
-        backbone = pipeline.build_backbone(config, "captioner", trainable=True)
-    return AugmentedImages(train, validation, resize, backbone)
+    return AugmentedImages(
+        train,
+        validation,
+        resize,
+        lambda: pipeline.build_backbone(config, "captioner", trainable=True),
+    )

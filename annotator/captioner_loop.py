@@ -37,7 +37,7 @@ class CaptionerTrainer:
         workdir: Folder of the run. Checkpoints, drafts and the best weights go to its
             `captioner`, TensorBoard's logs to `logs/captioner`.
         captioner: An unbuilt `Captioner`; it is built here, for the features at hand.
-        inputs: `CachedRegions` or `AugmentedImages`, of splits with captions.
+        inputs: `CachedRegions` or `AugmentedImages`, built, of splits with captions.
     """
 
     def __init__(self, config, workdir, captioner, inputs):
@@ -252,10 +252,11 @@ class CaptionerTrainer:
                 rewards.set_shape(drawn.shape[:2])
                 return rewards
 
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
             sums = self.captioner.self_critical_loss(
                 self.inputs.regions(batch, seed),
                 reward,
-                seed[0] * 1_000_003 + seed[1],
+                (seed[0] + replica) * 1_000_003 + seed[1],
                 self.config.self_critical_samples,
             )
             # A replica without images of its own has one without references.
@@ -277,9 +278,8 @@ class CaptionerTrainer:
 
         def replica_step(*inputs):
             context = tf.distribute.get_replica_context()
-            own_seed = seed + [0, 1_000_003 * context.replica_id_in_sync_group]
             with tf.GradientTape() as tape:
-                sums = loss(own_seed, *inputs)
+                sums = loss(seed, *inputs)
                 # The mean over the words of all replicas; Keras adds the gradients.
                 count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums["tokens"])
                 mean = sums["loss"] / count

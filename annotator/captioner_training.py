@@ -49,6 +49,7 @@ def train_captioner(config, workdir):
     # Only here: how much chance the features took depends on what was on disk already.
     keras.utils.set_random_seed(config.seed)
     with workers.strategy().scope():
+        inputs.build()
         captioner = build_captioner(config, vocabulary)
     trainer = CaptionerTrainer(config, workdir, captioner, inputs)
     trainer.run()

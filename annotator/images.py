@@ -110,17 +110,20 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
     return image[..., ::-1, :] if flip else image
 
 
-def augment(images, size, seed):
+def augment(images, size, seed, places=None):
     """Other views of training images: crops of several scales, flips, other colours.
 
     Each image gets a square of 3/4 to all of its side from anywhere in it, is mirrored
     half of the time, and has brightness, contrast and saturation changed by up to a
-    fifth. Batches are treated in the graph, and equal seeds give equal views.
+    fifth. Batches are treated in the graph. An image's view depends on the seed and its
+    place alone, whatever images are beside it.
 
     Args:
         images: `[batch, height, width, 3]`, values 0 to 255.
         size: Side of the result in pixels.
         seed: int `[2]`.
+        places: int `[batch]`, places in the batch that these images are a share of; 0
+            to batch - 1 by default.
 
     Returns:
         float32 `[batch, size, size, 3]`, values 0 to 255.
@@ -130,7 +133,13 @@ def augment(images, size, seed):
     """
     images = tf.cast(images, tf.float32)
     batch = tf.shape(images)[0]
-    chance = tf.random.stateless_uniform([7, batch], seed)
+    places = tf.range(batch) if places is None else tf.convert_to_tensor(places)
+    chance = tf.map_fn(
+        lambda place: tf.random.stateless_uniform([7], tf.random.fold_in(seed, place)),
+        places,
+        fn_output_signature=tf.TensorSpec([7]),
+    )
+    chance = tf.transpose(chance)
     scale = 0.75 + 0.25 * chance[0]
     top, left = (1 - scale) * chance[1], (1 - scale) * chance[2]
     right = left + scale

@@ -179,6 +179,9 @@ def test_augmentation_follows_its_seed_alone():
     assert first.shape == (8, 16, 16, 3) and first.dtype == np.float32
     np.testing.assert_array_equal(first, images.augment(pixels, 16, [1, 2]))
     assert np.abs(first - images.augment(pixels, 16, [1, 3])).max() > 10
+    # A share of the batch gets the views it would have in the whole.
+    share = images.augment(pixels[1::2], 16, [1, 2], places=[1, 3, 5, 7])
+    np.testing.assert_array_equal(share, first[1::2])
     # Eight copies of one image become eight views.
     assert len(np.unique(first[:, 0, 0, 0])) == 8
     assert first.min() >= 0 and first.max() <= 255

@@ -116,6 +116,28 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.slow
+def test_two_workers_train_the_backbone_as_one(config, tmp_path):
+    """They see the same crops, flips and colours as one."""
+    config = dataclasses.replace(
+        config,
+        finetune_backbone=True,
+        convolution_rate=0.1,
+        captioner_tap="block3_conv3",
+    )
+    for number in (1, 2):
+        workdir = tmp_path / f"of_{number}"
+        finish(start(config, workdir, number), workdir)
+    assert_same(weights(tmp_path / "of_2"), weights(tmp_path / "of_1"))
+    one, two = (
+        keras.saving.load_model(
+            tmp_path / f"of_{number}" / "captioner" / "backbone.keras"
+        ).get_weights()
+        for number in (1, 2)
+    )
+    assert_same(one, two)
+
+
+@pytest.mark.slow
 def test_two_workers_train_as_one(config, alone, tmp_path):
     finish(start(config, tmp_path / "run", 2), tmp_path / "run")
     assert_same(weights(tmp_path / "run"), alone)
