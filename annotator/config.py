@@ -10,7 +10,7 @@ from annotator import files
 _FILE = "config.json"
 _CHOICES = {
     "task": ("tagger", "captioner", "all"),
-    "tagger": ("means", "jec", "2pknn"),
+    "tagger": ("means", "jec", "2pknn", "mbrm"),
     "similarity": ("whitened", "l2", "cosine"),
     "decoder": ("stacked", "soft", "hard", "nic", "log_bilinear", "brnn"),
     "feedback": ("draft", "causal"),
@@ -26,13 +26,16 @@ _AT_LEAST = {
         *("attention_regularizer", "patience", "length_penalty", "no_repeat_ngram"),
     ),
     1: (
-        *("batch_size", "components", "codebook", "neighbours", "min_count"),
-        *("max_length", "layers", "units", "attention_units", "epochs"),
+        *("batch_size", "components", "codebook", "neighbours", "grid"),
+        *("min_count", "max_length", "layers", "units", "attention_units", "epochs"),
         *("caption_batch", "beams", "checkpoint_steps"),
     ),
     2: ("self_critical_samples",),
 }
-_POSITIVE = ("learning_rate", "self_critical_rate", "clip_norm", "shrinkage")
+_POSITIVE = (
+    *("learning_rate", "self_critical_rate", "clip_norm"),
+    *("shrinkage", "bandwidth", "smoothing"),
+)
 _SHARES = ("dropout", "label_smoothing")
 
 # What a finished run may be given anew: it changes what is exported and scored.
@@ -87,7 +90,7 @@ class _TaggerSettings:
     Attributes:
         tap: Layer whose maps the tagger reads; `None` for the network's default.
         flip: Adds the mirror image of each view.
-        tagger: `"means"`, `"jec"` or `"2pknn"`.
+        tagger: `"means"`, `"jec"`, `"2pknn"` or `"mbrm"`.
         components: PCA dimensions n of a descriptor.
         codebook: Visual words m.
         vlad: Normalisations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
@@ -95,6 +98,9 @@ class _TaggerSettings:
         shrinkage: Share of the trace that is added to the covariance's diagonal.
         margin: Share of a word's typical similarity that is taken off its score.
         neighbours: K of JEC and 2PKNN.
+        grid: Cells along each side of an image, whose mean descriptors MBRM compares.
+        bandwidth: Variance of MBRM's kernel, as share of that of the cells.
+        smoothing: Images that one image counts for in MBRM, against all.
         extend: Workdir of an earlier run whose tagger is given this data set's images
             and words, without fitting its projection, codebook and whitening again.
         top_k: Tags per image; 0 for all that reach `threshold`.
@@ -111,6 +117,9 @@ class _TaggerSettings:
     shrinkage: float = 1e-3
     margin: float = 0.7
     neighbours: int = 5
+    grid: int = 3
+    bandwidth: float = 0.03
+    smoothing: float = 1e5
     extend: str | None = None
     top_k: int = 5
     threshold: float | None = None
@@ -246,6 +255,11 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
         self._require(_SHARES, "from 0 to below 1", lambda value: 0 <= value < 1)
         if not self.scales or min(self.scales) < 1:
             raise ValueError(f"--scales needs sides in pixels, got {self.scales}.")
+        if self.tagger == "mbrm" and (len(self.scales) > 1 or self.flip):
+            raise ValueError(
+                "--tagger=mbrm lays its grid over one view of an image: give one of "
+                "--scales and no --flip."
+            )
         if self.rounds and self.feedback_start >= self.epochs:
             raise ValueError(
                 f"--feedback_start={self.feedback_start} leaves none of "

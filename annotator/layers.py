@@ -4,12 +4,13 @@
 """
 
 from annotator import backbone, captioner, images
-from annotator.tagger import nearest_neighbours, top_tags, vlad, word_scores
+from annotator.tagger import mbrm, nearest_neighbours, top_tags, vlad, word_scores
 
 __all__ = [
     "backbone",
     "captioner",
     "images",
+    "mbrm",
     "nearest_neighbours",
     "top_tags",
     "vlad",

@@ -8,7 +8,7 @@ import tqdm
 
 from annotator import files, pipeline
 from annotator.config import Config
-from annotator.tagger import encoder, nearest_neighbours, whitened_means
+from annotator.tagger import encoder, mbrm, nearest_neighbours, vlad, whitened_means
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import WordScores
 
@@ -21,10 +21,12 @@ NEIGHBOUR_TAGGERS = {
 }
 
 # Settings that decide an image's vector.
-ENCODING = (
+_ENCODING = (
     *("backbone", "backbone_weights", "tap", "precision", "seed", "scales", "flip"),
-    *("aspect", "resize_method", "components", "codebook", "vlad"),
+    *("aspect", "resize_method", "components"),
 )
+_VLAD_ENCODING = ("codebook", "vlad")
+_GRID_ENCODING = ("tagger", "grid")
 
 
 def train_tagger(config, workdir):
@@ -81,9 +83,20 @@ def fit_scores(config, vectors, tags, whitening_rows=None):
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
     """
-    if config.tagger != "means":
+    if config.tagger == "mbrm":
+        return mbrm.MBRM.fit(
+            np.asarray(vectors),
+            tags,
+            regions=config.grid**2,
+            bandwidth=config.bandwidth,
+            smoothing=config.smoothing,
+            name="scores",
+        )
+    if config.tagger in NEIGHBOUR_TAGGERS:
         tagger = NEIGHBOUR_TAGGERS[config.tagger]
-        return tagger.fit(np.asarray(vectors), tags, config.neighbours, name="scores")
+        return tagger.fit(
+            np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+        )
     means = WordMeans(range(tags.shape[1]), vectors.shape[1])
     for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // 1024)):
         means.add(vectors[rows], tags[rows])
@@ -102,7 +115,8 @@ def _extended_folder(config):
     if not config.extend:
         return None
     other = Config.load(config.extend)
-    for name in ENCODING:
+    grid = "mbrm" in (config.tagger, other.tagger)
+    for name in (_GRID_ENCODING if grid else _VLAD_ENCODING) + _ENCODING:
         if getattr(other, name) != getattr(config, name):
             raise ValueError(
                 f"The vectors of --extend={config.extend} were made with "
@@ -131,13 +145,18 @@ def _encoder(config, path, split, earlier):
         sample = encoder.sample_descriptors(
             batches, len(split), DESCRIPTOR_SAMPLE, config.seed
         )
-        fitted = encoder.fit_encoder(
-            sample, config.components, config.codebook, config.seed
-        )
+        codebook = None if config.tagger == "mbrm" else config.codebook
+        fitted = encoder.fit_encoder(sample, config.components, codebook, config.seed)
     if not path.is_file():
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
-    return encoder.build_encoder(**fitted, normalisation=config.vlad)
+    kernel, bias = fitted["kernel"], fitted["bias"]
+    if config.tagger == "mbrm":
+        height, width, _ = split.caches[0].shape
+        pooling = mbrm.GridMeans(config.grid, name="grid_means")
+        return encoder.build_encoder(kernel, bias, pooling, height * width)
+    pooling = vlad.VLAD.from_codebook(fitted["codebook"], config.vlad, name="vlad")
+    return encoder.build_encoder(kernel, bias, pooling)
 
 
 def _encode_images(config, folder, split, encode, earlier):

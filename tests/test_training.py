@@ -113,6 +113,7 @@ def same_arrays(path, other):
     [
         {"tagger": "jec"},
         {"tagger": "2pknn"},
+        {"tagger": "mbrm", "grid": 2, "flip": False, "scales": (64,)},
         {"similarity": "l2", "vlad": ()},
         {"similarity": "cosine"},
         {"top_k": 0, "threshold": 0.0},
@@ -156,6 +157,9 @@ def test_extending_adds_images_and_words_without_refitting(
     np.testing.assert_array_equal(vectors[24:32], vectors[32:])
     other = dataclasses.replace(config, components=4)
     with pytest.raises(ValueError, match="components=8"):
+        train(other, tmp_path / "other")
+    other = dataclasses.replace(config, tagger="mbrm", flip=False)
+    with pytest.raises(ValueError, match="tagger=means"):
         train(other, tmp_path / "other")
 
 

@@ -1,10 +1,10 @@
-"""The image encoder: descriptors -> projection -> VLAD, fitted on a sample."""
+"""The image encoder: descriptors -> projection -> one vector, fitted on a sample."""
 
 import keras
 import numpy as np
 
 from annotator.tagger.projection import fit_projection, projection_layer
-from annotator.tagger.vlad import VLAD, fit_codebook
+from annotator.tagger.vlad import fit_codebook
 
 
 def sample_descriptors(batches, images, size, seed=0):
@@ -35,35 +35,37 @@ def fit_encoder(descriptors, components, codebook_size, seed=0):
     Args:
         descriptors: float32 `[N, D]`, from `sample_descriptors`.
         components: PCA dimensions n.
-        codebook_size: Visual words m.
+        codebook_size: Visual words m; `None` for no codebook.
         seed: Seed of k-means.
 
     Returns:
-        Dict of float32 arrays: `kernel` `[D, n]`, `bias` `[n]`, `codebook` `[m, n]`.
+        Dict of float32 arrays: `kernel` `[D, n]`, `bias` `[n]`, and `codebook` `[m, n]`
+        if one was asked for.
     """
     kernel, bias = fit_projection(descriptors, components)
-    codebook = fit_codebook(descriptors @ kernel + bias, codebook_size, seed)
-    return {"kernel": kernel, "bias": bias, "codebook": codebook}
+    fitted = {"kernel": kernel, "bias": bias}
+    if codebook_size is not None:
+        projected = descriptors @ kernel + bias
+        fitted["codebook"] = fit_codebook(projected, codebook_size, seed)
+    return fitted
 
 
-def build_encoder(kernel, bias, codebook, normalisation):
+def build_encoder(kernel, bias, pooling, regions=None):
     """An encoder from the arrays of `fit_encoder`.
 
     Args:
-        kernel, bias, codebook: As `fit_encoder` returns them.
-        normalisation: As in `VLAD`.
+        kernel, bias: As `fit_encoder` returns them.
+        pooling: Layer from projected descriptors `[B, R, n]` to vectors `[B, d]`.
+        regions: R, where `pooling` has to know it.
 
     Returns:
-        `keras.Sequential` from regions `[B, R, D]` to vectors float32 `[B, m * n]`.
+        `keras.Sequential` from regions `[B, R, D]` to vectors float32 `[B, d]`.
     """
-    vlad = VLAD(len(codebook), normalisation, name="vlad")
-    vlad.build((None, None, codebook.shape[1]))
-    vlad.codebook.assign(codebook)
     encoder = keras.Sequential(
         [
-            keras.Input((None, kernel.shape[0]), dtype="float16", name="regions"),
+            keras.Input((regions, kernel.shape[0]), dtype="float16", name="regions"),
             projection_layer(kernel, bias),
-            vlad,
+            pooling,
         ],
         name="encoder",
     )

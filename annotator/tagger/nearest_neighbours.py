@@ -1,61 +1,29 @@
 """Taggers that compare an image with every training image: JEC and 2PKNN.
 
-They read the same vectors as the mean-vector tagger and serve as its comparison; a
-prediction costs O(N) in the number of training images.
+They read the same vectors as the mean-vector tagger and serve as its comparison.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
+from annotator.tagger.training_images import TrainingImages
 
-class NearestNeighbours(keras.layers.Layer):
-    """Base of both taggers: the training set as frozen weights, and L2 distances.
+
+class NearestNeighbours(TrainingImages):
+    """Base of both taggers: L2 distances to the training images.
 
     Args:
         images: Number of training images N.
         words: Number of words W.
         neighbours: Number of neighbours K.
-
-    Call arguments:
-        vectors: float `[batch, d]`.
-
-    Output shape:
-        float32 scores `[batch, W]`; larger is better.
     """
 
-    def __init__(self, images, words, neighbours, **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+    def __init__(self, images, words, neighbours=5, **kwargs):
+        super().__init__(images, words, **kwargs)
         if neighbours < 1:
             raise ValueError(f"neighbours must be at least 1, got {neighbours}.")
-        self.images = images
-        self.words = words
         self.neighbours = neighbours
-
-    @classmethod
-    def fit(cls, vectors, tags, neighbours=5, **kwargs):
-        """A tagger that holds the training set.
-
-        Args:
-            vectors: float32 `[N, d]`.
-            tags: bool `[N, W]`. Images without any word are left out: they have
-                nothing to pass on.
-        """
-        tagged = tags.any(axis=1)
-        if not tagged.any():
-            raise ValueError("No training image carries a word.")
-        vectors, tags = vectors[tagged], tags[tagged]
-        layer = cls(*tags.shape, neighbours=neighbours, **kwargs)
-        layer.build((None, vectors.shape[1]))
-        layer.vectors.assign(vectors)
-        layer.tags.assign(tags.astype(np.float32))
-        return layer
-
-    def build(self, input_shape):
-        self.vectors = self.add_weight(
-            shape=(self.images, input_shape[-1]), name="vectors"
-        )
-        self.tags = self.add_weight(shape=(self.images, self.words), name="tags")
 
     def distances(self, vectors):
         """L2 distances to the training images, `[batch, N]`."""
@@ -66,16 +34,8 @@ class NearestNeighbours(keras.layers.Layer):
         )
         return ops.sqrt(ops.maximum(squares, 0.0))
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.words)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "images": self.images,
-            "words": self.words,
-            "neighbours": self.neighbours,
-        }
+        return {**super().get_config(), "neighbours": self.neighbours}
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -122,16 +82,16 @@ class TwoPassKNN(NearestNeighbours):
     """
 
     def __init__(
-        self, images, words, neighbours, longest=None, bandwidth=20.0, **kwargs
+        self, images, words, neighbours=5, longest=None, bandwidth=20.0, **kwargs
     ):
         super().__init__(images, words, neighbours, **kwargs)
         self.longest = longest
         self.bandwidth = bandwidth
 
     @classmethod
-    def fit(cls, vectors, tags, neighbours=5, **kwargs):
+    def fit(cls, vectors, tags, **kwargs):
         longest = int(tags.sum(axis=0).max())
-        layer = super().fit(vectors, tags, neighbours, longest=longest, **kwargs)
+        layer = super().fit(vectors, tags, longest=longest, **kwargs)
         carriers = np.full((layer.words, longest), layer.images, np.int32)
         for word, column in enumerate(np.asarray(layer.tags).T):
             rows = np.flatnonzero(column)

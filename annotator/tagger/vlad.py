@@ -71,6 +71,14 @@ class VLAD(keras.layers.Layer):
         self.size = size
         self.normalisation = tuple(normalisation)
 
+    @classmethod
+    def from_codebook(cls, codebook, normalisation, **kwargs):
+        """The layer of a codebook, float32 `[m, n]`."""
+        layer = cls(len(codebook), normalisation, **kwargs)
+        layer.build((None, None, codebook.shape[1]))
+        layer.codebook.assign(codebook)
+        return layer
+
     def build(self, input_shape):
         self.codebook = self.add_weight(
             shape=(self.size, input_shape[-1]), name="codebook", trainable=False

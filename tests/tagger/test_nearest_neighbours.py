@@ -48,7 +48,7 @@ def test_two_pass_knn_equals_a_loop(neighbours):
     tags[:, 0] = np.arange(60) == 17  # a word of one image
     tags[~tags.any(axis=1), 1] = True
     queries = RNG.normal(size=(4, 5)).astype(np.float32)
-    layer = TwoPassKNN.fit(vectors, tags, neighbours, bandwidth=4.0)
+    layer = TwoPassKNN.fit(vectors, tags, neighbours=neighbours, bandwidth=4.0)
     expected = [two_pass_knn(q, vectors, tags, neighbours, 4.0) for q in queries]
     np.testing.assert_allclose(layer(queries), expected, rtol=1e-3)
     np.testing.assert_allclose(tf.function(layer)(queries), expected, rtol=1e-3)
@@ -63,8 +63,8 @@ def test_untagged_images_pass_nothing_on(tagger):
     tagged = tags.any(axis=1)
     queries = RNG.normal(size=(3, 3)).astype(np.float32)
     np.testing.assert_array_equal(
-        tagger.fit(vectors, tags, 2)(queries),
-        tagger.fit(vectors[tagged], tags[tagged], 2)(queries),
+        tagger.fit(vectors, tags, neighbours=2)(queries),
+        tagger.fit(vectors[tagged], tags[tagged], neighbours=2)(queries),
     )
     with pytest.raises(ValueError, match="No training image"):
         tagger.fit(vectors, np.zeros_like(tags))
@@ -74,7 +74,9 @@ def test_untagged_images_pass_nothing_on(tagger):
 def test_round_trip(tagger, tmp_path):
     vectors = RNG.normal(size=(20, 3)).astype(np.float32)
     tags = RNG.random((20, 4)) < 0.5
-    model = keras.Sequential([keras.Input((3,)), tagger.fit(vectors, tags, 3)])
+    model = keras.Sequential(
+        [keras.Input((3,)), tagger.fit(vectors, tags, neighbours=3)]
+    )
     model.save(tmp_path / "m.keras")
     copy = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(copy(vectors), model(vectors))
