@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from annotator.shared_batches import shared_batches
+
 # Batches are cut from pools of this many, sorted by length: little padding, and still
 # other neighbours in every epoch.
 _POOL = 32
@@ -74,31 +76,13 @@ class CaptionBatches:
             if not len(own):  # a replica without images gets one without captions
                 own = rows[:1]
                 tokens = np.zeros_like(self.tokens[own, :, :length])
-            draft = np.zeros((0,), np.int32) if drafts is None else drafts[own]
-            return self.inputs.read(own, epoch), tokens, draft
+            regions = self.inputs.read(own, epoch)
+            return (regions, tokens, *([] if drafts is None else [drafts[own]]))
 
-        def load(step, replica):
-            batch, tokens, draft = tf.numpy_function(
-                read,
-                [step, replica],
-                (signature.dtype, tf.int32, tf.int32),
-                stateful=False,
-            )
-            batch.set_shape(signature.shape)
-            tokens.set_shape([None, self.tokens.shape[1], None])
-            if drafts is None:
-                return batch, tokens
-            draft.set_shape([None, *drafts.shape[1:]])
-            return batch, tokens, draft
-
-        def of_worker(context):
-            local = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * local
-            places = tf.data.Dataset.range(len(batches) * local)
-            shares = places.map(lambda i: load(i // local, first + i % local))
-            return shares.prefetch(2)
-
-        for batch in strategy.distribute_datasets_from_function(of_worker):
+        specs = [signature, tf.TensorSpec([None, self.tokens.shape[1], None], tf.int32)]
+        if drafts is not None:
+            specs.append(tf.TensorSpec([None, *drafts.shape[1:]], tf.int32))
+        for batch in shared_batches(read, len(batches), specs, strategy):
             yield (*batch, None)[:3]
 
 

@@ -1,8 +1,6 @@
-"""The captioner's training loop: one for one device and for many, resumable."""
+"""How the captioner learns: from references, then from the rewards of its captions."""
 
-import json
 import pathlib
-import time
 
 import keras
 import numpy as np
@@ -22,15 +20,14 @@ from annotator.captioner_phases import (
 from annotator.captioning import attention_pictures, caption_function, generate
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
+from annotator.training_loop import TrainingLoop
 
 
-class CaptionerTrainer:
-    """The training loop and its state.
+class CaptionerTrainer(TrainingLoop):
+    """The training of a captioner.
 
-    Everything that decides the future is in one checkpoint: weights, optimiser, seeds,
-    the step, and the history of validation scores. Batches and their order are a
-    function of seed and epoch, and the drafts of an epoch are kept in a file, so a
-    continued run takes the same steps as an undisturbed one.
+    Batches and their order are a function of seed and epoch, and the drafts of an epoch
+    are kept in a file.
 
     Args:
         config: `Config`.
@@ -40,42 +37,31 @@ class CaptionerTrainer:
         inputs: `CachedRegions` or `AugmentedImages`, built, of splits with captions.
     """
 
+    unit = "words"
+    advice = "lower --learning_rate, or for rewards --self_critical_rate."
+
     def __init__(self, config, workdir, captioner, inputs):
-        self.config = config
         self.workdir = pathlib.Path(workdir)
-        self.folder = self.workdir / "captioner"
+        logs = self.workdir / "logs" / "captioner"
+        super().__init__(config, self.workdir / "captioner", logs)
         self.inputs = inputs
         self.train = inputs.train
         self.captioner = captioner
         self.batches = CaptionBatches(config, inputs, captioner.vocabulary)
-        steps_per_epoch = len(self.batches)
-        self.strategy = workers.strategy()
-        self.chief = workers.is_chief()
+        self.steps_per_epoch = len(self.batches)
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
             models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
-            self.optimizer = GroupedOptimizer(config, models, steps_per_epoch)
+            self.optimizer = GroupedOptimizer(config, models, self.steps_per_epoch)
             optimizers = [*self.optimizer.optimizers]
             if config.self_critical_epochs:
                 self.self_critical_optimizer = GroupedOptimizer(
-                    config, models, steps_per_epoch, self_critical=True
+                    config, models, self.steps_per_epoch, self_critical=True
                 )
                 optimizers += self.self_critical_optimizer.optimizers
                 self.reward = CiderReward(self.batches.tokens[..., 1:])
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.history = tf.Variable("[]", trainable=False)
-        self.manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                # Weights, and the states of all seeds, which Keras would leave out.
-                models=[v.value for model in models for v in model.variables],
-                optimizers=optimizers,
-                step=self.step,
-                history=self.history,
-            ),
-            str(self.folder / "checkpoints"),
-            max_to_keep=2,
-        )
+        self._keep(models, optimizers)
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.self_critical_step = tf.function(
             self._self_critical_step, reduce_retracing=True
@@ -93,61 +79,20 @@ class CaptionerTrainer:
         """
         # Before hours of training, not after the first epoch.
         self._selection_score(score_captions(["a"], [["a"]], meteor="none"))
-        if self.manager.restore_or_initialize():
-            print(f"continuing at step {self.step.numpy()} of {self.folder}")
-        logs = str(self.workdir / "logs" / "captioner")
-        writer = (
-            tf.summary.create_file_writer(logs)
-            if self.chief
-            else tf.summary.create_noop_writer()
-        )
-        with writer.as_default():
-            while not finished(json.loads(self.history.numpy()), self.config):
-                self._epoch(len(json.loads(self.history.numpy())))
-                writer.flush()
+        super().run()
 
-    def _epoch(self, epoch):
-        """What is left of one epoch, then its validation and a checkpoint.
-
-        Of an epoch that was cut off in its validation that is all that is left.
-        """
-        history = json.loads(self.history.numpy())
-        done = int(self.step.numpy()) - epoch * len(self.batches)
-        first = first_self_critical_epoch(history, self.config)
+    def _begin_epoch(self, epoch, done):
+        first = first_self_critical_epoch(self._scores(), self.config)
         if epoch == first and not done:
             self._take_best_weights()
         if first is None:
             take_step, drafts = self._learn_references, self._drafts(epoch)
         else:
             take_step, drafts = self._learn_rewards, None
-        bar = tqdm.tqdm(
-            self.batches.stream(epoch, done, drafts, self.strategy),
-            f"epoch {epoch + 1}",
-            len(self.batches),
-            initial=done,
-            unit="step",
-            disable=not self.chief,
-        )
-        words, start = 0.0, time.monotonic()
-        for batch in bar:
-            count, shown = take_step(epoch, *batch)
-            step = int(self.step.assign_add(1).numpy())
-            words += count
-            shown["words_per_second"] = words / (time.monotonic() - start)
-            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
-            if not np.isfinite(list(shown.values())).all():
-                raise FloatingPointError(
-                    f"Step {step} gave {shown}; lower --learning_rate, or for "
-                    "rewards --self_critical_rate."
-                )
-            if step % 20 == 0:
-                for name, value in shown.items():
-                    tf.summary.scalar(name, value, step)
-            if step % self.config.checkpoint_steps == 0:
-                self._checkpoint()
-        score = workers.from_chief(self._validate(epoch) if self.chief else 0.0)
-        self.history.assign(json.dumps([*history, score]))
-        self._checkpoint()
+        return take_step, self.batches.stream(epoch, done, drafts, self.strategy)
+
+    def _finished(self, scores):
+        return finished(scores, self.config)
 
     def _learn_references(self, epoch, batch, tokens, draft):
         """A step on reference captions; its words, and scalars to show."""
@@ -164,20 +109,11 @@ class CaptionerTrainer:
         rate = self.self_critical_optimizer.learning_rate
         return float(sums["tokens"]), {"reward": reward, "learning_rate": rate}
 
-    def _seed(self):
-        return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
-
     def _take_best_weights(self):
         self.captioner.load_weights(self.folder / "best.weights.h5")
         if self.inputs.backbone is not None:
             best = keras.saving.load_model(pipeline.finetuned_backbone(self.workdir))
             self.inputs.backbone.set_weights(best.get_weights())
-
-    def _checkpoint(self):
-        if self.chief:
-            # Numbered by itself: a step may have two, before and after a validation,
-            # and a checkpoint must not be written over the last one.
-            self.manager.save()
 
     def _validate(self, epoch):
         """The score of decoded captions; keeps the weights if it is the best so far."""
@@ -201,8 +137,7 @@ class CaptionerTrainer:
             for i, (_, picture) in enumerate(drawn):
                 pixels = np.asarray(picture)[None]
                 tf.summary.image(f"validation/attention_{i}", pixels, step)
-        history = json.loads(self.history.numpy())
-        if is_best(score, history, self.config):
+        if is_best(score, self._scores(), self.config):
             with files.atomic_path(self.folder / "best.weights.h5") as temporary:
                 self.captioner.save_weights(temporary)
             if self.inputs.backbone is not None:
@@ -240,7 +175,7 @@ class CaptionerTrainer:
                 attention_regularizer=self.config.attention_regularizer,
             )
 
-        return self._descend(self.optimizer, loss, seed, batch, tokens, draft)
+        return self._descend(self.optimizer, loss, "tokens", seed, batch, tokens, draft)
 
     def _self_critical_step(self, batch, tokens, seed):
         """One step on drawn captions; returns sums over the global batch."""
@@ -263,36 +198,9 @@ class CaptionerTrainer:
             real = tf.cast(tf.reduce_any(tokens != PAD), tf.float32)
             return {name: value * real for name, value in sums.items()}
 
-        return self._descend(self.self_critical_optimizer, loss, seed, batch, tokens)
-
-    def _descend(self, optimizer, loss, seed, *inputs):
-        """A step on every replica; returns sums over the global batch.
-
-        Args:
-            optimizer: `GroupedOptimizer`.
-            loss: A function of a seed and `inputs`, those of a replica, that returns
-                a dict of sums. The mean of `loss` over all `tokens` is minimised.
-            seed: int32 `[2]`.
-            *inputs: Per-replica tensors.
-        """
-
-        def replica_step(*inputs):
-            context = tf.distribute.get_replica_context()
-            with tf.GradientTape() as tape:
-                sums = loss(seed, *inputs)
-                # The mean over the words of all replicas; Keras adds the gradients.
-                count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums["tokens"])
-                mean = sums["loss"] / count
-            variables = optimizer.variables_to_train
-            optimizer.apply(tape.gradient(mean, variables))
-            return sums
-
-        sums = self.strategy.run(replica_step, inputs)
-        reduce = self.strategy.reduce
-        return {
-            name: reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
-            for name, value in sums.items()
-        }
+        return self._descend(
+            self.self_critical_optimizer, loss, "tokens", seed, batch, tokens
+        )
 
     def _drafts(self, epoch):
         """The model's own captions of the training images, as of this epoch's start."""
