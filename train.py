@@ -30,7 +30,12 @@ flags.DEFINE_integer("batch_size", None, "Images per pass of the backbone.")
 
 flags.DEFINE_string("tap", None, "Layer the tagger reads (vgg16: block5_conv2).")
 flags.DEFINE_bool("flip", None, "Adds mirrored views to the tagger's.")
-flags.DEFINE_enum("tagger", None, ["means", "jec", "2pknn", "mbrm"], "Tags by (means).")
+flags.DEFINE_enum(
+    "tagger",
+    None,
+    ["means", "jec", "2pknn", "mbrm", "finetuned"],
+    "How tags are chosen (means).",
+)
 flags.DEFINE_integer("components", None, "PCA dimensions of a descriptor (256).")
 flags.DEFINE_integer("codebook", None, "Visual words of the VLAD (16).")
 flags.DEFINE_list("vlad", None, "Any of power, intra, l2; or none (power,l2).")
@@ -43,6 +48,11 @@ flags.DEFINE_integer("neighbours", None, "K of jec and 2pknn (5).")
 flags.DEFINE_integer("grid", None, "Cells along a side of mbrm's images (3).")
 flags.DEFINE_float("bandwidth", None, "Variance of mbrm's kernel to its cells' (0.03).")
 flags.DEFINE_float("smoothing", None, "Images one counts for in mbrm (1e5).")
+flags.DEFINE_integer("tag_epochs", None, "Passes in which finetuned learns (10).")
+flags.DEFINE_integer("tag_batch", None, "Images per step of finetuned (32).")
+flags.DEFINE_float("tag_rate", None, "Peak learning rate of finetuned (1e-3).")
+flags.DEFINE_float("tag_convolution_rate", None, "Its factor for convolutions (0.1).")
+flags.DEFINE_float("tag_dropout", None, "Its rate of dropout (0.5).")
 flags.DEFINE_integer("top_k", None, "Tags per image (5; 0: all above --threshold).")
 flags.DEFINE_float("threshold", None, "Lowest score of a tag.")
 flags.DEFINE_string("extend", None, "Workdir whose tagger gets these images and words.")

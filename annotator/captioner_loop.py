@@ -10,7 +10,6 @@ import tqdm
 from annotator import files, pipeline, workers
 from annotator.caption_batches import CaptionBatches
 from annotator.captioner.vocabulary import PAD
-from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.captioner_phases import (
     feedback_joins,
     finished,
@@ -18,6 +17,7 @@ from annotator.captioner_phases import (
     is_best,
 )
 from annotator.captioning import attention_pictures, caption_function, generate
+from annotator.grouped_optimizer import GroupedOptimizer
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
 from annotator.training_loop import TrainingLoop
@@ -112,7 +112,8 @@ class CaptionerTrainer(TrainingLoop):
     def _take_best_weights(self):
         self.captioner.load_weights(self.folder / "best.weights.h5")
         if self.inputs.backbone is not None:
-            best = keras.saving.load_model(pipeline.finetuned_backbone(self.workdir))
+            path = pipeline.finetuned_backbone(self.workdir, "captioner")
+            best = keras.saving.load_model(path)
             self.inputs.backbone.set_weights(best.get_weights())
 
     def _validate(self, epoch):
@@ -141,7 +142,7 @@ class CaptionerTrainer(TrainingLoop):
             with files.atomic_path(self.folder / "best.weights.h5") as temporary:
                 self.captioner.save_weights(temporary)
             if self.inputs.backbone is not None:
-                path = pipeline.finetuned_backbone(self.workdir)
+                path = pipeline.finetuned_backbone(self.workdir, "captioner")
                 with files.atomic_path(path) as temporary:
                     self.inputs.backbone.save(temporary)
         print(

@@ -10,7 +10,7 @@ from annotator import files
 _FILE = "config.json"
 _CHOICES = {
     "task": ("tagger", "captioner", "all"),
-    "tagger": ("means", "jec", "2pknn", "mbrm"),
+    "tagger": ("means", "jec", "2pknn", "mbrm", "finetuned"),
     "similarity": ("whitened", "l2", "cosine"),
     "decoder": ("stacked", "soft", "hard", "nic", "log_bilinear", "brnn"),
     "feedback": ("draft", "causal"),
@@ -23,20 +23,22 @@ _AT_LEAST = {
     0: (
         *("margin", "top_k", "rounds", "feedback_start"),
         *("self_critical_epochs", "dense_rate", "convolution_rate", "weight_decay"),
+        "tag_convolution_rate",
         *("attention_regularizer", "patience", "length_penalty", "no_repeat_ngram"),
     ),
     1: (
         *("batch_size", "components", "codebook", "neighbours", "grid"),
+        *("tag_epochs", "tag_batch"),
         *("min_count", "max_length", "layers", "units", "attention_units", "epochs"),
         *("caption_batch", "beams", "checkpoint_steps"),
     ),
     2: ("self_critical_samples",),
 }
 _POSITIVE = (
-    *("learning_rate", "self_critical_rate", "clip_norm"),
+    *("learning_rate", "self_critical_rate", "tag_rate", "clip_norm"),
     *("shrinkage", "bandwidth", "smoothing"),
 )
-_SHARES = ("dropout", "label_smoothing")
+_SHARES = ("dropout", "tag_dropout", "label_smoothing")
 
 # What a finished run may be given anew: it changes what is exported and scored.
 EXPORT_SETTINGS = {
@@ -90,7 +92,8 @@ class _TaggerSettings:
     Attributes:
         tap: Layer whose maps the tagger reads; `None` for the network's default.
         flip: Adds the mirror image of each view.
-        tagger: `"means"`, `"jec"`, `"2pknn"` or `"mbrm"`.
+        tagger: `"means"`, `"jec"`, `"2pknn"`, `"mbrm"`, or `"finetuned"`: the backbone
+            itself, trained to the end on augmented images.
         components: PCA dimensions n of a descriptor.
         codebook: Visual words m.
         vlad: Normalisations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
@@ -101,6 +104,11 @@ class _TaggerSettings:
         grid: Cells along each side of an image, whose mean descriptors MBRM compares.
         bandwidth: Variance of MBRM's kernel, as share of that of the cells.
         smoothing: Images that one image counts for in MBRM, against all.
+        tag_epochs: Passes over the training images in which `"finetuned"` learns.
+        tag_batch: Images per step of it.
+        tag_rate: Its peak learning rate.
+        tag_convolution_rate: What the rate is multiplied by for convolutions.
+        tag_dropout: Rate of dropout before its last layer.
         extend: Workdir of an earlier run whose tagger is given this data set's images
             and words, without fitting its projection, codebook and whitening again.
         top_k: Tags per image; 0 for all that reach `threshold`.
@@ -120,6 +128,11 @@ class _TaggerSettings:
     grid: int = 3
     bandwidth: float = 0.03
     smoothing: float = 1e5
+    tag_epochs: int = 10
+    tag_batch: int = 32
+    tag_rate: float = 1e-3
+    tag_convolution_rate: float = 0.1
+    tag_dropout: float = 0.5
     extend: str | None = None
     top_k: int = 5
     threshold: float | None = None
@@ -255,10 +268,15 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
         self._require(_SHARES, "from 0 to below 1", lambda value: 0 <= value < 1)
         if not self.scales or min(self.scales) < 1:
             raise ValueError(f"--scales needs sides in pixels, got {self.scales}.")
-        if self.tagger == "mbrm" and (len(self.scales) > 1 or self.flip):
+        if self.tagger in ("mbrm", "finetuned") and (len(self.scales) > 1 or self.flip):
             raise ValueError(
-                "--tagger=mbrm lays its grid over one view of an image: give one of "
+                f"--tagger={self.tagger} reads one view of an image: give one of "
                 "--scales and no --flip."
+            )
+        if self.tagger == "finetuned" and self.extend:
+            raise ValueError(
+                "--tagger=finetuned has no means that --extend could add to: train it "
+                "anew, on all the images."
             )
         if self.rounds and self.feedback_start >= self.epochs:
             raise ValueError(

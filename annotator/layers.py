@@ -4,7 +4,14 @@
 """
 
 from annotator import backbone, captioner, images
-from annotator.tagger import mbrm, nearest_neighbours, top_tags, vlad, word_scores
+from annotator.tagger import (
+    mbrm,
+    nearest_neighbours,
+    top_tags,
+    vlad,
+    word_probabilities,
+    word_scores,
+)
 
 __all__ = [
     "backbone",
@@ -14,5 +21,6 @@ __all__ = [
     "nearest_neighbours",
     "top_tags",
     "vlad",
+    "word_probabilities",
     "word_scores",
 ]

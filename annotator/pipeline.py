@@ -59,17 +59,21 @@ def build_backbone(config, task, workdir=None, trainable=False):
     Args:
         config: `Config`.
         task: `"tagger"` or `"captioner"`.
-        workdir: Folder of the run. If its captioner was trained together with the
-            backbone, the captioner's backbone has the weights of that training.
+        workdir: Folder of the run. If the task's model was trained together with the
+            backbone, its backbone has the weights of that training.
         trainable: Whether it is to be trained.
     """
     tap = {"tagger": config.tap, "captioner": config.captioner_tap}[task]
     tap = tap or backbones.default_tap(config.backbone, task)
-    finetuned = task == "captioner" and config.finetune_backbone and workdir is not None
+    learns = {
+        "tagger": config.tagger == "finetuned",
+        "captioner": config.finetune_backbone,
+    }
+    finetuned = learns[task] and workdir is not None
     return backbones.build_backbone(
         config.backbone,
         tap,
-        finetuned_backbone(workdir) if finetuned else config.backbone_weights,
+        finetuned_backbone(workdir, task) if finetuned else config.backbone_weights,
         config.precision,
         config.seed,
         trainable,
@@ -77,9 +81,9 @@ def build_backbone(config, task, workdir=None, trainable=False):
     )
 
 
-def finetuned_backbone(workdir):
-    """Where a run keeps the backbone that was trained with its captioner."""
-    return pathlib.Path(workdir) / "captioner" / "backbone.keras"
+def finetuned_backbone(workdir, task):
+    """Where a run keeps the backbone that was trained with a task's model."""
+    return pathlib.Path(workdir) / task / "backbone.keras"
 
 
 def load_split(config, task, split, workdir, mirrored=False):

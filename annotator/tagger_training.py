@@ -11,6 +11,7 @@ from annotator.config import Config
 from annotator.tagger import encoder, mbrm, nearest_neighbours, vlad, whitened_means
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import WordScores
+from annotator.tagger_finetuning import finetune_tagger
 
 # Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
 DESCRIPTOR_SAMPLE = 100_000
@@ -36,6 +37,8 @@ def train_tagger(config, workdir):
     file is there is not run again: `encoder.npz` (projection, codebook), `vectors.npy`
     and `tags.npz` (a row a training image), `tagger.keras` (regions to scores).
 
+    A tagger that is `finetuned` leaves what `finetune_tagger` says.
+
     Args:
         config: `Config`.
         workdir: Folder of the run.
@@ -50,6 +53,8 @@ def train_tagger(config, workdir):
     folder = pathlib.Path(workdir) / "tagger"
     if (folder / "tagger.keras").is_file():
         return keras.saving.load_model(folder / "tagger.keras")
+    if config.tagger == "finetuned":
+        return finetune_tagger(config, workdir)
     earlier = _extended_folder(config)
     split = pipeline.load_split(config, "tagger", "train", workdir)
     encode = _encoder(config, folder / "encoder.npz", split, earlier)

@@ -13,6 +13,7 @@ from annotator.captioner import CaptionDetails
 from annotator.captioner_training import load_captioner, train_captioner
 from annotator.config import EXPORT_SETTINGS
 from annotator.tagger.top_tags import TopTags
+from annotator.tagger_finetuning import finetune_tagger
 from annotator.tagger_training import train_tagger
 
 DEFAULT_CACHE = "~/.cache/annotator"
@@ -43,6 +44,8 @@ def train(config, workdir, eval_split="validation"):
     )
     workdir = pathlib.Path(workdir)
     if not workers.is_chief():
+        if config.task != "captioner" and config.tagger == "finetuned":
+            finetune_tagger(config, workdir)
         if config.task != "tagger":
             train_captioner(config, workdir)
         return {}, "", []

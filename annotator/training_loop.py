@@ -162,7 +162,7 @@ class TrainingLoop:
                 sums = loss(seed, *inputs)
                 # The mean over all replicas; Keras adds the gradients.
                 total = context.all_reduce(tf.distribute.ReduceOp.SUM, sums[count])
-                mean = sums["loss"] / total
+                mean = sums["loss"] / tf.maximum(total, 1.0)
             variables = optimizer.variables_to_train
             optimizer.apply(tape.gradient(mean, variables))
             return sums

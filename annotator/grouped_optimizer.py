@@ -1,4 +1,4 @@
-"""How the captioner's weights move: schedules, and rates for kinds of weights."""
+"""How weights move in training: schedules, and rates for kinds of weights."""
 
 import keras
 import tensorflow as tf

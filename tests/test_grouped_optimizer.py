@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.captioner_optimizer import GroupedOptimizer
 from annotator.config import Config
+from annotator.grouped_optimizer import GroupedOptimizer
 
 
 def models():
