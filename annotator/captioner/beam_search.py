@@ -20,8 +20,9 @@ class BeamSearch(Sampler):
 
         log p(caption) / (number of words + 1) ** length_penalty
 
-    where the one stands for `<end>`. Captions that are still open at `max_length`
-    fill only the places for which nothing finished. An image is done when none of
+    where the one stands for `<end>`, which has to come after `max_length` words. (A
+    caption for which it is impossible fills only places for which nothing finished.)
+    An image is done when none of
     its open captions can reach the results any more, whatever words follow; the
     search stops when all images are done. An image's captions do not depend on the
     other images of the batch.
@@ -74,8 +75,26 @@ class BeamSearch(Sampler):
         def undecided(t, state, captions, open_scores, *finished):
             return tf.reduce_any(self._can_improve(t, open_scores, finished[1]))
 
-        _, _, captions, open_scores, *finished = tf.while_loop(
+        t, state, captions, open_scores, *finished = tf.while_loop(
             undecided, body, loop, maximum_iterations=self.max_length - 1
+        )
+
+        def end():
+            """The longest captions, ended."""
+            logits, _ = step(tf.reshape(captions[:, :, t], [-1]), state)
+            log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))[:, END]
+            totals = open_scores + tf.reshape(log_probs, tf.shape(open_scores))
+            still_open = self._can_improve(t, open_scores, finished[1])
+            totals = tf.where(still_open[:, None], totals, _IMPOSSIBLE)
+            totals = tf.maximum(totals, _IMPOSSIBLE)
+            ended = write_column(captions, t + 1, tf.fill(tf.shape(totals), END))
+            left = tf.where(totals > _IMPOSSIBLE, _IMPOSSIBLE, open_scores)
+            return left, *self._keep(finished, ended, totals, t)
+
+        open_scores, *finished = tf.cond(
+            undecided(t, state, captions, open_scores, *finished),
+            end,
+            lambda: (open_scores, *finished),
         )
         return self._results(captions, open_scores, finished)
 
@@ -134,7 +153,7 @@ class BeamSearch(Sampler):
         """bool `[B]`: could an open caption of t words still enter the results?"""
         # Log probabilities only fall. Divided by the length they look best at the
         # longest caption, or at the shortest for a negative penalty.
-        longest = tf.cast(self.max_length, tf.float32)
+        longest = tf.cast(self.max_length + 1, tf.float32)
         length = longest if self.length_penalty >= 0 else tf.cast(t + 1, tf.float32)
         best = tf.reduce_max(open_scores, axis=1)
         bound = tf.where(

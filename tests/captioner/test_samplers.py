@@ -42,7 +42,7 @@ def all_captions(model, image, max_length, penalty):
     """Every caption that ends in time, as (score, words), best first."""
     words = range(4, V)
     found = []
-    for n in range(1, max_length):
+    for n in range(1, max_length + 1):
         for caption in itertools.product(words, repeat=n):
             if stutters(caption):
                 continue
@@ -68,12 +68,27 @@ def words_of(tokens):
 @pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0])
 def test_a_wide_beam_equals_exhaustive_search(penalty):
     model = FakeModel()
-    sampler = BeamSearch(600, penalty, results=5, max_length=4)
+    sampler = BeamSearch(600, penalty, results=5, max_length=3)
     got = tf.function(sampler)(model.step, model.state())
     for image in range(2):
-        want = all_captions(model, image, 4, penalty)[:5]
+        want = all_captions(model, image, 3, penalty)[:5]
         np.testing.assert_allclose(got["scores"][image], [s for s, _ in want], 1e-4)
         assert [words_of(t) for t in got["tokens"][image]] == [w for _, w in want]
+
+
+@pytest.mark.parametrize("length", [2, 3])
+def test_a_caption_may_be_as_long_as_it_may_be(length):
+    """5 6 `<end>` is all but certain: also where no third word is allowed."""
+    model = FakeModel()
+    model.table *= 0.0
+    for before, word in (((0, START), 5), ((START, 5), 6), ((5, 6), END)):
+        table = tf.one_hot(word, V, 20.0)
+        places = [[image, *before] for image in range(2)]
+        model.table = tf.tensor_scatter_nd_add(model.table, places, [table] * 2)
+    found = BeamSearch(3, 0.7, max_length=length)(model.step, model.state())
+    for image in range(2):
+        assert words_of(found["tokens"][image, 0]) == (5, 6)
+        np.testing.assert_allclose(found["log_probs"][image, 0], 0, atol=1e-4)
 
 
 @pytest.mark.parametrize("penalty", [-0.5, 0.0, 0.7])
@@ -140,7 +155,7 @@ def test_scores_are_the_models_log_probabilities(sampler):
             found["tokens"][image], found["log_probs"][image], strict=True
         ):
             words = list(words_of(tokens))
-            if len(words) < 5:
+            if len(words) < 5 or isinstance(sampler, BeamSearch):
                 words.append(END)
             want = model.log_prob(image, words)
             np.testing.assert_allclose(log_prob, want, rtol=1e-5)
