@@ -124,7 +124,7 @@ def main(argv):
         if settings["vlad"] is not None:
             settings["vlad"] = tuple(n for n in settings["vlad"] if n != "none")
         _, table, exports = train(Config.for_dataset(**settings), workdir, split)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
         sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
     print(f"\n{table}\n\nexported:", *exports, sep="\n  ")

@@ -12,12 +12,14 @@ class AugmentedImages:
         train, validation: `pipeline.Split`s of pixels.
         resize: The view that evaluation and exports see, an `images.Resize`.
         build_backbone: A function that makes a trainable backbone.
+        mirror: Whether images may be seen mirrored.
     """
 
-    def __init__(self, train, validation, resize, build_backbone):
+    def __init__(self, train, validation, resize, build_backbone, mirror=True):
         self.train = train
         self.validation = validation
         self.resize = resize
+        self.mirror = mirror
         self.signature = tf.TensorSpec([None, *train.caches[0].shape], tf.float16)
         self._build_backbone = build_backbone
         self._still = tf.function(self._regions, reduce_retracing=True)
@@ -43,7 +45,8 @@ class AugmentedImages:
         context = tf.distribute.get_replica_context()
         places = tf.range(tf.shape(batch)[0]) * context.num_replicas_in_sync
         places += context.replica_id_in_sync_group
-        return self._regions(images.augment(batch, self.resize.size, seed, places))
+        size = self.resize.size
+        return self._regions(images.augment(batch, size, seed, places, self.mirror))
 
     def stream(self, split, batch_size):
         """`tf.data.Dataset` of the regions of a split's images, in order."""

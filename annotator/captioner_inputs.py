@@ -72,4 +72,5 @@ def captioner_inputs(config, workdir):
         validation,
         resize,
         lambda: pipeline.build_backbone(config, "captioner", trainable=True),
+        mirror=config.caption_flip,
     )

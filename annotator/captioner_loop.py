@@ -70,17 +70,6 @@ class CaptionerTrainer(TrainingLoop):
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
 
-    def run(self):
-        """Trains to the last epoch or to the end of patience.
-
-        Raises:
-            ValueError: If the score that picks the weights cannot be computed here.
-            FloatingPointError: If the training diverges.
-        """
-        # Before hours of training, not after the first epoch.
-        self._selection_score(score_captions(["a"], [["a"]], meteor="none"))
-        super().run()
-
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
         if epoch == first and not done:
@@ -124,7 +113,7 @@ class CaptionerTrainer(TrainingLoop):
         captions = generate(caption, self.inputs.stream(validation, 64))
         references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
-        score = self._selection_score(scores)
+        score = selection_score(self.config, scores)
         step = int(self.step.numpy())
         for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "distinct_captions"):
             if scores[name] is not None:
@@ -155,13 +144,6 @@ class CaptionerTrainer(TrainingLoop):
             + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
         )
         return score
-
-    def _selection_score(self, scores):
-        """The one of a dict of scores that picks the weights."""
-        name = self.config.select_by
-        if scores[name] is None:
-            raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
-        return scores[name]
 
     def _train_step(self, batch, tokens, draft, seed, with_feedback):
         """One step on references; returns sums over the global batch."""
@@ -239,5 +221,22 @@ class CaptionerTrainer(TrainingLoop):
 
     def _attention_pictures(self, rows):
         some = self.inputs.validation.select(rows)
-        (regions,) = self.inputs.stream(some, len(rows))
-        return attention_pictures(self.captioner, some.annotated, regions)
+        regions = self.inputs.stream(some, len(rows))
+        return attention_pictures(self.captioner, some, regions)
+
+
+def check_selection(config):
+    """Finds out, before hours of training, whether the picking score can be had here.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    selection_score(config, score_captions(["a"], [["a"]], meteor="none"))
+
+
+def selection_score(config, scores):
+    """The one of a dict of scores that picks the weights."""
+    name = config.select_by
+    if scores[name] is None:
+        raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
+    return scores[name]

@@ -31,22 +31,25 @@ def generate(caption, regions):
     ]
 
 
-def attention_pictures(captioner, annotated, regions):
+def attention_pictures(captioner, split, regions=None):
     """Draws where a captioner looked.
 
     Args:
         captioner: `Captioner`.
-        annotated: `AnnotatedImages`.
-        regions: `[N, R, D]`, of these images.
+        split: `pipeline.Split` of N images.
+        regions: `tf.data.Dataset` of their regions `[B, R, D]`; those of the split by
+            default.
 
     Yields:
         `(image id, PIL.Image)` of each.
     """
-    details = captioner.generate(regions, return_attention=True)
-    details = {name: value.numpy() for name, value in details.items()}
-    encoded = annotated.encoded_images().as_numpy_iterator()
-    for i, (image_id, (_, image)) in enumerate(
-        zip(annotated.image_ids, encoded, strict=True)
-    ):
-        of_image = {name: value[i] for name, value in details.items()}
-        yield image_id, attention_picture(image, of_image)
+    encoded = split.annotated.encoded_images().as_numpy_iterator()
+    image_ids = iter(split.annotated.image_ids)
+    # A few at a time: all that the captioner knows of an image takes megabytes.
+    for some in split.regions(8) if regions is None else regions:
+        details = captioner.generate(some, return_attention=True)
+        details = {name: value.numpy() for name, value in details.items()}
+        for i in range(len(some)):
+            of_image = {name: value[i] for name, value in details.items()}
+            _, image = next(encoded)
+            yield next(image_ids), attention_picture(image, of_image)

@@ -38,6 +38,7 @@ _POSITIVE = (
     *("learning_rate", "self_critical_rate", "tag_rate", "clip_norm"),
     *("shrinkage", "bandwidth", "smoothing"),
 )
+_INATTENTIVE = ("nic", "log_bilinear", "brnn")
 _SHARES = ("dropout", "tag_dropout", "label_smoothing")
 
 # What a finished run may be given anew: it changes what is exported and scored.
@@ -163,8 +164,8 @@ class _CaptionerSettings:
         self_critical_rate: Learning rate of these epochs, decayed to 0 by a cosine.
         self_critical_samples: Captions drawn for each image.
         caption_batch: Images per training step, each with all its captions.
-        caption_flip: Whether training sees every other epoch an image's mirror image,
-            where the backbone is frozen. (Where it is not, images are augmented.)
+        caption_flip: Whether training sees every other epoch an image's mirror image;
+            where the backbone is trained too, whether augmentation mirrors images.
         schedule: `"cosine"` (AdamW, warm-up, cosine decay) or `"paper"` (SGD with
             Nesterov momentum 0.9, a tenth of the rate every 10 epochs).
         learning_rate: Peak learning rate.
@@ -278,11 +279,22 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
                 "--tagger=finetuned has no means that --extend could add to: train it "
                 "anew, on all the images."
             )
+        if self.task != "tagger":
+            self._check_decoder()
         if self.rounds and self.feedback_start >= self.epochs:
             raise ValueError(
                 f"--feedback_start={self.feedback_start} leaves none of "
                 f"--epochs={self.epochs} to learn the feedback: lower it, or say "
                 "--rounds=0."
+            )
+
+    def _check_decoder(self):
+        if self.layers > 6:
+            raise ValueError(f"--layers must be 1 to 6, got {self.layers}.")
+        if self.rounds and self.feedback == "causal" and self.decoder in _INATTENTIVE:
+            raise ValueError(
+                f"--decoder={self.decoder} has no attention that --feedback=causal "
+                "could steer: say --feedback=draft, or --rounds=0."
             )
 
     def _require(self, names, limit, holds):

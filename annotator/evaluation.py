@@ -48,7 +48,10 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
     """
     workdir = pathlib.Path(workdir)
     config = Config.load(workdir)
-    if attention and not (workdir / "captioner" / "captioner.keras").is_file():
+    if attention and not (
+        (workdir / "captioner" / "captioner.keras").is_file()
+        and load_captioner(config, workdir).decoder.attending_layers
+    ):
         raise ValueError(
             f"{workdir} holds no captioner whose attention could be drawn."
         )
@@ -150,8 +153,7 @@ def _show_attention(config, workdir, name, split, shown):
     captioner = load_captioner(config, workdir)
     some = split.select(np.unique(np.linspace(0, len(split) - 1, shown).astype(int)))
     folder = workdir / "pictures" / f"{name}_attention"
-    (regions,) = some.regions(len(some))
-    drawn = captioning.attention_pictures(captioner, some.annotated, regions)
+    drawn = captioning.attention_pictures(captioner, some)
     drawn = zip(_file_names(some.annotated.image_ids), drawn, strict=True)
     for file, (_, picture) in tqdm.tqdm(drawn, "drawing", len(some), unit="image"):
         with files.atomic_path(folder / f"{file}.png") as path:
@@ -235,6 +237,8 @@ def _caption_table(scores, rows):
         f"most common is {100 * scores['most_common_caption']:.1f} %; a word stands at "
         f"most {scores['longest_repetition']} times in a row; "
         f"{scores['mean_length']:.1f} words a caption",
+        f"distinct-1 {100 * scores['distinct_1']:.2f}, "
+        f"distinct-2 {100 * scores['distinct_2']:.2f}",
     ]
     lines += [f"no {_CAPTION_SCORES[k]}: {why}" for k, why in scores["missing"].items()]
     return "\n".join(lines)

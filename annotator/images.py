@@ -110,13 +110,13 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
     return image[..., ::-1, :] if flip else image
 
 
-def augment(images, size, seed, places=None):
+def augment(images, size, seed, places=None, mirror=True):
     """Other views of training images: crops of several scales, flips, other colours.
 
     Each image gets a square of 3/4 to all of its side from anywhere in it, is mirrored
-    half of the time, and has brightness, contrast and saturation changed by up to a
-    fifth. Batches are treated in the graph. An image's view depends on the seed and its
-    place alone, whatever images are beside it.
+    half of the time (if at all), and has brightness, contrast and saturation changed by
+    up to a fifth. Batches are treated in the graph. An image's view depends on the seed
+    and its place alone, whatever images are beside it.
 
     Args:
         images: `[batch, height, width, 3]`, values 0 to 255.
@@ -124,6 +124,7 @@ def augment(images, size, seed, places=None):
         seed: int `[2]`.
         places: int `[batch]`, places in the batch that these images are a share of; 0
             to batch - 1 by default.
+        mirror: Whether images may be mirrored: not where left must stay left.
 
     Returns:
         float32 `[batch, size, size, 3]`, values 0 to 255.
@@ -143,7 +144,7 @@ def augment(images, size, seed, places=None):
     scale = 0.75 + 0.25 * chance[0]
     top, left = (1 - scale) * chance[1], (1 - scale) * chance[2]
     right = left + scale
-    mirrored = chance[3] < 0.5
+    mirrored = (chance[3] < 0.5) & mirror
     boxes = tf.stack(
         [
             top,

@@ -10,6 +10,7 @@ import tensorflow as tf
 from annotator import backbone as backbones
 from annotator import evaluation, export, files, pipeline, serving_files, workers
 from annotator.captioner import CaptionDetails
+from annotator.captioner_loop import check_selection
 from annotator.captioner_training import load_captioner, train_captioner
 from annotator.config import EXPORT_SETTINGS
 from annotator.tagger.top_tags import TopTags
@@ -53,6 +54,8 @@ def train(config, workdir, eval_split="validation"):
     pipeline.check_annotations(
         config, dict.fromkeys(needed if config.task != "tagger" else needed[::2])
     )
+    if config.task != "tagger":
+        check_selection(config)
     config.claim(workdir)
     files.remove_leftovers(workdir)
     exports = []

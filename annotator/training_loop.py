@@ -125,7 +125,7 @@ class TrainingLoop:
             bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
             if not np.isfinite(list(shown.values())).all():
                 raise FloatingPointError(f"Step {step} gave {shown}; {self.advice}")
-            if step % 20 == 0:
+            if step % 20 == 0 or step == (epoch + 1) * self.steps_per_epoch:
                 for name, value in shown.items():
                     tf.summary.scalar(name, value, step)
             if step % self.config.checkpoint_steps == 0:

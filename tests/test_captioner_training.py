@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from annotator import captioner_loop, captioner_training, captioning, pipeline
 from annotator.caption_batches import CaptionBatches
@@ -33,6 +34,23 @@ def test_writes_its_files(captioner_run):
     assert not {"<unk>", "<pad>"} & set(
         " ".join(c["caption"] for c in captions).split()
     )
+
+
+def test_logs_scalars_captions_and_attention(captioner_run):
+    logs = EventAccumulator(str(captioner_run[0] / "logs" / "captioner"))
+    logs.Reload()
+
+    def steps(name):
+        return [event.step for event in logs.Tensors(name)]
+
+    for name in ("loss", "learning_rate", "words_per_second"):
+        assert steps(name) == [4, 8, 12]  # epochs of four steps
+    for name in ("bleu_1", "bleu_4", "captions"):
+        assert steps(f"validation/{name}") == [4, 8, 12]
+    # The feedback joins in the second epoch; what was drawn before shows nothing.
+    assert steps("validation/attention_0") == [8, 12]
+    *_, png = logs.Tensors("validation/attention_3")[-1].tensor_proto.string_val
+    assert tf.io.decode_png(png).shape[2] == 3
 
 
 def test_metrics_are_those_of_the_captions_that_are_written(

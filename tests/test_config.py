@@ -28,7 +28,7 @@ def test_round_trip_and_errors(tmp_path):
         *((name, -1) for name in ("rounds", "top_k", "patience", "feedback_start")),
         *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
         *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
-        *(("layers", 0), ("shrinkage", 0.0)),
+        *(("layers", 0), ("layers", 7), ("shrinkage", 0.0)),
     ],
 )
 def test_numbers_that_cannot_work_are_named(name, value):
@@ -40,6 +40,14 @@ def test_feedback_needs_an_epoch_to_learn_in():
     assert Config(feedback_start=12).rounds == 0
     with pytest.raises(ValueError, match="--feedback_start=12 leaves none of --epochs"):
         Config(rounds=1, feedback_start=12)
+
+
+def test_feedback_needs_attention_to_steer():
+    for decoder in ("nic", "brnn", "log_bilinear"):
+        with pytest.raises(ValueError, match=f"--decoder={decoder} has no attention"):
+            Config(decoder=decoder, rounds=1, feedback="causal")
+        Config(decoder=decoder, rounds=1)
+    Config(decoder="soft", rounds=1, feedback="causal")
 
 
 def test_defaults_that_suit():

@@ -45,6 +45,14 @@ def test_published_rates_of_convolutions_dense_layers_and_the_rest():
     assert by_kind["conv2d"] == pytest.approx(1.9 * 0.01, rel=1e-5)
 
 
+def test_published_rate_falls_to_a_tenth_every_ten_epochs():
+    _, optimizer = step({"schedule": "paper"})
+    for epoch, rate in ((0, 0.1), (9, 0.1), (10, 0.01), (19, 0.01), (20, 0.001)):
+        for one in optimizer.optimizers:
+            one.iterations.assign(10 * epoch + 1)  # 10 steps an epoch
+        assert optimizer.learning_rate == pytest.approx(rate)
+
+
 def test_the_bound_is_on_all_gradients_together():
     free, optimizer = step({"schedule": "paper", "clip_norm": 1e9})
     weights = sum(np.prod(v.shape) for v in optimizer.variables_to_train)

@@ -195,6 +195,8 @@ def test_augmentation_crops_mirrors_and_recolours_by_a_fifth():
     assert 0.3 < (slopes < 0).mean() < 0.7  # half are mirrored
     assert 0.75 * 0.8 * 0.8 * 0.8 < np.abs(slopes).min()
     assert np.abs(slopes).max() < 1.2**3
+    never = images.augment(ramp, 40, [0, 0], mirror=False).numpy()[..., 0]
+    assert (never[:, 20, -1] > never[:, 20, 0]).all()
     flat = images.augment(np.full([200, 9, 9, 3], 100.0), 9, [0, 0]).numpy()
     assert flat.std(axis=(1, 2, 3)).max() < 1e-3
     means = flat.mean(axis=(1, 2, 3))

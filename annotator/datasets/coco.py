@@ -74,7 +74,8 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=None):
                     raise ValueError(
                         f"{where} is of image {image_id}, which is not among `images`."
                     )
-                captions[image_id].append(caption.strip())
+                # What holds no word teaches nothing, and is no reference.
+                captions[image_id] += [caption.strip()] if caption.strip() else []
             case _:
                 raise ValueError(
                     f"{where} must have a number `image_id` and a `caption`; it is "

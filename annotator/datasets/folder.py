@@ -168,21 +168,7 @@ def _items(path, *keys):
     name = os.path.basename(path)
     needs = f"`image` and `{'` or `'.join(keys)}`"
     if path.endswith(".csv"):
-        lines = csv.DictReader(decoded_lines(path), skipinitialspace=True)
-        header = lines.fieldnames or []
-        if "image" not in header or not set(keys) & set(header):
-            raise ValueError(
-                f"{name} line 1: the header must name {needs}; it is "
-                f"{','.join(header)!r}."
-            )
-        for item in lines:
-            where = f"{name} line {lines.line_num}"
-            if None in item or None in item.values():
-                raise ValueError(
-                    f"{where} does not have the {len(header)} fields of the "
-                    "header; a field with a comma in it needs double quotes."
-                )
-            yield where, item
+        yield from _csv_items(path, name, needs, keys)
         return
     for where, line in numbered_lines(path):
         try:
@@ -194,6 +180,34 @@ def _items(path, *keys):
                 f"{where} must be an object with {needs}; got {line[:60]}."
             )
         yield where, item
+
+
+def _csv_items(path, name, needs, keys):
+    """The rows of a CSV file; `where` names the line on which a row begins."""
+    lines = csv.DictReader(decoded_lines(path), skipinitialspace=True, strict=True)
+    number = 1
+    try:
+        header = lines.fieldnames or []
+        if "image" not in header or not set(keys) & set(header):
+            raise ValueError(
+                f"{name} line 1: the header must name {needs}; it is "
+                f"{','.join(header)!r}."
+            )
+        number = lines.line_num + 1
+        for item in lines:
+            where = f"{name} line {number}"
+            if None in item or None in item.values():
+                raise ValueError(
+                    f"{where} does not have the {len(header)} fields of the "
+                    "header; a field with a comma in it needs double quotes."
+                )
+            yield where, item
+            number = lines.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{name} line {number} is not CSV ({error}): a field that begins with a "
+            "double quote ends with one, and one inside it is written twice."
+        ) from error
 
 
 def _add(images, where, image, split):

@@ -1,9 +1,10 @@
 """Karpathy's splits of Flickr8k, Flickr30k and COCO, in his JSON format.
 
-`dataset_flickr8k.json`, `dataset_flickr30k.json` or `dataset_coco.json` (Karpathy and
-Fei-Fei, CVPR 2015) in the data directory, with the captions, the file names and the
-splits `train`, `val`, `test` and, for COCO, `restval`: the 30,504 validation images
-of 2014 that are neither in his validation nor in his test split.
+`dataset_flickr8k.json`, `dataset_flickr30k.json` or `dataset_coco.json` (or
+`dataset.json`; Karpathy and Fei-Fei, CVPR 2015) in the data directory, with the
+captions, the file names and the splits `train`, `val`, `test` and, for COCO, `restval`:
+the 30,504 validation images of 2014 that are neither in his validation nor in his test
+split.
 
 The images lie in the data directory, in the folder that the file names (`val2014/`),
 or in one of the folders of `flickr`.
@@ -43,7 +44,7 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, restval=True):
         ValueError: The file is not of that form; names the file and the image.
     """
     del cache_dir
-    path = required_file(data_dir, _FILES[name])
+    path = required_file(data_dir, _FILES[name], "dataset.json")
     wanted = {theirs for part in split.split("+") for theirs in _SPLITS[part]}
     if "train" in wanted and restval:
         wanted.add("restval")
@@ -53,9 +54,9 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, restval=True):
             file = os.path.join(image.get("filepath", ""), image["filename"])
             image_id = str(image.get("cocoid", image["filename"]))
             listed.append(Listed(image_id, file, where))
-            captions.append(
-                [sentence["raw"].strip() for sentence in image["sentences"]]
-            )
+            texts = [sentence["raw"].strip() for sentence in image["sentences"]]
+            # What holds no word teaches nothing, and is no reference.
+            captions.append([text for text in texts if text])
     return annotated_images(
         name,
         split,

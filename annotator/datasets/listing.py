@@ -58,8 +58,17 @@ def annotated_images(
     Raises:
         FileNotFoundError: A listed image is missing or empty, or all of them are;
             names the list's line.
+        ValueError: An image is listed twice; names both lines.
     """
     folder = ImageDirectory(*directories)
+    lines = {}
+    for image_id, _, where in listed:
+        if image_id in lines:
+            raise ValueError(
+                f"{where}: the image {image_id!r} is already in {lines[image_id]}; "
+                "remove one of the two."
+            )
+        lines[image_id] = where
     paths, kept, skipped = [], [], []
     for row, (image_id, file, where) in enumerate(listed):
         path = folder.find(file)

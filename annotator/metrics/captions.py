@@ -96,9 +96,10 @@ def score_captions(
         - `mean_length`: tokens a caption;
         - `images`: N; `tokenization`: in words;
         - `intervals`: `{score: [low, high]}`, with `bootstrap_samples` only:
-          percentiles over resampled images. (CIDEr's document frequencies are not
-          recomputed; METEOR 1.5's interval is that of its mean over images, moved to
-          the corpus score.)
+          percentiles over resampled images, for all but the measures of variety,
+          which would count an image that is drawn twice as a repetition. (CIDEr's
+          document frequencies are not recomputed; METEOR 1.5's interval is that of
+          its mean over images, moved to the corpus score.)
 
     Raises:
         ValueError: No captions, different lengths, or an image without a reference.
@@ -145,6 +146,8 @@ def score_captions(
         for name, values in per_image.items():
             shift = scores[name] - np.mean(values)
             resampled[name] = draws @ np.asarray(values) / images + shift
+        lengths = np.array([len(tokens) for tokens in hypotheses])
+        resampled["mean_length"] = draws @ lengths / images
         tails = [50 * (1 - confidence), 50 * (1 + confidence)]
         result["intervals"] = {
             name: [float(bound) for bound in np.percentile(values, tails)]

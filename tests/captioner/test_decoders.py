@@ -17,6 +17,7 @@ DECODERS = {
     "soft": lambda **kwargs: SoftDecoder(V, **SIZES, **kwargs),
     "two layers": lambda **kwargs: StackedDecoder(V, layers=2, **SIZES, **kwargs),
     "four layers": lambda **kwargs: StackedDecoder(V, layers=4, **SIZES, **kwargs),
+    "six layers": lambda **kwargs: StackedDecoder(V, layers=6, **SIZES, **kwargs),
     "tied": lambda **kwargs: StackedDecoder(
         V, layers=3, tied=True, embedding_units=5, **SIZES, **kwargs
     ),
@@ -50,6 +51,17 @@ def test_shapes_dtypes_and_attention(name):
     assert attention.shape == (B, C, T, decoder.attending_layers, R)
     if decoder.attending_layers:
         np.testing.assert_allclose(tf.reduce_sum(attention, -1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_dropout_only_in_training(name):
+    decoder, inputs = build(name, dropout=0.5), some_inputs()
+    once, again = (decoder(*inputs, training=True) for _ in range(2))
+    assert np.abs(once - again).max() > 1e-2
+    still = decoder(*inputs)
+    if name != "hard":  # it draws its regions
+        np.testing.assert_array_equal(still, decoder(*inputs))
+    assert np.abs(still - once).max() > 1e-2
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -177,7 +189,7 @@ def test_a_word_changes_no_earlier_logit(name):
     changed = tf.concat([tokens[..., :3], tokens[..., 3:] - 4], -1)
     before, after = decoder(regions, tokens), decoder(regions, changed)
     np.testing.assert_array_equal(before[:, :, :3], after[:, :, :3])
-    assert np.abs(before - after)[:, :, 3].max() > 1e-3
+    assert np.abs(before - after)[:, :, 3].max() > 1e-5
 
 
 @pytest.mark.parametrize("name", DECODERS)

@@ -267,3 +267,25 @@ def test_text_that_is_not_utf8(folder):
     (folder / "tags.csv").write_bytes(b"image,tags\na.jpg,caf\xe9\n")
     with pytest.raises(ValueError, match="tags.csv line 2 is not UTF-8"):
         load(folder)
+
+
+def test_a_quote_that_is_not_closed(folder):
+    """It would swallow the lines behind it, and their captions with them."""
+    write(
+        folder, "captions.csv", "image,caption", "a.jpg,ok", 'b.png,"A dog', "d.jpg,B"
+    )
+    with pytest.raises(ValueError, match="captions.csv line 3 is not CSV"):
+        load(folder)
+    lines = ["a.jpg,Some words."] * 10_000  # past the limit of a field
+    write(folder, "captions.csv", "image,caption", 'b.png,"A dog', *lines)
+    with pytest.raises(ValueError, match="captions.csv line 2 is not CSV"):
+        load(folder)
+
+
+def test_a_caption_of_two_lines(folder):
+    lines = ["image,caption,split", 'a.jpg,"One,', 'and two.",train', "b.png,c,tr"]
+    write(folder, "captions.csv", *lines)
+    with pytest.raises(ValueError, match="captions.csv line 4: unknown split 'tr'"):
+        load(folder)
+    write(folder, "captions.csv", *lines[:3])
+    assert load(folder).captions == (("One,\nand two.",),)

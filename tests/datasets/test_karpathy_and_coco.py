@@ -38,6 +38,17 @@ def test_karpathy_flickr8k(tmp_path):
     assert load("train").image_ids == ("train.jpg", "restval.jpg")
     assert load("train", restval=False).image_ids == ("train.jpg",)
     assert len(load("train+validation")) == 3
+    # As Karpathy's archives name it.
+    path = tmp_path / "dataset_flickr8k.json"
+    content = json.loads(path.read_text())
+    content["images"][1]["sentences"].append({"raw": " "})
+    content["images"].append(content["images"][0])
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    path.unlink()
+    assert load("validation").captions == validation.captions
+    twice = r"images\[4\]: the image 'train.jpg' is already in dataset.json images\[0\]"
+    with pytest.raises(ValueError, match=twice):
+        load("train")
 
 
 def test_karpathy_coco_has_numbers_and_folders(tmp_path):
@@ -92,6 +103,7 @@ def coco(tmp_path):
             {"image_id": 3, "id": 1, "caption": "Three.\n"},
             {"image_id": 7, "id": 2, "caption": "Seven."},
             {"image_id": 3, "id": 3, "caption": "A three."},
+            {"image_id": 3, "id": 4, "caption": " \n"},
         ],
     }
     (tmp_path / "annotations").mkdir()
@@ -136,10 +148,10 @@ def test_coco_other_year_and_split(coco):
 def test_malformed_coco(coco):
     _, content = coco
     content["annotations"].append({"image_id": 9, "caption": "Nine."})
-    with pytest.raises(ValueError, match=r"annotations\[3\] is of image 9"):
+    with pytest.raises(ValueError, match=r"annotations\[4\] is of image 9"):
         load_coco(coco)
-    content["annotations"][3] = {"image_id": 7}
-    with pytest.raises(ValueError, match=r"annotations\[3\] must have"):
+    content["annotations"][4] = {"image_id": 7}
+    with pytest.raises(ValueError, match=r"annotations\[4\] must have"):
         load_coco(coco)
     content["images"].append({"id": 3, "file_name": "0007.jpg"})
     message = r"captions_val2017.json images\[2\] has the id 3 of an image before it"
