@@ -37,7 +37,9 @@ setuptools.setup(
     ],
     extras_require={
         "test": [
-            "pycocoevalcap>=1.2",  # what our scores are compared with
+            # What our searches and scores are compared with.
+            "keras-hub>=0.26; python_version >= '3.11'",
+            "pycocoevalcap>=1.2",
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",

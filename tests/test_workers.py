@@ -138,6 +138,29 @@ def test_two_workers_train_the_backbone_as_one(config, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_workers_train_a_tagger_as_one(config, tmp_path):
+    config = dataclasses.replace(
+        config,
+        task="tagger",
+        tagger="finetuned",
+        tap="block3_conv3",
+        flip=False,
+        tag_epochs=1,
+        tag_batch=7,
+        tag_dropout=0.0,
+    )
+    for number in (1, 2):
+        workdir = tmp_path / f"of_{number}"
+        finish(start(config, workdir, number), workdir)
+    for name in ("tagger.keras", "backbone.keras"):
+        one, two = (
+            keras.saving.load_model(tmp_path / f"of_{n}" / "tagger" / name)
+            for n in (1, 2)
+        )
+        assert_same(two.get_weights(), one.get_weights())
+
+
+@pytest.mark.slow
 def test_two_workers_train_as_one(config, alone, tmp_path):
     finish(start(config, tmp_path / "run", 2), tmp_path / "run")
     assert_same(weights(tmp_path / "run"), alone)
