@@ -10,6 +10,7 @@ is 2 if nothing could be done, and 130 after Ctrl-C.
 import importlib.util
 import os
 import sys
+import traceback
 
 from absl import app, flags, logging
 
@@ -55,7 +56,7 @@ flags.DEFINE_multi_string(
 
 def main(argv):
     if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}", exitcode=2)
     engine_options = check_engine()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
@@ -69,7 +70,7 @@ def main(argv):
     values = flags.FLAGS
     try:
         records, failed = annotate(
-            [path for paths in values.model for path in paths.split(",") if path],
+            [path for paths in values.model for path in split_paths(paths)],
             values.images,
             values.output,
             captions=values.captions,
@@ -83,10 +84,25 @@ def main(argv):
     except (ValueError, OSError) as error:
         logging.debug("", exc_info=True)
         end(2, f"error: {error}\n(with --verbosity=1: where it came from)")
+    except Exception:
+        traceback.print_exc()
+        end(2, f"error: see above; the same command goes on with {values.output}")
     except KeyboardInterrupt:
         end(130, f"\ninterrupted: the same command goes on with {values.output}")
     print(f"{values.output}: {records} images, {failed} of them failed")
     sys.exit(bool(failed))
+
+
+def split_paths(paths):
+    """The paths of a comma-separated list; a path may have a comma, too."""
+    return [paths] if os.path.exists(paths) else filter(None, paths.split(","))
+
+
+def parse_flags(argv):
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        end(2, f"error: {error}\nPass --helpshort to see the flags.")
 
 
 def end(code, message):
@@ -100,15 +116,15 @@ def check_engine():
     values = flags.FLAGS
     if values.engine == "local":
         if values.master or values.spark_conf:
-            raise app.UsageError("--master and --spark_conf need --engine=spark.")
+            raise app.UsageError("--master and --spark_conf need --engine=spark.", 2)
         return {}
     if not values.master:
-        raise app.UsageError("--engine=spark needs --master.")
+        raise app.UsageError("--engine=spark needs --master.", 2)
     if values.sidecars:
-        raise app.UsageError("--sidecars are written by --engine=local alone.")
+        raise app.UsageError("--sidecars are written by --engine=local alone.", 2)
     wrong = [each for each in values.spark_conf if "=" not in each]
     if wrong:
-        raise app.UsageError(f"--spark_conf={wrong[0]} is not NAME=VALUE.")
+        raise app.UsageError(f"--spark_conf={wrong[0]} is not NAME=VALUE.", 2)
     if importlib.util.find_spec("pyspark") is None:
         end(2, 'error: --engine=spark needs PySpark: pip install ".[spark]"')
     conf = dict(each.split("=", 1) for each in values.spark_conf)
@@ -116,4 +132,4 @@ def check_engine():
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from annotator import files
 from annotator.annotation_model import AnnotationModel, find_exports
 from annotator.decoding import decode_ahead
 from annotator.image_sources import ImageTable, find_source
@@ -57,9 +56,9 @@ def annotate(
 
     Raises:
         FileNotFoundError: If there is no such model or image.
-        ValueError: If a model or table is damaged, `output` belongs to another run or
-            is finished and there are more or fewer images now, or `sidecars` are asked
-            for where images are no files.
+        ValueError: If a model or table is damaged, `output` belongs to another run, is
+            finished and there are other images now, or lies in the table, or `sidecars`
+            are asked for where images are no files.
         OSError: If a file cannot be written. The same call goes on from there.
     """
     exports = find_exports(models)
@@ -74,8 +73,17 @@ def annotate(
         "images": os.fspath(source),
     }
     images = find_source(source)
-    if sidecars and isinstance(images, ImageTable):
+    is_table = isinstance(images, ImageTable)
+    if sidecars and is_table:
         raise ValueError(f"--sidecars need image files; --images={source} is a table.")
+    if is_table and os.path.isdir(source) and _lies_in(output, source):
+        raise ValueError(
+            f"--output={output} lies in the table --images={source} and would become a "
+            "part of it: name one elsewhere."
+        )
+    # Of relative names, those of a list among them, another folder makes others.
+    if not os.path.isabs(source) or (os.path.isfile(source) and not is_table):
+        settings["current folder"] = os.getcwd()
     total = images.count()
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
@@ -84,6 +92,11 @@ def annotate(
             raise ValueError(
                 f"{output} is finished with {file.records} records, and "
                 f"--images={source} now holds {total} images: name another --output."
+            )
+        if file.finished and not file.is_of(images.names()):
+            raise ValueError(
+                f"{output} is finished, and --images={source} now holds other images: "
+                "name another --output."
             )
         if not file.finished:
             made = (engine or local_engine)(
@@ -223,12 +236,27 @@ def _write_sidecar(record, kind):
                 "annotate the image again without --sidecars or to another --output."
             )
             return
-        files.write_text(path, text + "\n")
+        # The name that a kill may leave behind is one that the next run overwrites.
+        folder, name = os.path.split(path)
+        temporary = os.path.join(folder, f".annotator.{name}")
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
     except OSError as error:
         # On a full disk nothing will go better; a folder may be an exception.
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         record["error"] = f"{path} cannot be written: {error.strerror}"
+
+
+def _lies_in(path, folder):
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath([path, folder]) == folder
 
 
 def _is_sidecar(path, record, text):

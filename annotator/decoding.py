@@ -3,12 +3,15 @@
 import ast
 import collections
 import concurrent.futures
+import errno
 import functools
 import os
 
 import tensorflow as tf
 
 from annotator import images
+
+_BYTES_AHEAD = 2**28
 
 
 def decode_ahead(pairs, resizes, workers=None, ahead=32):
@@ -35,13 +38,27 @@ def decode_ahead(pairs, resizes, workers=None, ahead=32):
         try:
             with tf.device("CPU"):
                 return name, views_of(content), None
+        except tf.errors.ResourceExhaustedError as error:
+            # Not the image's fault, and another time there may be enough.
+            raise OSError(
+                errno.ENOMEM,
+                f"{name} could not be decoded, the memory does not suffice; take fewer "
+                "--workers or a smaller --batch_size",
+            ) from error
         except tf.errors.OpError as error:
             return name, None, _decoding_error(content, error)
 
-    return map_ahead(decode, pairs, workers, ahead)
+    return map_ahead(decode, pairs, workers, ahead, item_bytes=size_of)
 
 
-def map_ahead(function, items, workers=None, ahead=32):
+def size_of(pair):
+    """Bytes of the content of a `(name, content)`."""
+    return 0 if isinstance(pair[1], Exception) else len(pair[1])
+
+
+def map_ahead(
+    function, items, workers=None, ahead=32, item_bytes=None, result_bytes=None
+):
     """`map` in threads, in order, with at most `ahead + 1` results waiting.
 
     Args:
@@ -49,16 +66,31 @@ def map_ahead(function, items, workers=None, ahead=32):
         items: Iterable.
         workers: Threads; by default as many as there are cores.
         ahead: Items begun before the first result is asked for.
+        item_bytes, result_bytes: Functions of an item or a result, what it takes of the
+            memory. Where that is much, fewer are begun: as many as take 256 MiB, or as
+            there are threads.
     """
     waiting = collections.deque()
-    pool = concurrent.futures.ThreadPoolExecutor(workers or _cores())
+    workers = workers or _cores()
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    weighed = item_bytes or result_bytes
+    # What the first ones take is not known before they are done.
+    heaviest, limit = 0, min(ahead, workers) if weighed else ahead
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
+            size = item_bytes(item) if item_bytes else 0
+            waiting.append((size, pool.submit(function, item)))
+            while len(waiting) > limit:
+                size, future = waiting.popleft()
+                result = future.result()
+                if weighed:
+                    size += result_bytes(result) if result_bytes else 0
+                    heaviest = max(size, 0.9 * heaviest)
+                    fitting = int(_BYTES_AHEAD / max(heaviest, 1))
+                    limit = min(ahead, max(workers, fitting))
+                yield result
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -147,10 +147,11 @@ def verify(version_folder):
     """
     folder = pathlib.Path(version_folder)
     manifest = files.read_json(folder / _MANIFEST)
-    if not {"task", "files"} <= set(manifest):
+    listed = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(listed, dict) or "saved_model.pb" not in listed:
         raise ValueError(
-            f"{folder / _MANIFEST} lists no files: another version of annotator wrote "
-            "it. Export the model again."
+            f"{folder / _MANIFEST} lists no SavedModel: it was altered, or another "
+            "version of annotator wrote it. Export the model again."
         )
     for name, digest in manifest["files"].items():
         path = folder / name

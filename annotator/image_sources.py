@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from annotator import images
-from annotator.decoding import map_ahead
+from annotator.decoding import map_ahead, size_of
 from annotator.image_listing import list_images, read_image
 
 # Rows of a row group cannot be found without reading those before them.
@@ -48,7 +48,11 @@ class ImageFiles:
 
     def count(self):
         """Number of images."""
-        return sum(1 for _ in list_images(self.path))
+        return sum(1 for _ in self.names())
+
+    def names(self):
+        """Iterator over the names of all images."""
+        return iter(list_images(self.path))
 
     def pieces(self, done, size):
         """Cuts what is left to do.
@@ -60,7 +64,7 @@ class ImageFiles:
         Yields:
             List of names.
         """
-        names = without_done(list_images(self.path), done)
+        names = without_done(self.names(), done)
         while piece := list(itertools.islice(names, size)):
             yield piece
 
@@ -76,7 +80,7 @@ class ImageFiles:
             or an exception that says why there are none.
         """
         names = itertools.chain.from_iterable(pieces)
-        return map_ahead(read_image, names, workers, ahead)
+        return map_ahead(read_image, names, workers, ahead, result_bytes=size_of)
 
 
 class ImageTable:
@@ -105,6 +109,10 @@ class ImageTable:
                 _check_columns(path, file.schema_arrow)
                 total += file.metadata.num_rows
         return total
+
+    def names(self):
+        """Iterator over the names of all images."""
+        return (name for *_, name in self._rows())
 
     def pieces(self, done, size):
         """Cuts what is left to do; as `ImageFiles.pieces`, but for what it yields.

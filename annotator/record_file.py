@@ -4,12 +4,14 @@ import contextlib
 import csv
 import errno
 import glob
+import hashlib
 import json
 import os
 import pathlib
 
 from annotator import files, record_table
 
+_DIGESTS = 2**256
 FORMATS = (".jsonl", ".csv", ".parquet")
 
 
@@ -49,16 +51,20 @@ class RecordFile:
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._claim(settings)
-        self.records = self.failed = 0
+        self.records = self.failed = self._names = 0
         self._file = None
         if not self.path.exists():
             # Not buffered: what is appended is the kernel's, whatever comes.
             self._file = open(self._partial, "ab+", buffering=0)
-            _lock(self._file, self._partial)
-            if self.path.exists():  # another process has just finished it
-                self._file.close()
-                self._file = None
+        try:
+            if self._file is not None:
+                _lock(self._file, self._partial)
+                if self.path.exists():  # another process has just finished it
+                    self._close()
+            self._claim(settings)
+        except BaseException:
+            self._close()
+            raise
         self.finished = self._file is None
         if not self.finished:
             self._remove_leftovers()
@@ -69,17 +75,19 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
-            errors = _csv_errors if self._format == ".csv" else record_table.errors
-            for error in errors(self.path):
-                self.records += 1
-                self.failed += bool(error)
+            read = _csv_errors if self._format == ".csv" else record_table.errors
+            for name, error in read(self.path):
+                self._add(name, error)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self._file is not None:
-            self._file.close()
+        self._close()
+
+    def is_of(self, names):
+        """Whether the records are of these images, in whatever order."""
+        return self._names == sum(map(_digest, names)) % _DIGESTS
 
     def names(self):
         """Iterator over the images that have records, in the order of the records."""
@@ -101,7 +109,7 @@ class RecordFile:
                 f"{self._partial}: {error.strerror}. It holds {self.records} records; "
                 "make room and give the same command again, and it goes on from there."
             ) from error
-        self._add(record)
+        self._add(record["image"], record.get("error"))
 
     def finish(self, columns):
         """Makes `OUTPUT` from the records.
@@ -137,7 +145,7 @@ class RecordFile:
                 for name in dict.fromkeys([*other, *settings])
                 if other.get(name) != settings.get(name)
             ]
-            if differing and (self.path.exists() or self._partial.exists()):
+            if differing and (self.path.exists() or self._partial.stat().st_size):
                 raise ValueError(
                     f"{self.path} belongs to a run with {', '.join(differing)}. Give "
                     "the same settings again, name another --output, or remove "
@@ -145,7 +153,7 @@ class RecordFile:
                 )
         else:
             for path in (self.path, self._partial):
-                if path.exists():
+                if path.exists() and path.stat().st_size:
                     raise ValueError(
                         f"{path} exists, and no {self._settings.name} tells how it was "
                         "made: name another --output, or remove it."
@@ -156,13 +164,25 @@ class RecordFile:
         """Counts whole records; returns the bytes that they take."""
         size = 0
         for record, end in _read(path or self._partial):
-            self._add(record)
+            self._add(record["image"], record.get("error"))
             size = end
         return size
 
-    def _add(self, record):
+    def _add(self, name, error):
         self.records += 1
-        self.failed += "error" in record
+        self.failed += bool(error)
+        self._names = (self._names + _digest(name)) % _DIGESTS
+
+    def _close(self):
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _digest(name):
+    """A number of a name; names that differ in bytes that are no text are the same."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 
 def to_json(record, indent=None):
@@ -203,10 +223,11 @@ def _write_csv(path, rows):
 
 
 def _csv_errors(path):
+    """Yields name and error of each record."""
     csv.field_size_limit(2**31 - 1)  # thousands of tags are one field
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         for row in csv.DictReader(file):
-            yield row["error"]
+            yield row["image"], row["error"]
 
 
 def _lock(file, path):

@@ -39,10 +39,12 @@ def write(path, records):
 
 
 def errors(path):
-    """Yields the `error` of each record of a file; `None` where there is none."""
+    """Yields `image` and `error` of each record of a file; `None` for no error."""
     with pa.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["error"]):
-            yield from batch["error"].to_pylist()
+        for batch in file.iter_batches(columns=["image", "error"]):
+            yield from zip(
+                batch["image"].to_pylist(), batch["error"].to_pylist(), strict=True
+            )
 
 
 def _as_text(record):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator import annotation
+from annotator import annotation, decoding
 from annotator.annotation_model import AnnotationModel, find_exports
 from annotator.images import Resize
 from annotator.record_file import RecordFile
@@ -149,12 +149,15 @@ def test_exports_are_found_in_each_kind_of_folder(exports, tagger_run, tmp_path)
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
-        ({"task": "poet", "files": {}}, "its task is 'poet'"),
-        ({"task": "tagger", "files": {}}, r"its files are \[\]"),
+        ({"task": "poet"}, "its task is 'poet'"),
+        ({"task": "tagger"}, r"its files are \['saved_model.pb'\]"),
     ],
 )
 def test_exports_of_another_kind_are_named(manifest, message, tmp_path):
     (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "saved_model.pb").touch()
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    manifest = {**manifest, "files": {"saved_model.pb": empty}}
     (tmp_path / "assets.extra" / "annotator.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match=f"{tmp_path} is no export .*{message}"):
         find_exports([tmp_path])
@@ -390,3 +393,59 @@ def test_images_that_came_later_are_not_passed_over(brightness, grey_images, tmp
     Image.new("L", (3, 3)).save(grey_images / "new.png")
     with pytest.raises(ValueError, match=f"{before} records, .* {before + 1} images"):
         annotation.annotate(*run)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_as_many_other_images_are_not_passed_over(
+    kind, brightness, grey_images, tmp_path
+):
+    strange = os.fsdecode(os.fsencode(grey_images) + b'/\xff "\n".png')
+    (grey_images / "03.png").rename(strange)
+    run = (["m"], grey_images, tmp_path / f"o.{kind}")
+    assert annotation.annotate(*run) == annotation.annotate(*run) == (25, 0)
+    (grey_images / "07.png").rename(grey_images / "new.png")
+    with pytest.raises(ValueError, match="is finished, .* now holds other images"):
+        annotation.annotate(*run)
+
+
+def test_relative_names_of_another_folder_are_other_images(
+    brightness, grey_images, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("grey/01.png\n")
+    sources = ["grey", tmp_path / "list.txt"]
+    for i, source in enumerate([*sources, grey_images]):
+        annotation.annotate(["m"], source, tmp_path / f"{i}.jsonl")
+    monkeypatch.chdir(grey_images.parent.parent)
+    for i, source in enumerate(sources):
+        message = "belongs to a run with current folder=|is no file or folder"
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            annotation.annotate(["m"], source, tmp_path / f"{i}.jsonl")
+    # An absolute path means the same everywhere.
+    assert annotation.annotate(["m"], grey_images, tmp_path / "2.jsonl") == (25, 0)
+
+
+def test_a_lack_of_memory_is_no_fault_of_an_image(
+    brightness, grey_images, tmp_path, monkeypatch
+):
+    """It ends the run, which goes on when there is more."""
+    run = (["m"], grey_images, tmp_path / "o.jsonl")
+
+    def without_memory(content):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_views_of", lambda resizes: without_memory)
+        with pytest.raises(OSError, match=r"00.png could not be decoded, the memory"):
+            annotation.annotate(*run)
+    assert annotation.annotate(*run) == (25, 0)
+
+
+def test_what_a_kill_left_beside_an_image_goes(brightness, grey_images, tmp_path):
+    litter = grey_images / ".annotator.04.png.txt"
+    litter.write_text("half of a")
+    before = set(grey_images.iterdir())
+    annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl", sidecars="txt")
+    assert not litter.exists()
+    new = {path.name for path in set(grey_images.iterdir()) - before}
+    assert new == {f"{i:02}.png.txt" for i in range(25)}

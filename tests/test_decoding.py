@@ -25,6 +25,31 @@ def test_reading_is_never_far_ahead():
     results.close()
 
 
+@pytest.mark.parametrize(
+    ("size", "ahead"),
+    [(1, 30), (2**25, 8), (2**30, 3)],  # 256 MiB, but as many as there are threads
+)
+@pytest.mark.parametrize("what", ["item_bytes", "result_bytes"])
+def test_less_is_read_ahead_of_large_files(what, size, ahead):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b""
+
+    results = map_ahead(
+        lambda item: item, endless(), 3, ahead=30, **{what: lambda _: size}
+    )
+    for asked in range(1, 100):
+        next(results)
+        # The first ones are not known yet.
+        assert taken - asked <= (ahead if asked > 1 else 30)
+    assert taken - asked == ahead
+    results.close()
+
+
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_fewer_items_than_are_read_ahead_all_come_out(count):
     assert list(map_ahead(str, range(count), ahead=8)) == [str(i) for i in range(count)]

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator import captioner_training, evaluation, export, pipeline
+from annotator import (
+    captioner_training,
+    evaluation,
+    export,
+    pipeline,
+    serving_files,
+)
 from annotator.captioner import Vocabulary
 from annotator.training import export_tagger
 
@@ -200,9 +206,35 @@ def test_a_damaged_version_is_found_out(harm, tagger_run, tmp_path):
 def test_a_manifest_of_another_version_is_named(tmp_path):
     manifest = tmp_path / "assets.extra" / "annotator.json"
     manifest.parent.mkdir()
-    manifest.write_text('{"words": []}')
-    with pytest.raises(ValueError, match=f"{manifest} lists no files"):
-        export.verify(tmp_path)
+    for text in ('{"words": []}', "null", "3", '{"files": []}', '{"files": {}}'):
+        manifest.write_text(text)
+        with pytest.raises(ValueError, match=f"{manifest} lists no SavedModel"):
+            export.verify(tmp_path)
+
+
+def test_a_version_appears_whole_or_not_at_all(
+    tagger_run, captioner_run, tagger_config, tmp_path, monkeypatch
+):
+    """With the request that warms a server up, or without a number."""
+    for run in (tagger_run, captioner_run):
+        ((signature, _), *_) = serving_files.read_warmup(run[2][0])
+        assert signature == "serving_default"
+    seen = []
+
+    def cut_off(folder, name):
+        # All else is written by now.
+        assert (folder / "saved_model.pb").is_file()
+        seen.extend(path.name for path in (tmp_path / "export").rglob("*"))
+        raise KeyboardInterrupt
+
+    workdir = shutil.copytree(tagger_run[0], tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(workdir / "export")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(serving_files, "write_warmup", cut_off)
+        export_tagger(tagger_config, workdir)
+    assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
+    saved_model, _ = export_tagger(tagger_config, workdir)
+    assert saved_model.name == "1" and export.verify(saved_model)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

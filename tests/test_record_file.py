@@ -2,6 +2,9 @@
 
 import errno
 import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,6 +33,18 @@ def test_two_processes_cannot_write_one_output(tmp_path):
     RecordFile(tmp_path / "o.jsonl", {}).__exit__()
 
 
+def test_who_comes_second_changes_no_settings(tmp_path):
+    """Also before the first one has written a record."""
+    with RecordFile(tmp_path / "o.jsonl", {"top_k": 1}):
+        with pytest.raises(BlockingIOError):
+            RecordFile(tmp_path / "o.jsonl", {"top_k": 99})
+        assert json.loads((tmp_path / "o.jsonl.settings.json").read_text()) == {
+            "top_k": 1
+        }
+    with RecordFile(tmp_path / "o.jsonl", {"top_k": 99}) as file:  # nothing was made
+        assert not file.finished
+
+
 def test_scores_that_are_no_numbers_stay_json():
     found = {
         "captioner": {
@@ -44,6 +59,7 @@ def test_scores_that_are_no_numbers_stay_json():
 
 def test_another_process_may_finish_before_the_lock_is_taken(tmp_path, monkeypatch):
     def finished_meanwhile(file, path):
+        (tmp_path / "o.jsonl.settings.json").write_text("{}")
         (tmp_path / "o.jsonl").write_text('{"image": "0"}\n')
 
     monkeypatch.setattr(record_file, "_lock", finished_meanwhile)
@@ -82,3 +98,43 @@ def test_fields_of_any_length_are_read_again(tmp_path):
         file.finish(lambda record: record)
     with RecordFile(tmp_path / "o.csv", {}) as file:
         assert (file.records, file.failed) == (1, 0)
+
+
+ON_A_SMALL_DISK = """
+import errno, subprocess, sys
+folder, ending = sys.argv[1:]
+mount = ["mount", "-t", "tmpfs", "-o"]
+if subprocess.run([*mount, "size=64k", "tmpfs", folder]).returncode:
+    sys.exit(77)
+from annotator.record_file import RecordFile
+
+def run():
+    with RecordFile(f"{folder}/o.{ending}", {}) as file:
+        for i in range(file.records, 2000):
+            file.append({"image": f"{i}.png", "caption": "A dog runs over the grass ."})
+        file.finish(lambda record: {**record, "error": None})
+    return file
+
+try:
+    run()
+except OSError as error:
+    print(errno.errorcode[(error.__cause__ or error).errno])
+subprocess.run([*mount, "remount,size=9m", "tmpfs", folder], check=True)
+print(run().records)
+with RecordFile(f"{folder}/o.{ending}", {}) as file:
+    print(file.finished and file.is_of(f"{i}.png" for i in range(2000)))
+"""
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_a_disk_that_is_full(ending, tmp_path):
+    """A real one, of 64 KiB: what was written stays, and there it goes on."""
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare, to mount a small disk")
+    command = ["unshare", "-rm", sys.executable, "-c", ON_A_SMALL_DISK]
+    found = subprocess.run(
+        [*command, tmp_path, ending], capture_output=True, text=True, timeout=120
+    )
+    if found.returncode == 77 or "unshare" in found.stderr:
+        pytest.skip(f"no small disk can be mounted here: {found.stderr.strip()[-200:]}")
+    assert found.stdout.split() == ["ENOSPC", "2000", "True"], found.stderr

@@ -25,6 +25,9 @@ flags.DEFINE_integer("max_request_mb", 64, "MiB of a request.", lower_bound=1)
 flags.DEFINE_integer(
     "max_waiting", 1024, "Images that may wait; more get a 503.", lower_bound=1
 )
+flags.DEFINE_integer(
+    "max_open_mb", 256, "MiB of open requests; more get a 503.", lower_bound=1
+)
 
 FLAGS = flags.FLAGS
 
@@ -52,6 +55,7 @@ def main(argv):
             max_instances=FLAGS.max_instances,
             max_request_bytes=FLAGS.max_request_mb * 2**20,
             max_waiting=FLAGS.max_waiting,
+            max_open_bytes=FLAGS.max_open_mb * 2**20,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -105,7 +105,11 @@ class Predictor(kserve.Model):
             except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"The request is not JSON: {error}") from error
         if not isinstance(payload, dict) or "instances" not in payload:
-            raise InvalidInput('The request must be a JSON object with "instances".')
+            columns = isinstance(payload, dict) and "inputs" in payload
+            raise InvalidInput(
+                'The request must be a JSON object with "instances"'
+                + ('; the column format, "inputs", is not taken.' if columns else ".")
+            )
         signature = payload.get("signature_name") or "serving_default"
         if not isinstance(signature, str) or signature not in self.model.inputs:
             raise InvalidInput(

@@ -7,6 +7,7 @@ import kserve
 from fastapi.responses import JSONResponse
 from kserve.errors import InvalidInput, ModelNotFound
 from kserve.model_server import app
+from starlette.requests import ClientDisconnect
 
 from annotator import serving_files
 from annotator.annotation_model import find_exports
@@ -21,6 +22,7 @@ def serve(
     max_instances=128,
     max_request_bytes=64 * 2**20,
     max_waiting=1024,
+    max_open_bytes=256 * 2**20,
 ):
     """Loads exports, checks and warms them, and serves them until the process ends.
 
@@ -30,6 +32,7 @@ def serve(
         max_batch, max_waiting: As in `ServedModel`.
         max_instances: Images in a request.
         max_request_bytes: Size of a request's body.
+        max_open_bytes: Size of the bodies of all requests that are not yet answered.
 
     Raises:
         FileNotFoundError: If a path is no export.
@@ -50,7 +53,9 @@ def serve(
     app.add_exception_handler(BrokenInstances, _broken_instances)
     app.add_exception_handler(_TooLarge, _too_large)
     app.add_exception_handler(Overloaded, _overloaded)
-    app.add_middleware(_LimitedBodies, max_bytes=max_request_bytes)
+    app.add_middleware(
+        _LimitedBodies, max_bytes=max_request_bytes, max_open=max_open_bytes
+    )
     app.add_middleware(_Versions, served={m.name: m.version for m in models})
     server = kserve.ModelServer(
         http_port=port, enable_grpc=False, enable_latency_logging=False
@@ -125,11 +130,17 @@ class _TooLarge(Exception):
 
 
 class _LimitedBodies:
-    """ASGI middleware that refuses bodies of more than `max_bytes`."""
+    """ASGI middleware that refuses bodies of more than `max_bytes`.
 
-    def __init__(self, app, max_bytes):
+    It also refuses, with a 503, what would make all open requests together more than
+    `max_open` bytes.
+    """
+
+    def __init__(self, app, max_bytes, max_open):
         self.app = app
         self.max_bytes = max_bytes
+        self.max_open = max_open
+        self.open = 0
 
     async def __call__(self, scope, receive, send):
         size = 0
@@ -137,9 +148,21 @@ class _LimitedBodies:
         async def receive_limited():
             nonlocal size
             message = await receive()
-            size += len(message.get("body", b""))
+            more = len(message.get("body", b""))
+            size += more
+            self.open += more
             if size > self.max_bytes:
                 raise _TooLarge(f"A request may have at most {self.max_bytes} bytes.")
+            if self.open > self.max_open:
+                raise Overloaded(
+                    f"Open requests have more than {self.max_open} bytes together. "
+                    "Try again later."
+                )
             return message
 
-        await self.app(scope, receive_limited, send)
+        try:
+            await self.app(scope, receive_limited, send)
+        except ClientDisconnect:  # it went in mid-request; there is nobody to answer
+            pass
+        finally:
+            self.open -= size

@@ -14,6 +14,7 @@ import scipy.linalg
 
 from annotator.tagger.word_scores import NEVER
 
+_ALWAYS = 1e4  # above any similarity
 _BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
 
 
@@ -91,20 +92,24 @@ def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images
 
     Returns:
         `(kernel, bias)`, float32 `[d, W]` and `[W]`: scores are `x @ kernel + bias`,
-        with `NEVER` as the bias of words without images.
+        with `NEVER` as the bias of words without images, and 10,000 as that of words
+        that all images carry: they come first.
     """
     counts = means.counts
     whitened = whitening.apply(means.means)
-    lengths = np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), 1e-12)
-    whitened /= lengths
-    whitened[counts == 0] = 0.0
+    lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
+    # The mean of a word that all images carry is the mean of all images: it points
+    # nowhere, and no image is more like it than another.
+    known = (counts > 0) & (lengths[:, 0] > 1e-9)
+    lengths = np.where(known[:, None], lengths, 1.0)
+    whitened = np.where(known[:, None], whitened / lengths, 0.0)
     total = np.zeros(len(counts))
     for start, block in _blocks(vectors):
         carries = tags[start : start + len(block)]
         within = np.arange(start, start + len(block)) < whitening.rows
         similarity = _left_out(whitening, whitened, lengths, counts, block, within)
-        total += np.where(carries, similarity, 0.0).sum(axis=0)
-    several = np.where(counts > 1, counts, 0)
+        total += np.where(carries & known, similarity, 0.0).sum(axis=0)
+    several = np.where(known & (counts > 1), counts, 0)
     average = (
         np.mean(total[several > 0] / counts[several > 0]) if several.any() else 0.0
     )
@@ -114,6 +119,8 @@ def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images
         whitening.factor, whitened.T, lower=True, trans="T"
     )
     bias = -whitening.mean @ kernel - margin * typical
+    # Every image has such a word: it comes first.
+    bias = np.where((counts > 0) & ~known, _ALWAYS, bias)
     return kernel.astype(np.float32), np.where(counts, bias, NEVER).astype(np.float32)
 
 

@@ -115,3 +115,18 @@ def test_refuses_what_has_no_metric():
         Whitening.fit(VECTORS, 0)
     with pytest.raises(ValueError, match="equal"):
         Whitening.fit(np.ones((5, 3), np.float32))
+
+
+@pytest.mark.parametrize("others", [TAGS, TAGS[:, :0]])
+def test_a_word_that_all_images_carry_comes_first_and_spoils_no_other(others):
+    tags = np.column_stack([others[:, :1], np.ones(N, bool), others[:, 1:]])
+    kernel, bias = fit(tags=tags)
+    scores = VECTORS @ kernel + bias
+    universal = others[:, :1].shape[1]
+    if others.size:
+        plain_kernel, plain_bias = fit(tags=others)
+        np.testing.assert_allclose(
+            np.delete(scores, universal, axis=1), VECTORS @ plain_kernel + plain_bias
+        )
+    assert (scores[:, universal] == 1e4).all()
+    assert (scores.argmax(axis=1) == universal).all()
