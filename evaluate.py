@@ -7,6 +7,9 @@ from absl import app, flags, logging
 
 flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
 flags.DEFINE_string("split", "validation", "The split to score.")
+flags.DEFINE_string("data_dir", None, "The data set's folder, if it moved.")
+flags.DEFINE_string("cache_dir", None, "Feature caches, if they are elsewhere now.")
+flags.DEFINE_bool("skip_bad_images", None, "Go on without unreadable images.")
 flags.DEFINE_bool("compare", False, "Add the published rows for this data set.")
 flags.DEFINE_integer("pictures", 0, "Images to draw with what was said of them.")
 flags.DEFINE_integer("attention", 0, "Images to draw with where each layer looked.")
@@ -28,10 +31,15 @@ def main(argv):
             flags.FLAGS.compare,
             flags.FLAGS.pictures,
             flags.FLAGS.attention,
+            data_dir=flags.FLAGS.data_dir,
+            cache_dir=flags.FLAGS.cache_dir,
+            skip_bad_images=flags.FLAGS.skip_bad_images,
         )
     except (ValueError, OSError) as error:
         logging.debug("", exc_info=True)
         sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
+    except KeyboardInterrupt:
+        sys.exit(130)
     print(f"\n{table}")
 
 

@@ -43,7 +43,7 @@ flags.DEFINE_enum(
     "similarity", None, ["whitened", "l2", "cosine"], "To the words' means (whitened)."
 )
 flags.DEFINE_float("shrinkage", None, "Shrinkage of the whitening's covariance (1e-3).")
-flags.DEFINE_float("margin", None, "Share of a word's typical similarity taken off.")
+flags.DEFINE_float("margin", None, "Share of typical similarity taken off (0.7).")
 flags.DEFINE_integer("neighbours", None, "K of jec and 2pknn (5).")
 flags.DEFINE_integer("grid", None, "Cells along a side of mbrm's images (3).")
 flags.DEFINE_float("bandwidth", None, "Variance of mbrm's kernel to its cells' (0.03).")
@@ -70,7 +70,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer("layers", None, "Layers of the stacked decoder, 1 to 6 (2).")
 flags.DEFINE_enum("feedback", None, ["draft", "causal"], "What the feedback reads.")
-flags.DEFINE_integer("rounds", None, "Rounds of text feedback (0: none).")
+flags.DEFINE_integer("rounds", None, "Rounds of text feedback (0; with --feedback 1).")
 flags.DEFINE_integer("feedback_start", None, "Epochs before the feedback joins (1).")
 flags.DEFINE_integer("units", None, "Width of states and word vectors (512).")
 flags.DEFINE_integer("attention_units", None, "Width of the attention (256).")
@@ -127,7 +127,11 @@ def main(argv):
     except (ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
         sys.exit(f"error: {error}\n(with --verbosity=1: where it came from)")
-    print(f"\n{table}\n\nexported:", *exports, sep="\n  ")
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    if exports:  # not for other workers than the first
+        print(f"\n{table}\n\nexported:", *exports, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ def build_backbone(
         BackboneWeightsError: If the weights cannot be had or do not fit.
     """
     key, application = _application(name)
+    _check_efficientnet(key, weights, trainable, mixed)
     taps = default_tap(name) if taps is None else taps
     taps = (taps,) if isinstance(taps, str) else tuple(taps)
     precision = resolve_precision(precision)
@@ -260,6 +261,24 @@ def _application(name):
             f"{', '.join(sorted(builders))}."
         )
     return key, builders[key]
+
+
+def _check_efficientnet(key, weights, trainable, mixed):
+    """Refuses what would be another network than the downloaded one.
+
+    Keras puts a layer more into EfficientNetB0 to B7, a division of the pixels, if it
+    downloads their weights, and not otherwise.
+    """
+    if not key.startswith("efficientnetb"):
+        return
+    if (weights == "imagenet" and trainable) or (
+        weights not in ("imagenet", "random") and not mixed
+    ):
+        raise ValueError(
+            f"{key} takes --backbone_weights=imagenet, frozen, or random: with a file, "
+            "or trained further, Keras builds it with other pixels. EfficientNetV2 and "
+            "all other networks take files too."
+        )
 
 
 def _normalisation(key):

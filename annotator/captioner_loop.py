@@ -38,7 +38,10 @@ class CaptionerTrainer(TrainingLoop):
     """
 
     unit = "words"
-    advice = "lower --learning_rate, or for rewards --self_critical_rate."
+    advice = (
+        "lower --learning_rate, or for rewards --self_critical_rate, in another "
+        "--workdir."
+    )
 
     def __init__(self, config, workdir, captioner, inputs):
         self.workdir = pathlib.Path(workdir)

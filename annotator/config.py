@@ -21,16 +21,16 @@ _CHOICES = {
 # Numbers out of range are found out here, not after hours.
 _AT_LEAST = {
     0: (
-        *("margin", "top_k", "rounds", "feedback_start"),
+        *("seed", "margin", "top_k", "rounds", "feedback_start"),
         *("self_critical_epochs", "dense_rate", "convolution_rate", "weight_decay"),
         "tag_convolution_rate",
-        *("attention_regularizer", "patience", "length_penalty", "no_repeat_ngram"),
+        *("attention_regularizer", "length_penalty", "no_repeat_ngram"),
     ),
     1: (
         *("batch_size", "components", "codebook", "neighbours", "grid"),
         *("tag_epochs", "tag_batch"),
         *("min_count", "max_length", "layers", "units", "attention_units", "epochs"),
-        *("caption_batch", "beams", "checkpoint_steps"),
+        *("caption_batch", "patience", "beams", "checkpoint_steps"),
     ),
     2: ("self_critical_samples",),
 }
@@ -47,7 +47,10 @@ EXPORT_SETTINGS = {
     "captioner": ("beams", "length_penalty", "no_repeat_ngram"),
 }
 # Settings that decide no result.
-_FREE = ("task", "cache_dir", "checkpoint_steps")
+_FREE = (
+    *("task", "data_dir", "cache_dir", "skip_bad_images"),
+    *("batch_size", "checkpoint_steps", "jit_compile"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,7 +244,7 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
             **settings: Other settings; those that are `None` take the default. The
                 schedule `"paper"` takes the published rates, number of epochs, layers
                 and feedback; decoders other than `"stacked"` come without feedback, as
-                published.
+                published. An explicit `feedback` comes with a round.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
         if settings.get("schedule") == "paper":
@@ -249,6 +252,8 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
         if settings.get("decoder", "stacked") not in (None, "stacked"):
             values["rounds"] = 0
         values.update({k: v for k, v in settings.items() if v is not None})
+        if settings.get("feedback") and settings.get("rounds") is None:
+            values["rounds"] = 1  # who says which wants one
         if values.get("epochs") == 1:  # no time for the decoder alone
             values.setdefault("feedback_start", 0)
         return cls(dataset=dataset, **values)
@@ -267,6 +272,8 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
             self._require(names, f"{least} or more", functools.partial(le, least))
         self._require(_POSITIVE, "above 0", lambda value: value > 0)
         self._require(_SHARES, "from 0 to below 1", lambda value: 0 <= value < 1)
+        if 256 % self.batch_size:  # as many images as a file of the cache holds
+            raise ValueError(f"--batch_size must divide 256, got {self.batch_size}.")
         if not self.scales or min(self.scales) < 1:
             raise ValueError(f"--scales needs sides in pixels, got {self.scales}.")
         if self.tagger in ("mbrm", "finetuned") and (len(self.scales) > 1 or self.flip):
@@ -368,7 +375,8 @@ def _begun(folder):
 
     Settings that led nowhere, such as a wrong path, bind nobody.
     """
-    return any(path.name != "vocabulary.json" for path in folder.glob("[!.]*"))
+    first = ("vocabulary.json", "data.json")
+    return any(path.name not in first for path in folder.glob("[!.]*"))
 
 
 # The captioner and its training as they were published.

@@ -1,5 +1,6 @@
 """What `evaluate.py` does: score a run on a split, and write down what was measured."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -23,7 +24,9 @@ _CAPTION_SCORES = {
 }
 
 
-def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
+def evaluate(
+    workdir, split="validation", compare=False, shown=0, attention=0, **places
+):
     """Scores the models of a run on one split.
 
     Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
@@ -38,6 +41,8 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
             them in `pictures/<split>.png`.
         attention: Number of images, spread over the split, to draw with where the
             captioner looked in `pictures/<split>_attention/`, a PNG file each.
+        **places: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be others
+            than in training; `None` for those.
 
     Returns:
         `(metrics, table)`: the content of the JSON file, and a text in percent.
@@ -46,8 +51,10 @@ def evaluate(workdir, split="validation", compare=False, shown=0, attention=0):
         FileNotFoundError: If the run has no trained model.
         ValueError: If attention is asked for where there is none.
     """
-    workdir = pathlib.Path(workdir)
-    config = Config.load(workdir)
+    workdir = pathlib.Path(workdir).expanduser()
+    config = dataclasses.replace(
+        Config.load(workdir), **{k: v for k, v in places.items() if v is not None}
+    )
     if attention and not (
         (workdir / "captioner" / "captioner.keras").is_file()
         and load_captioner(config, workdir).decoder.attending_layers

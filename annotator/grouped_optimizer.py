@@ -7,12 +7,14 @@ import tensorflow as tf
 class GroupedOptimizer(tf.Module):
     """One optimiser for each group of weights, and one bound for their gradients.
 
-    Weights of convolutions move by `config.convolution_rate` times the learning rate,
-    those of dense layers by `config.dense_rate` times, all others by the rate itself.
+    Weights of the backbone move by `config.convolution_rate` times the learning rate,
+    those of the head's dense layers by `config.dense_rate` times, all others by the
+    rate itself.
 
     Args:
         config: `Config`.
-        models: The Keras models whose trainable weights are moved.
+        models: The Keras models whose trainable weights are moved: a head, and the
+            backbone if that is trained too.
         steps_per_epoch: What schedules count in.
         self_critical: Whether it is for the epochs that learn rewards: the cosine
             decay of `config.self_critical_rate`, whatever the schedule before.
@@ -75,18 +77,16 @@ class GroupedOptimizer(tf.Module):
 
 def _factors(config, models):
     """What the learning rate is multiplied by, for each trainable weight."""
-    factor = {}
-    for model in models:
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.Dense):
-                kind = config.dense_rate
-            elif "Conv" in type(layer).__name__ or isinstance(
-                layer, keras.layers.BatchNormalization
-            ):
-                kind = config.convolution_rate
-            else:
-                continue
-            factor |= {id(v): kind for v in layer.trainable_variables}
+    head, *backbones = models
+    factor = {
+        id(v): config.dense_rate
+        for layer in head._flatten_layers()
+        if isinstance(layer, keras.layers.Dense)
+        for v in layer.trainable_variables
+    }
+    # Some networks write convolutions as dense layers, and all have other weights yet.
+    for backbone in backbones:
+        factor |= {id(v): config.convolution_rate for v in backbone.trainable_variables}
     return [factor.get(id(v), 1.0) for m in models for v in m.trainable_variables]
 
 

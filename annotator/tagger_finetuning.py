@@ -14,7 +14,10 @@ from annotator.metrics.tags import score_tags
 from annotator.shared_batches import shared_batches
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger.word_probabilities import WordProbabilities
-from annotator.training_loop import TrainingLoop
+from annotator.training_loop import TrainingLoop, check_same_data
+
+_WEIGHT_DECAY = 0.01
+_CLIP_NORM = 5.0
 
 
 def finetune_tagger(config, workdir):
@@ -31,6 +34,9 @@ def finetune_tagger(config, workdir):
     Returns:
         `keras.Model` from regions `[B, R, channels]` to scores `[B, W]` (for workers
         other than the chief, `None`).
+
+    Raises:
+        ValueError: If the training images are others than when it began.
     """
     folder = pathlib.Path(workdir) / "tagger"
     finished = folder / "tagger.keras"
@@ -43,6 +49,7 @@ def finetune_tagger(config, workdir):
         for split in ("train", "validation")
     )
     if workers.is_chief():
+        check_same_data(folder, train.annotated)
         workers.from_chief()
     (resize,) = pipeline.build_resizes(config, "tagger")
     inputs = AugmentedImages(
@@ -85,7 +92,7 @@ class TaggerTrainer(TrainingLoop):
     """
 
     unit = "images"
-    advice = "lower --tag_rate."
+    advice = "lower --tag_rate, in another --workdir."
 
     def __init__(self, config, workdir, scores, inputs):
         self.workdir = pathlib.Path(workdir)
@@ -109,6 +116,8 @@ class TaggerTrainer(TrainingLoop):
                     learning_rate=config.tag_rate,
                     dense_rate=1.0,
                     convolution_rate=config.tag_convolution_rate,
+                    weight_decay=_WEIGHT_DECAY,
+                    clip_norm=_CLIP_NORM,
                 ),
                 models,
                 self.steps_per_epoch,

@@ -18,6 +18,7 @@ from annotator.tagger_finetuning import finetune_tagger
 from annotator.tagger_training import train_tagger
 
 DEFAULT_CACHE = "~/.cache/annotator"
+_NO_FILES = ("imagenet", "random")
 
 
 def train(config, workdir, eval_split="validation"):
@@ -38,12 +39,16 @@ def train(config, workdir, eval_split="validation"):
     """
     workers.strategy()  # before TensorFlow does anything
     cache_dir = config.cache_dir or os.environ.get("ANNOTATOR_CACHE") or DEFAULT_CACHE
+    weights = config.backbone_weights
     config = dataclasses.replace(
         config,
-        cache_dir=os.path.expanduser(cache_dir),
+        data_dir=_absolute(config.data_dir),
+        cache_dir=_absolute(cache_dir),
+        backbone_weights=weights if weights in _NO_FILES else _absolute(weights),
+        extend=_absolute(config.extend),
         precision=backbones.resolve_precision(config.precision),
     )
-    workdir = pathlib.Path(workdir)
+    workdir = pathlib.Path(workdir).expanduser()
     if not workers.is_chief():
         if config.task != "captioner" and config.tagger == "finetuned":
             finetune_tagger(config, workdir)
@@ -51,9 +56,12 @@ def train(config, workdir, eval_split="validation"):
             train_captioner(config, workdir)
         return {}, "", []
     needed = ("train", "validation", eval_split)
-    pipeline.check_annotations(
-        config, dict.fromkeys(needed if config.task != "tagger" else needed[::2])
-    )
+    if config.task == "tagger" and config.tagger != "finetuned":
+        needed = needed[::2]
+    pipeline.check_annotations(config, dict.fromkeys(needed))
+    for task, tap in (("tagger", config.tap), ("captioner", config.captioner_tap)):
+        if config.task in (task, "all") and not tap:
+            backbones.default_tap(config.backbone, task)
     if config.task != "tagger":
         check_selection(config)
     config.claim(workdir)
@@ -78,6 +86,10 @@ def train(config, workdir, eval_split="validation"):
             if isinstance(value, (int, float)):
                 tf.summary.scalar(name, value)
     return metrics, table, exports
+
+
+def _absolute(path):
+    return path and os.path.abspath(os.path.expanduser(path))
 
 
 def _is_current(manifest, config, workdir, task):

@@ -294,3 +294,13 @@ def test_model_round_trip(tmp_path):
     np.testing.assert_array_equal(
         copy(PIXELS)["block5_conv2"], model(PIXELS)["block5_conv2"]
     )
+
+
+def test_efficientnets_of_two_kinds_are_kept_apart(tmp_path):
+    """With a download Keras divides their pixels once more than without."""
+    (tmp_path / "w.h5").touch()
+    for weights in ("w.h5", "imagenet"):
+        with pytest.raises(ValueError, match="efficientnetb0 takes"):
+            build_backbone(
+                "EfficientNetB0", "top_conv", weights, trainable=weights == "imagenet"
+            )

@@ -138,8 +138,8 @@ def test_evaluating_prints_a_table_in_percent_and_writes_fractions(trained):
     ("change", "message"),
     [
         ("--dataset=cifar", "Unknown data set 'cifar'; known: shapes, corel5k"),
-        ("--data_dir=nowhere", "No data directory nowhere"),
-        ("--backbone_weights=no.h5", "There is no weights file no.h5"),
+        ("--data_dir=nowhere", "/nowhere for 'folder'; pass --data_dir"),
+        ("--backbone_weights=no.h5", "/no.h5; --backbone_weights takes"),
     ],
 )
 def test_mistakes_are_answered_in_a_line(change, message, train_command, tmp_path):

@@ -29,6 +29,7 @@ def test_round_trip_and_errors(tmp_path):
         *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
         *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
         *(("layers", 0), ("layers", 7), ("shrinkage", 0.0)),
+        *(("seed", -1), ("batch_size", 48), ("patience", 0), ("bandwidth", 0.0)),
     ],
 )
 def test_numbers_that_cannot_work_are_named(name, value):
@@ -61,6 +62,10 @@ def test_defaults_that_suit():
         for dataset in ("flickr8k", "shapes"):
             assert Config.for_dataset(dataset, decoder=decoder).rounds == 0
         assert Config.for_dataset("flickr8k", decoder=decoder, rounds=2).rounds == 2
+    for feedback in ("draft", "causal"):
+        chosen = {"feedback": feedback}
+        assert Config.for_dataset("flickr8k", **chosen).rounds == 1
+        assert Config.for_dataset("flickr8k", **chosen, rounds=0).rounds == 0
     assert Config.for_dataset("flickr8k", epochs=1).feedback_start == 0
     assert Config.for_dataset("flickr8k", epochs=2).feedback_start == 1
 
@@ -116,3 +121,13 @@ def test_a_finished_run_may_be_decoded_otherwise(tmp_path):
     claimed(tmp_path, config, "captioner/captioner.keras")
     assert not refused(tmp_path, config, beams=3, length_penalty=1.0)
     assert "--layers=2" in refused(tmp_path, config, layers=3)
+
+
+def test_what_decides_no_result_may_change(tmp_path):
+    config = Config(task="tagger", data_dir="here")
+    claimed(tmp_path, config, "tagger/encoder.npz")
+    moved = dataclasses.replace(
+        config, data_dir="there", skip_bad_images=True, batch_size=8, jit_compile=False
+    )
+    moved.claim(tmp_path)
+    assert Config.load(tmp_path) == moved

@@ -33,8 +33,8 @@ class _Split:
 
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch):
-    def draw(captioner, annotated, regions):
-        for row, image_id in enumerate(annotated.image_ids):
+    def draw(captioner, split):
+        for row, image_id in enumerate(split.annotated.image_ids):
             yield image_id, Image.fromarray(np.full((2, 2, 3), row, np.uint8))
 
     scores = caption_metrics.score_captions
@@ -113,7 +113,7 @@ def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
     scores |= {"meteor": 0.4, "cider": None, "rouge_l": None, "intervals": {}}
     scores |= {"images": 2, "tokenization": "given", "missing": {}, "mean_length": 2.0}
     scores |= {"distinct_captions": 1.0, "most_common_caption": 0.5}
-    scores |= {"longest_repetition": 1}
+    scores |= {"longest_repetition": 1, "distinct_1": 0.1, "distinct_2": 0.2}
     scores["intervals"] = {name: (0, 1) for name in (*list(scores)[:4], "meteor")}
     rows = [("the paper", {"bleu_4": 24.8, "meteor": 21.5})]
     for dialect, shown in (

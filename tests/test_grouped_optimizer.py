@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from annotator.config import Config
-from annotator.grouped_optimizer import GroupedOptimizer
+from annotator.grouped_optimizer import GroupedOptimizer, _factors
 
 
 def models():
@@ -71,3 +71,14 @@ def test_one_rate_is_one_optimizer_and_idle_weights_stay():
         optimizer.apply([None, *gradients[1:]])
     np.testing.assert_array_equal(head.get_weights()[0], before[0])
     assert np.abs(head.get_weights()[1] - before[1]).min() > 0
+
+
+def test_all_of_a_backbone_moves_as_its_convolutions():
+    """ConvNeXt, for one, writes convolutions as dense layers."""
+    backbone = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dense(3), keras.layers.LayerNormalization()]
+    )
+    head = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    config = Config(convolution_rate=0.01, dense_rate=0.5)
+    factors = _factors(config, [head, backbone])
+    assert factors == [0.5] * 2 + [0.01] * 4

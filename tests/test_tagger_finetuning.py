@@ -1,6 +1,7 @@
 """A tagger trained down to the pixels: it learns, resumes, and is exported."""
 
 import dataclasses
+import shutil
 
 import keras
 import numpy as np
@@ -82,7 +83,9 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing may handle it."""
 
 
-@pytest.mark.parametrize("where", ["step", "validation"])
+@pytest.mark.parametrize(
+    "where", ["step", pytest.param("validation", marks=pytest.mark.slow)]
+)
 def test_killed_ends_with_the_same_weights(where, run, config, tmp_path, monkeypatch):
     learn, validate, steps = TaggerTrainer._learn, TaggerTrainer._validate, []
 
@@ -105,6 +108,23 @@ def test_killed_ends_with_the_same_weights(where, run, config, tmp_path, monkeyp
     metrics, _, _ = train(config, tmp_path)
     assert metrics == run[1]
     assert_same_weights(tmp_path, run[0])
+
+
+def test_other_images_are_refused_while_it_trains(config, tmp_path, monkeypatch):
+    def dying(self, epoch):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(TaggerTrainer, "_validate", dying)
+        train(config, tmp_path / "run")
+    folder = shutil.copytree(config.data_dir, tmp_path / "images")
+    moved = dataclasses.replace(config, data_dir=str(folder))
+    lines = (folder / "tags.csv").read_text().splitlines()
+    (row,) = [i for i, line in enumerate(lines) if line.startswith("1.png,")]
+    del lines[row]
+    (folder / "tags.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="have changed since"):
+        train(moved, tmp_path / "run")
 
 
 def test_an_epoch_sees_every_image_once_in_another_order(run, config):

@@ -178,3 +178,25 @@ def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
     other = dataclasses.replace(tagger_config, codebook=5)
     with pytest.raises(ValueError, match="--codebook=4"):
         train(other, tagger_run[0])
+
+
+def test_a_bad_image_of_the_scored_split_is_no_dead_end(tagger_config, tmp_path):
+    """The training is done when it is found; the run goes on without the image."""
+    images = shutil.copytree(tagger_config.data_dir, tmp_path / "images")
+    config = dataclasses.replace(tagger_config, data_dir=str(images))
+    (images / "31.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="31.png: .*"):
+        train(config, tmp_path / "run", "test")
+    metrics, _ = evaluate(tmp_path / "run", "test", skip_bad_images=True)
+    assert metrics["images"] == 5
+    again = dataclasses.replace(config, skip_bad_images=True)
+    assert train(again, tmp_path / "run", "test")[0] == metrics
+    # The folder may move, too.
+    images.rename(tmp_path / "moved")
+    moved, _ = evaluate(
+        tmp_path / "run",
+        "test",
+        data_dir=str(tmp_path / "moved"),
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert moved == metrics

@@ -163,7 +163,8 @@ class Vocabulary:
 
     def save(self, path):
         """Writes the words to a JSON file, whole or not at all."""
-        temporary = f"{path}.{os.getpid()}.tmp"
+        folder, name = os.path.split(path)
+        temporary = os.path.join(folder, f".{os.getpid()}.{name}")
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump(self.get_config(), file, ensure_ascii=False, indent=0)
         os.replace(temporary, path)

@@ -16,7 +16,6 @@ SIZES = {"units": H, "attention_units": 7, "jit_compile": False}
 DECODERS = {
     "soft": lambda **kwargs: SoftDecoder(V, **SIZES, **kwargs),
     "two layers": lambda **kwargs: StackedDecoder(V, layers=2, **SIZES, **kwargs),
-    "four layers": lambda **kwargs: StackedDecoder(V, layers=4, **SIZES, **kwargs),
     "six layers": lambda **kwargs: StackedDecoder(V, layers=6, **SIZES, **kwargs),
     "tied": lambda **kwargs: StackedDecoder(
         V, layers=3, tied=True, embedding_units=5, **SIZES, **kwargs
