@@ -102,6 +102,7 @@ def test_killed_at_any_step_ends_with_the_same_weights(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_killed_in_the_validation_of_an_epoch_ends_with_the_same_weights(
     captioner_run, captioner_config, tmp_path, monkeypatch
 ):
@@ -258,26 +259,22 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
         {"decoder": "nic", "rounds": 0},
-        *(
-            pytest.param(settings, marks=pytest.mark.slow)
-            for settings in (
-                {"rounds": 0},
-                {"feedback": "causal"},
-                {"rounds": 2, "layers": 3},
-                {"decoder": "soft"},
-                {"decoder": "hard", "rounds": 0},
-                {"decoder": "log_bilinear", "rounds": 0},
-                {"decoder": "brnn", "rounds": 0},
-                {"schedule": "paper", "attention_regularizer": 1.0},
-                {"finetune_backbone": True, "schedule": "paper"},
-                {"jit_compile": True, "precision": "bfloat16"},
-                {"caption_flip": True, "tied": True},
-            )
-        ),
+        {"rounds": 0},
+        {"feedback": "causal"},
+        {"rounds": 2, "layers": 3},
+        {"decoder": "soft"},
+        {"decoder": "hard", "rounds": 0},
+        {"decoder": "log_bilinear", "rounds": 0},
+        {"decoder": "brnn", "rounds": 0},
+        {"schedule": "paper", "attention_regularizer": 1.0},
+        {"finetune_backbone": True, "schedule": "paper"},
+        {"jit_compile": True, "precision": "bfloat16"},
+        {"caption_flip": True, "tied": True},
     ],
 )
 def test_other_captioners_and_settings(
@@ -359,6 +356,7 @@ def test_data_without_captions_is_refused_at_once(
     assert not (tmp_path / "features").exists()
 
 
+@pytest.mark.slow
 def test_images_without_a_caption_are_left_out(
     captioner_config, tmp_path, other_folder, capsys
 ):

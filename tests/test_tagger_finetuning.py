@@ -110,6 +110,7 @@ def test_killed_ends_with_the_same_weights(where, run, config, tmp_path, monkeyp
     assert_same_weights(tmp_path, run[0])
 
 
+@pytest.mark.slow
 def test_other_images_are_refused_while_it_trains(config, tmp_path, monkeypatch):
     def dying(self, epoch):
         raise Killed

@@ -111,11 +111,11 @@ def same_arrays(path, other):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"tagger": "jec"},
+        pytest.param({"tagger": "jec"}, marks=pytest.mark.slow),
         {"tagger": "2pknn"},
         {"tagger": "mbrm", "grid": 2, "flip": False, "scales": (64,)},
         {"similarity": "l2", "vlad": ()},
-        {"similarity": "cosine"},
+        pytest.param({"similarity": "cosine"}, marks=pytest.mark.slow),
         {"top_k": 0, "threshold": 0.0},
     ],
 )
@@ -180,6 +180,7 @@ def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
         train(other, tagger_run[0])
 
 
+@pytest.mark.slow
 def test_a_bad_image_of_the_scored_split_is_no_dead_end(tagger_config, tmp_path):
     """The training is done when it is found; the run goes on without the image."""
     images = shutil.copytree(tagger_config.data_dir, tmp_path / "images")

@@ -253,6 +253,7 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path):
         other.load_weights(tmp_path / "captioner.weights.h5")
 
 
+@pytest.mark.slow
 def test_saved_model_without_xla(tmp_path):
     captioner, regions = build("draft"), some_regions()
     captioner.set_jit_compile(True)
