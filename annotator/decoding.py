@@ -6,6 +6,7 @@ import concurrent.futures
 import errno
 import functools
 import os
+import re
 
 import tensorflow as tf
 
@@ -119,6 +120,9 @@ def _decoding_error(content, error):
     except tf.errors.OpError as plain:
         error = plain
     message = str(error.message).split("}} ")[-1].split(" [Op:")[0]
+    _, assertion, data = message.rpartition("assertion failed: ")
+    if assertion:  # of what was traced: its place in the code comes before
+        return " ".join(re.findall(r"\[([^][]*)\]", data.split("[[{{node")[0]))
     _, assertion, data = message.partition("Summarized data: ")
     if assertion:
         parts = [ast.literal_eval(line) for line in data.splitlines()]
