@@ -30,6 +30,7 @@ setuptools.setup(
         "absl-py>=2.1",
         "h5py>=3.10",
         "pillow>=10",
+        "safetensors>=0.4",
         "tqdm>=4.66",
         "pyarrow>=15",  # tables of images and of records
         "tensorboard>=2.20,<2.22",

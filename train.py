@@ -18,7 +18,7 @@ flags.DEFINE_bool("skip_bad_images", False, "Go on without unreadable images.")
 flags.DEFINE_string("eval_split", None, "Split to score (validation; shapes: test).")
 flags.DEFINE_integer("seed", 0, "Seed of everything random.")
 
-flags.DEFINE_string("backbone", None, "A network of keras.applications (vgg16).")
+flags.DEFINE_string("backbone", None, "Of keras.applications, or alexnet (vgg16).")
 flags.DEFINE_string("backbone_weights", None, "imagenet, random or a file's path.")
 flags.DEFINE_enum("precision", None, ["auto", "float32", "bfloat16"], "Arithmetic.")
 flags.DEFINE_list("scales", None, "Sides in pixels, one view each (224).")

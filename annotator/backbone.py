@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from annotator.alexnet import AlexNet
 from annotator.backbone_weights import (
     BackboneWeightsError,
     load_weights_file,
@@ -20,19 +21,23 @@ from annotator.backbone_weights import (
 )
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-# Published layers: descriptors of the tagger, regions of the captioner.
+# Published layers: descriptors of the tagger, regions of the captioner, and what the
+# tagger that is trained together with its backbone reads.
 _DEFAULT_TAPS = {
     "tagger": {
+        "alexnet": "conv5",
         "vgg16": "block5_conv2",
         "vgg19": "block5_conv2",
         "resnet50": "conv4_block6_out",
     },
     "captioner": {
+        "alexnet": "conv5",
         "vgg16": "block5_conv3",
         "vgg19": "block5_conv4",
         "resnet50": "conv4_block6_out",
     },
 }
+_DEFAULT_TAPS["finetuned"] = {**_DEFAULT_TAPS["tagger"], "alexnet": "fc7"}
 
 # What each family of keras.applications does to pixels, in the terms of
 # keras.applications.imagenet_utils.preprocess_input. Networks that are not named here
@@ -51,7 +56,7 @@ _NORMALISATION = {
         "resnet152v2",
         "xception",
     ),
-    "torch": ("densenet121", "densenet169", "densenet201"),
+    "torch": ("alexnet", "densenet121", "densenet169", "densenet201"),
 }
 
 # The largest finite half-precision number: feature maps saturate there.
@@ -67,18 +72,19 @@ def build_backbone(
     trainable=False,
     mixed=False,
 ):
-    """Builds a network of `keras.applications` up to named layers.
+    """Builds a network of `keras.applications`, or AlexNet, up to named layers.
 
     Args:
         name: A network of `keras.applications`, any case, with or without
-            underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ...
+            underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ... or `"alexnet"`.
         taps: Name of the layer to read, or a sequence of names. By default
             `default_tap(name)`. A layer without a name of its own is called after its
             class and place, as in a new process: `"add"`, `"add_1"`, ...
         weights: `"imagenet"` (downloaded by Keras), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
             layer name, with or without top, possibly truncated after the last tap),
-            `.weights.h5` of the whole network without top, or `.keras`.
+            `.weights.h5` of the whole network without top, `.keras`, or, of AlexNet,
+            torchvision's weights as `.safetensors`.
         precision: `"float32"`, `"bfloat16"`, or `"auto"`: bfloat16 where the machine
             computes it natively.
         seed: Seed of random weights.
@@ -134,7 +140,8 @@ def default_tap(name, task="tagger"):
 
     Args:
         name: As in `build_backbone`.
-        task: `"tagger"` or `"captioner"`.
+        task: `"tagger"`, `"captioner"`, or `"finetuned"`, the tagger that is trained
+            together with its backbone.
 
     Raises:
         ValueError: If the network is unknown, or has no default.
@@ -142,7 +149,7 @@ def default_tap(name, task="tagger"):
     key, application = _application(name)
     taps = _DEFAULT_TAPS[task]
     if key not in taps:
-        flag = {"tagger": "--tap", "captioner": "--captioner_tap"}[task]
+        flag = "--captioner_tap" if task == "captioner" else "--tap"
         raise ValueError(
             f"Which layer of {name} shall the {task} read? Only {', '.join(taps)} have "
             f"a default; say {flag}=LAYER, with a name out of "
@@ -254,11 +261,11 @@ def _application(name):
         for attribute, builder in vars(keras.applications).items()
         if inspect.isfunction(builder)
     }
+    builders["alexnet"] = AlexNet
     key = name.lower().replace("_", "").replace("-", "")
     if key not in builders:
         raise ValueError(
-            f"Unknown backbone {name!r}; keras.applications has "
-            f"{', '.join(sorted(builders))}."
+            f"Unknown backbone {name!r}; there are {', '.join(sorted(builders))}."
         )
     return key, builders[key]
 

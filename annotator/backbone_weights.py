@@ -6,6 +6,10 @@ import zipfile
 import h5py
 import keras
 import numpy as np
+import safetensors
+import safetensors.numpy
+
+from annotator import alexnet
 
 
 class BackboneWeightsError(ValueError):
@@ -40,7 +44,9 @@ def load_weights_file(backbone, network, path):
             f"There is no weights file {path}; --backbone_weights takes 'imagenet', "
             "'random' or the path of a file."
         )
-    if zipfile.is_zipfile(path):
+    if path.suffix == ".safetensors":
+        _assign(backbone, set(), _torchvision_layout(path, backbone.name), path)
+    elif zipfile.is_zipfile(path):
         source = keras.saving.load_model(path, compile=False)
         stored = {layer.name: layer.get_weights() for layer in source.layers}
         _assign(backbone, _unnamed(network), stored, path)
@@ -72,6 +78,18 @@ def _official_layout(file):
         weights = [_text(weight) for weight in group.attrs.get("weight_names", ())]
         stored[name] = [np.asarray(group[weight]) for weight in weights]
     return stored
+
+
+def _torchvision_layout(path, name):
+    """Layer name -> arrays, of a file of torchvision's weights of AlexNet."""
+    if name != "alexnet":
+        raise BackboneWeightsError(
+            f"{path}: only alexnet takes .safetensors files; {name} takes Keras's."
+        )
+    try:
+        return alexnet.from_torchvision(safetensors.numpy.load_file(path))
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise BackboneWeightsError(f"{path} cannot be read: {error}") from error
 
 
 def _text(name):

@@ -17,7 +17,12 @@ from annotator.captioner_phases import (
     is_best,
 )
 from annotator.captioning import attention_pictures, caption_function, generate
-from annotator.grouped_optimizer import GroupedOptimizer
+from annotator.grouped_optimizer import (
+    GroupedOptimizer,
+    cosine_adam,
+    cosine_adamw,
+    published_sgd,
+)
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
 from annotator.training_loop import TrainingLoop
@@ -56,11 +61,13 @@ class CaptionerTrainer(TrainingLoop):
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
             models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
-            self.optimizer = GroupedOptimizer(config, models, self.steps_per_epoch)
+            make, make_self_critical = optimizers_for(config, self.steps_per_epoch)
+            rates = config.clip_norm, config.dense_rate, config.convolution_rate
+            self.optimizer = GroupedOptimizer(models, make, *rates)
             optimizers = [*self.optimizer.optimizers]
             if config.self_critical_epochs:
                 self.self_critical_optimizer = GroupedOptimizer(
-                    config, models, self.steps_per_epoch, self_critical=True
+                    models, make_self_critical, *rates
                 )
                 optimizers += self.self_critical_optimizer.optimizers
                 self.reward = CiderReward(self.batches.tokens[..., 1:])
@@ -243,3 +250,24 @@ def selection_score(config, scores):
     if scores[name] is None:
         raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
     return scores[name]
+
+
+def optimizers_for(config, steps_per_epoch):
+    """The optimisers that `config` asks for.
+
+    Returns:
+        Two functions from a factor of the learning rate to a Keras optimiser: for the
+        epochs that learn from references, and for those that learn from rewards.
+    """
+
+    def references(factor):
+        rate = factor * config.learning_rate
+        if config.schedule == "paper":
+            return published_sgd(rate, steps_per_epoch)
+        return cosine_adamw(rate, config.epochs, steps_per_epoch, config.weight_decay)
+
+    def rewards(factor):
+        rate = factor * config.self_critical_rate
+        return cosine_adam(rate, config.self_critical_epochs, steps_per_epoch)
+
+    return references, rewards

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written to a temporary name, then renamed."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -63,3 +64,26 @@ def read_json(path):
 def sha256(path):
     """SHA-256 of a file's content, as hex."""
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def lock(file, what):
+    """Keeps other processes from a file until it is closed, where locks exist.
+
+    Args:
+        file: Open file.
+        what: What the process that has it does, for the message.
+
+    Raises:
+        BlockingIOError: If another process has it.
+    """
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(f"{what} by another process.") from error
+        except OSError as error:
+            # Some network file systems know no locks; two writers are then not seen.
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise

@@ -7,34 +7,35 @@ import tensorflow as tf
 class GroupedOptimizer(tf.Module):
     """One optimiser for each group of weights, and one bound for their gradients.
 
-    Weights of the backbone move by `config.convolution_rate` times the learning rate,
-    those of the head's dense layers by `config.dense_rate` times, all others by the
-    rate itself.
+    Weights of the backbone move by `convolution_rate` times the learning rate, those of
+    the head's dense layers by `dense_rate` times, all others by the rate itself.
 
     Args:
-        config: `Config`.
         models: The Keras models whose trainable weights are moved: a head, and the
             backbone if that is trained too.
-        steps_per_epoch: What schedules count in.
-        self_critical: Whether it is for the epochs that learn rewards: the cosine
-            decay of `config.self_critical_rate`, whatever the schedule before.
+        make_optimizer: Function from such a factor to a Keras optimiser, unbuilt.
+        clip_norm: Largest norm of all gradients together.
+        dense_rate, convolution_rate: The factors.
     """
 
-    def __init__(self, config, models, steps_per_epoch, self_critical=False):
+    def __init__(
+        self,
+        models,
+        make_optimizer,
+        clip_norm,
+        dense_rate=1.0,
+        convolution_rate=1.0,
+    ):
         super().__init__()
-        self.clip_norm = config.clip_norm
+        self.clip_norm = clip_norm
         self.variables_to_train = [v for m in models for v in m.trainable_variables]
-        factors = _factors(config, models)
+        factors = _factors(models, dense_rate, convolution_rate)
         self._groups = []
         self.optimizers = []
         # Only as many optimisers as there are rates: mostly one.
         for factor in sorted(set(factors), reverse=True):
             group = [i for i, own in enumerate(factors) if own == factor]
-            optimizer = (
-                _self_critical_optimizer(config, factor, steps_per_epoch)
-                if self_critical
-                else _optimizer(config, factor, steps_per_epoch)
-            )
+            optimizer = make_optimizer(factor)
             optimizer.build([self.variables_to_train[i] for i in group])
             self._groups.append(group)
             self.optimizers.append(optimizer)
@@ -75,39 +76,43 @@ class GroupedOptimizer(tf.Module):
         return float(self.optimizers[0].learning_rate)
 
 
-def _factors(config, models):
+def cosine_adamw(rate, epochs, steps_per_epoch, weight_decay):
+    """AdamW, warmed up for two epochs or a tenth of all, then a cosine decay to 0."""
+    total = epochs * steps_per_epoch
+    warmup = min(total // 10, 2 * steps_per_epoch)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, total - warmup), warmup_target=rate, warmup_steps=warmup
+    )
+    return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+def published_sgd(rate, steps_per_epoch):
+    """SGD with Nesterov momentum and a tenth of the rate every 10 epochs (Deng et al.).
+
+    It is the captioner's published training.
+    """
+    steps = [10 * epoch * steps_per_epoch for epoch in range(1, 10)]
+    rates = [rate * 0.1**drop for drop in range(10)]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(steps, rates)
+    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+
+
+def cosine_adam(rate, epochs, steps_per_epoch):
+    """Adam and a cosine decay without warm-up, for weights that are good already."""
+    steps = max(1, epochs * steps_per_epoch)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+
+
+def _factors(models, dense_rate, convolution_rate):
     """What the learning rate is multiplied by, for each trainable weight."""
     head, *backbones = models
     factor = {
-        id(v): config.dense_rate
+        id(v): dense_rate
         for layer in head._flatten_layers()
         if isinstance(layer, keras.layers.Dense)
         for v in layer.trainable_variables
     }
     # Some networks write convolutions as dense layers, and all have other weights yet.
     for backbone in backbones:
-        factor |= {id(v): config.convolution_rate for v in backbone.trainable_variables}
+        factor |= {id(v): convolution_rate for v in backbone.trainable_variables}
     return [factor.get(id(v), 1.0) for m in models for v in m.trainable_variables]
-
-
-def _optimizer(config, factor, steps_per_epoch):
-    """AdamW with warm-up and cosine decay, or the published SGD."""
-    rate = factor * config.learning_rate
-    if config.schedule == "paper":
-        steps = [10 * epoch * steps_per_epoch for epoch in range(1, 10)]
-        rates = [rate * 0.1**drop for drop in range(10)]
-        schedule = keras.optimizers.schedules.PiecewiseConstantDecay(steps, rates)
-        return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
-    total = config.epochs * steps_per_epoch
-    warmup = min(total // 10, 2 * steps_per_epoch)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, total - warmup), warmup_target=rate, warmup_steps=warmup
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
-
-
-def _self_critical_optimizer(config, factor, steps_per_epoch):
-    """Adam with cosine decay, without warm-up: the weights are good already."""
-    rate = factor * config.self_critical_rate
-    steps = max(1, config.self_critical_epochs * steps_per_epoch)
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))

@@ -62,23 +62,46 @@ def build_backbone(config, task, workdir=None, trainable=False):
         workdir: Folder of the run. If the task's model was trained together with the
             backbone, its backbone has the weights of that training.
         trainable: Whether it is to be trained.
+
+    Raises:
+        ValueError: If the network, its layer or its weights cannot be had, or images of
+            `config.scales` are too small for them.
     """
-    tap = {"tagger": config.tap, "captioner": config.captioner_tap}[task]
-    tap = tap or backbones.default_tap(config.backbone, task)
     learns = {
         "tagger": config.tagger == "finetuned",
         "captioner": config.finetune_backbone,
     }
     finetuned = learns[task] and workdir is not None
-    return backbones.build_backbone(
+    backbone = backbones.build_backbone(
         config.backbone,
-        tap,
+        tap(config, task),
         finetuned_backbone(workdir, task) if finetuned else config.backbone_weights,
         config.precision,
         config.seed,
         trainable,
         mixed=finetuned,
     )
+    for resize in build_resizes(config, task):
+        try:
+            backbone.compute_output_shape((1, resize.size, resize.size, 3))
+        except ValueError as error:
+            raise ValueError(
+                f"--scales={resize.size} is too small for {tap(config, task)} of "
+                f"{config.backbone}."
+            ) from error
+    return backbone
+
+
+def tap(config, task):
+    """The layer that a task reads: `--tap`, `--captioner_tap`, or its default.
+
+    Raises:
+        ValueError: If the network is unknown, or the layer must be said.
+    """
+    if task == "captioner":
+        return config.captioner_tap or backbones.default_tap(config.backbone, task)
+    kind = "finetuned" if config.tagger == "finetuned" else task
+    return config.tap or backbones.default_tap(config.backbone, kind)
 
 
 def finetuned_backbone(workdir, task):

@@ -1,8 +1,6 @@
 """A file of records that grows by whole lines and survives a kill."""
 
-import contextlib
 import csv
-import errno
 import glob
 import hashlib
 import json
@@ -58,7 +56,7 @@ class RecordFile:
             self._file = open(self._partial, "ab+", buffering=0)
         try:
             if self._file is not None:
-                _lock(self._file, self._partial)
+                files.lock(self._file, f"{self._partial} is being written")
                 if self.path.exists():  # another process has just finished it
                     self._close()
             self._claim(settings)
@@ -228,20 +226,3 @@ def _csv_errors(path):
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         for row in csv.DictReader(file):
             yield row["image"], row["error"]
-
-
-def _lock(file, path):
-    """Keeps other processes from the file until it is closed, where locks exist."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(
-                f"{path} is being written by another process."
-            ) from error
-        except OSError as error:
-            # Some network file systems know no locks; two writers are then not seen.
-            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-                raise

@@ -4,8 +4,13 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from google.protobuf import json_format, text_format
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_log_pb2,
+)
 from tensorflow_serving.config import model_server_config_pb2
 
 from annotator import files
@@ -68,6 +73,40 @@ def read_warmup(version_folder):
         inputs = {name: tf.make_ndarray(x) for name, x in request.inputs.items()}
         found.append((request.model_spec.signature_name, inputs))
     return found
+
+
+def read_metadata(version_folder, model_name):
+    """TensorFlow Serving's answer to `GET /v1/models/NAME/metadata`.
+
+    Args:
+        version_folder: Folder of the SavedModel, named by its version.
+        model_name: Name of the served model.
+
+    Returns:
+        A JSON-ready dict with `model_spec` and, in `metadata`, names, dtypes and shapes
+        of the inputs and outputs of all signatures. See
+        https://www.tensorflow.org/tfx/serving/api_rest, "Model Metadata API".
+    """
+    folder = pathlib.Path(version_folder)
+    saved = saved_model_pb2.SavedModel.FromString(
+        (folder / "saved_model.pb").read_bytes()
+    )
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in saved.meta_graphs[0].signature_def.items():
+        signatures.signature_def[name].CopyFrom(signature)
+    metadata = json_format.MessageToDict(
+        signatures,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+    return {
+        "model_spec": {
+            "name": model_name,
+            "signature_name": "",
+            "version": folder.name,
+        },
+        "metadata": {"signature_def": metadata},
+    }
 
 
 def write_config(export_folder, base_path="/models"):

@@ -1,6 +1,5 @@
 """A tagger that is the backbone itself, trained to tag: on images, resumable."""
 
-import dataclasses
 import pathlib
 
 import keras
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from annotator import files, pipeline, workers
 from annotator.augmented_images import AugmentedImages
-from annotator.grouped_optimizer import GroupedOptimizer
+from annotator.grouped_optimizer import GroupedOptimizer, cosine_adamw
 from annotator.metrics.tags import score_tags
 from annotator.shared_batches import shared_batches
 from annotator.tagger.top_tags import TopTags
@@ -109,18 +108,15 @@ class TaggerTrainer(TrainingLoop):
             scores.leave_out(self.tags.sum(axis=0))
             models = [self.head, inputs.backbone]
             self.optimizer = GroupedOptimizer(
-                dataclasses.replace(
-                    config,
-                    schedule="cosine",
-                    epochs=config.tag_epochs,
-                    learning_rate=config.tag_rate,
-                    dense_rate=1.0,
-                    convolution_rate=config.tag_convolution_rate,
-                    weight_decay=_WEIGHT_DECAY,
-                    clip_norm=_CLIP_NORM,
-                ),
                 models,
-                self.steps_per_epoch,
+                lambda factor: cosine_adamw(
+                    factor * config.tag_rate,
+                    config.tag_epochs,
+                    self.steps_per_epoch,
+                    _WEIGHT_DECAY,
+                ),
+                _CLIP_NORM,
+                convolution_rate=config.tag_convolution_rate,
             )
         self._keep(models, self.optimizer.optimizers)
         self.train_step = tf.function(self._train_step, reduce_retracing=True)

@@ -36,6 +36,7 @@ def train(config, workdir, eval_split="validation"):
 
     Raises:
         ValueError: If the settings are wrong or `workdir` holds another run.
+        BlockingIOError: If another process trains in `workdir`.
     """
     workers.strategy()  # before TensorFlow does anything
     cache_dir = config.cache_dir or os.environ.get("ANNOTATOR_CACHE") or DEFAULT_CACHE
@@ -59,13 +60,20 @@ def train(config, workdir, eval_split="validation"):
     if config.task == "tagger" and config.tagger != "finetuned":
         needed = needed[::2]
     pipeline.check_annotations(config, dict.fromkeys(needed))
-    for task, tap in (("tagger", config.tap), ("captioner", config.captioner_tap)):
-        if config.task in (task, "all") and not tap:
-            backbones.default_tap(config.backbone, task)
+    for task in ("tagger", "captioner"):
+        if config.task in (task, "all"):
+            pipeline.tap(config, task)
     if config.task != "tagger":
         check_selection(config)
-    config.claim(workdir)
-    files.remove_leftovers(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / ".lock", "ab") as file:
+        files.lock(file, f"{workdir} is being worked on")
+        config.claim(workdir)
+        files.remove_leftovers(workdir)
+        return _train(config, workdir, eval_split)
+
+
+def _train(config, workdir, eval_split):
     exports = []
     for task, train_task, export_task in (
         ("tagger", train_tagger, export_tagger),

@@ -1,5 +1,6 @@
 """Taps, normalisation, precision, and every weights file that is or is not accepted."""
 
+import dataclasses
 import hashlib
 
 import h5py
@@ -183,6 +184,14 @@ def test_each_task_has_its_default_tap_however_the_network_is_spelt(
         assert backbones.default_tap(spelling, task) == tap
         if spelling == "VGG16":
             assert list(pipeline.build_backbone(config, task).output) == [tap]
+
+
+def test_images_that_are_too_small_for_a_layer_are_said():
+    config = Config(backbone="alexnet", backbone_weights="random", scales=(224, 80))
+    assert "conv5" in pipeline.build_backbone(config, "tagger").output
+    config = dataclasses.replace(config, tap="fc6")
+    with pytest.raises(ValueError, match="--scales=80 is too small for fc6 of alexnet"):
+        pipeline.build_backbone(config, "tagger")
 
 
 def test_no_default_tap_names_the_flag_of_the_task():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from annotator.captioner_loop import optimizers_for
 from annotator.config import Config
 from annotator.grouped_optimizer import GroupedOptimizer, _factors
 
@@ -23,7 +24,11 @@ def models():
 def step(settings, gradient=1.0):
     """How far each weight moves in the first step; the gradient is 1 everywhere."""
     both = models()
-    optimizer = GroupedOptimizer(Config.for_dataset("other", **settings), both, 10)
+    config = Config.for_dataset("other", **settings)
+    make, _ = optimizers_for(config, 10)
+    optimizer = GroupedOptimizer(
+        both, make, config.clip_norm, config.dense_rate, config.convolution_rate
+    )
     variables = optimizer.variables_to_train
     before = [v.numpy() for v in variables]
     optimizer.apply([gradient * tf.ones(v.shape) for v in variables])
@@ -63,7 +68,8 @@ def test_the_bound_is_on_all_gradients_together():
 
 def test_one_rate_is_one_optimizer_and_idle_weights_stay():
     head, _ = models()
-    optimizer = GroupedOptimizer(Config(weight_decay=0.0), [head], 10)
+    make, _ = optimizers_for(Config(weight_decay=0.0), 10)
+    optimizer = GroupedOptimizer([head], make, 5.0)
     assert len(optimizer.optimizers) == 1
     before = head.get_weights()
     for _ in range(3):  # the rate of the very first step is 0: warm-up
@@ -79,6 +85,5 @@ def test_all_of_a_backbone_moves_as_its_convolutions():
         [keras.Input((5,)), keras.layers.Dense(3), keras.layers.LayerNormalization()]
     )
     head = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    config = Config(convolution_rate=0.01, dense_rate=0.5)
-    factors = _factors(config, [head, backbone])
+    factors = _factors([head, backbone], dense_rate=0.5, convolution_rate=0.01)
     assert factors == [0.5] * 2 + [0.01] * 4

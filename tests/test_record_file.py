@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from annotator import annotation, record_file
+from annotator import annotation, files, record_file
 from annotator.record_file import RecordFile
 
 
@@ -58,11 +58,11 @@ def test_scores_that_are_no_numbers_stay_json():
 
 
 def test_another_process_may_finish_before_the_lock_is_taken(tmp_path, monkeypatch):
-    def finished_meanwhile(file, path):
+    def finished_meanwhile(file, what):
         (tmp_path / "o.jsonl.settings.json").write_text("{}")
         (tmp_path / "o.jsonl").write_text('{"image": "0"}\n')
 
-    monkeypatch.setattr(record_file, "_lock", finished_meanwhile)
+    monkeypatch.setattr(files, "lock", finished_meanwhile)
     with RecordFile(tmp_path / "o.jsonl", {}) as file:
         assert file.finished and file.records == 1
 

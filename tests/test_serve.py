@@ -149,6 +149,29 @@ def test_forms_of_a_request(server, contents, expected):
 
 
 @needs_kserve
+def test_requests_by_columns(server, contents, expected):
+    path = "/v1/models/tagger:predict"
+    encoded = [{"b64": base64.b64encode(x).decode()} for x in contents[:3]]
+    broken = [encoded[0], {"b64": ""}, encoded[2]]
+    for form in (lambda x: x, lambda x: {"image_bytes": x}):
+        status, answer = server.request(
+            "POST", path, json.dumps({"inputs": form(encoded)})
+        )
+        assert status == 200 and list(answer) == ["outputs"]
+        for index in range(3):
+            row = {name: column[index] for name, column in answer["outputs"].items()}
+            assert_same(row, expected["tagger"][index])
+        status, answer = server.request(
+            "POST", path, json.dumps({"inputs": form(broken)})
+        )
+        assert status == 400 and answer["error"].startswith("Instance 1: ")
+        for column in answer["outputs"].values():
+            assert [value is None for value in column] == [False, True, False]
+    status, answer = server.request("POST", path, json.dumps({"inputs": [7]}))
+    assert status == 400 and answer["outputs"] == {} and len(answer["errors"]) == 1
+
+
+@needs_kserve
 def test_other_signatures(server, contents, expected):
     pixels = tf.io.decode_image(contents[5]).numpy().tolist()
     for instance in (pixels, {"images": pixels}):
@@ -194,7 +217,9 @@ def test_broken_bytes_are_named_and_the_others_answered(server, contents, expect
         (b"{}", "JSON object"),
         (b'{"instances": []}', "at least one"),
         (b'{"instances": {"b64": ""}}', "list"),
-        (b'{"inputs": {"image_bytes": []}}', '"instances"'),
+        (b'{"inputs": {"image_bytes": []}}', "at least one"),
+        (b'{"inputs": {"b64": ""}}', '{"image_bytes": [...]}'),
+        (b'{"inputs": [1], "instances": [1]}', "either"),
         (b'{"instances": [1], "signature_name": ["x"]}', "no signature"),
         (
             json.dumps({"instances": [1] * (MAX_INSTANCES + 1)}).encode(),
@@ -262,6 +287,35 @@ def test_status_and_unknown_models(server, tagger_run):
     for method, path in (("GET", "other"), ("POST", "other:predict")):
         status, answer = server.request(method, f"/v1/models/{path}", b"{}")
         assert status == 404 and "other" in answer["error"]
+
+
+@needs_kserve
+def test_metadata(server, captioner_run):
+    """The form is that of TensorFlow Serving's documentation."""
+    folder = captioner_run[2][0]
+    status, answer = server.request("GET", "/v1/models/captioner/metadata")
+    assert status == 200
+    assert answer["model_spec"] == {
+        "name": "captioner",
+        "signature_name": "",
+        "version": folder.name,
+    }
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    model = tf.saved_model.load(folder)
+    for name, function in model.signatures.items():
+        signature = signatures[name]
+        assert signature["method_name"] == "tensorflow/serving/predict"
+        (given,) = signature["inputs"].values()
+        assert set(signature["inputs"]) == set(function.structured_input_signature[1])
+        assert set(signature["outputs"]) == set(function.structured_outputs)
+        assert given["tensor_shape"]["dim"][0]["size"] == "-1"
+    image = signatures["serving_default"]["inputs"]["image_bytes"]
+    assert image["dtype"] == "DT_STRING"
+    path = f"/v1/models/captioner/versions/{folder.name}/metadata"
+    assert server.request("GET", path) == (status, answer)
+    for path in ("captioner/versions/77/metadata", "other/metadata"):
+        status, answer = server.request("GET", f"/v1/models/{path}")
+        assert status == 404 and path.split("/")[0] in answer["error"]
 
 
 @needs_kserve
@@ -386,7 +440,7 @@ def test_answers_have_no_infinity(monkeypatch):
             future.set_result({"score": np.float32(-np.inf), "scores": scores})
             return [future] * len(rows)
 
-    predictor = Predictor("captioner", "1", Unfilled())
+    predictor = Predictor("captioner", "1", Unfilled(), {})
     finite = {"score": None, "scores": [[-0.5, None], [None, None]]}
     good = {"b64": ""}
     answer = asyncio.run(predictor.predict({"instances": [good]}))

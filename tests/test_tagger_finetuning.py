@@ -16,7 +16,10 @@ from annotator.training import train
 
 @pytest.fixture(scope="module")
 def config(tagger_config):
-    """Two epochs of five steps, a checkpoint after every second."""
+    """Two epochs of five steps, a checkpoint after every second.
+
+    What concerns the captioner alone, like its feedback, is nothing to it.
+    """
     return dataclasses.replace(
         tagger_config,
         tagger="finetuned",
@@ -27,6 +30,8 @@ def config(tagger_config):
         tag_rate=0.01,
         top_k=2,
         checkpoint_steps=2,
+        rounds=1,
+        feedback_start=3,
     )
 
 

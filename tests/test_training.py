@@ -180,6 +180,15 @@ def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
         train(other, tagger_run[0])
 
 
+def test_two_processes_do_not_train_in_one_workdir(tagger_config, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    with open(tmp_path / ".lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError, match=f"{tmp_path} is being worked on by"):
+            train(tagger_config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 @pytest.mark.slow
 def test_a_bad_image_of_the_scored_split_is_no_dead_end(tagger_config, tmp_path):
     """The training is done when it is found; the run goes on without the image."""

@@ -2,8 +2,9 @@
 
 POST /v1/models/tagger:predict takes {"instances": [{"b64": "..."}, ...]}, the content
 of image files in base64, and answers {"predictions": [{"tags": [...], ...}, ...]}.
-GET /v1/models/tagger says whether the model is there, GET /metrics how it does. Paths
-may name the version, as in /v1/models/tagger/versions/1:predict.
+GET /v1/models/tagger says whether the model is there, GET /v1/models/tagger/metadata
+what its signatures take and give, and GET /metrics how the server does. Paths may name
+the version, as in /v1/models/tagger/versions/1:predict.
 The server listens on all network interfaces; SIGTERM ends it after open requests.
 """
 

@@ -13,17 +13,20 @@ from kserve.errors import InvalidInput
 
 from annotator.serve.served_model import BrokenInput
 
+_FORMS = {"instances", "inputs"}
+
 
 class BrokenInstances(Exception):
     """Some instances of a request were refused; the others are answered.
 
     Args:
-        predictions: One for each instance, `None` where there is an error.
+        answer: What would be answered without errors, with `None` for each instance
+            where there is one.
         errors: Dict from the index of an instance to what is wrong with it.
     """
 
-    def __init__(self, predictions, errors):
-        self.predictions = predictions
+    def __init__(self, answer, errors):
+        self.answer = answer
         self.errors = errors
         first, reason = next(iter(errors.items()))
         others = f" ({len(errors) - 1} more are refused)" if len(errors) > 1 else ""
@@ -38,7 +41,7 @@ class BrokenInstances(Exception):
                 {"instance": index, "error": reason}
                 for index, reason in self.errors.items()
             ],
-            "predictions": self.predictions,
+            **self.answer,
         }
 
 
@@ -48,20 +51,23 @@ class Predictor(kserve.Model):
     An instance is the signature's input for one image: `{"b64": "..."}` for bytes,
     nested lists for numbers, or either under the input's name. `signature_name` chooses
     another signature than `serving_default`. A prediction is an object with the row of
-    every output. See https://www.tensorflow.org/tfx/serving/api_rest, "Predict API";
-    its column format, `inputs`, is not taken.
+    every output. By columns, `{"inputs": [...]}` or `{"inputs": {NAME: [...]}}` is
+    answered with `{"outputs": {NAME: [...], ...}}`.
+    See https://www.tensorflow.org/tfx/serving/api_rest, "Predict API".
 
     Args:
         name: Name of the model.
         version: Version that is served.
         model: A `ServedModel`.
+        metadata: Dict, as of `annotator.serving_files.read_metadata`.
         max_instances: Instances in a request.
     """
 
-    def __init__(self, name, version, model, max_instances=128):
+    def __init__(self, name, version, model, metadata, max_instances=128):
         super().__init__(name)
         self.version = version
         self.model = model
+        self.metadata = metadata
         self.max_instances = max_instances
         self.ready = True
 
@@ -78,7 +84,7 @@ class Predictor(kserve.Model):
             Overloaded: If too many inputs wait, or memory is short.
         """
         # Requests have megabytes: meanwhile the loop serves others.
-        signature, rows = await asyncio.to_thread(self._parse, payload)
+        signature, rows, by_columns = await asyncio.to_thread(self._parse, payload)
         errors = {i: str(row) for i, row in enumerate(rows) if _is_error(row)}
         good = [i for i in range(len(rows)) if i not in errors]
         futures = self.model.submit(signature, [rows[i] for i in good])
@@ -93,39 +99,50 @@ class Predictor(kserve.Model):
                 raise answer
             else:
                 predictions[index] = {k: _to_json(v) for k, v in answer.items()}
+        if by_columns:
+            body = {"outputs": _columns(predictions)}
+        else:
+            body = {"predictions": predictions}
         if errors:
-            raise BrokenInstances(predictions, dict(sorted(errors.items())))
-        return {"predictions": predictions}
+            raise BrokenInstances(body, dict(sorted(errors.items())))
+        return body
 
     def _parse(self, payload):
-        """`(signature, rows)`; a row is `BrokenInput` where the instance is wrong."""
+        """`(signature, rows, by columns)`.
+
+        A row is `BrokenInput` where the instance is wrong.
+        """
         if isinstance(payload, bytes):  # what kserve makes of other content types
             try:
                 payload = json.loads(payload)
             except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"The request is not JSON: {error}") from error
-        if not isinstance(payload, dict) or "instances" not in payload:
-            columns = isinstance(payload, dict) and "inputs" in payload
+        given = payload.keys() & _FORMS if isinstance(payload, dict) else ()
+        if len(given) != 1:
             raise InvalidInput(
-                'The request must be a JSON object with "instances"'
-                + ('; the column format, "inputs", is not taken.' if columns else ".")
+                'The request must be a JSON object with either "instances" or "inputs".'
             )
+        (form,) = given
         signature = payload.get("signature_name") or "serving_default"
         if not isinstance(signature, str) or signature not in self.model.inputs:
             raise InvalidInput(
                 f"The model {self.name} has no signature {signature!r}, only "
                 f"{', '.join(sorted(self.model.inputs))}."
             )
-        instances = payload["instances"]
+        spec = self.model.inputs[signature]
+        instances = payload[form]
+        if form == "inputs" and isinstance(instances, dict):
+            if set(instances) != {spec.name}:
+                raise InvalidInput(f'"inputs" must be {{"{spec.name}": [...]}}.')
+            instances = instances[spec.name]
         if not isinstance(instances, list) or not instances:
-            raise InvalidInput('"instances" must be a list with at least one image.')
+            raise InvalidInput(f'"{form}" must be a list with at least one image.')
         if len(instances) > self.max_instances:
             raise InvalidInput(
-                f"{len(instances)} instances in one request; at most "
+                f"{len(instances)} {form} in one request; at most "
                 f"{self.max_instances} are taken."
             )
-        spec = self.model.inputs[signature]
-        return signature, [_row(instance, spec) for instance in instances]
+        return signature, [_row(x, spec) for x in instances], form == "inputs"
 
 
 def _row(instance, spec):
@@ -165,6 +182,12 @@ def _array(value, spec):
             f"{spec.name} must be not empty and of {np.dtype(dtype)} values."
         )
     return array.astype(dtype)
+
+
+def _columns(predictions):
+    """Lists by output, with `None` where there is no prediction."""
+    names = next((list(x) for x in predictions if x), [])
+    return {name: [x and x[name] for x in predictions] for name in names}
 
 
 def _is_error(row):

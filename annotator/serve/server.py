@@ -45,10 +45,12 @@ def serve(
             (rows,) = inputs.values()
             for future in model.submit(signature, list(rows)):
                 future.result()
-        models.append(Predictor(task, folder.name, model, max_instances))
+        metadata = serving_files.read_metadata(folder, task)
+        models.append(Predictor(task, folder.name, model, metadata, max_instances))
         print(f"Serving {task}, version {folder.name}, on port {port}.", flush=True)
     # Routes and handlers that come first win over kserve's own.
     app.add_api_route("/v1/models/{model_name}", _status, methods=["GET"])
+    app.add_api_route("/v1/models/{model_name}/metadata", _metadata, methods=["GET"])
     app.add_api_route("/v2/repository/{path:path}", _no_repository, methods=["POST"])
     app.add_exception_handler(BrokenInstances, _broken_instances)
     app.add_exception_handler(_TooLarge, _too_large)
@@ -67,12 +69,22 @@ def serve(
 
 async def _status(model_name: str):
     """TensorFlow Serving's answer to `GET /v1/models/NAME`."""
-    model = app.state.models.get_model(model_name)
-    if model is None:
-        raise ModelNotFound(model_name)
+    model = _model(model_name)
     status = {"error_code": "OK", "error_message": ""}
     version = {"version": model.version, "state": "AVAILABLE", "status": status}
     return {"model_version_status": [version]}
+
+
+async def _metadata(model_name: str):
+    """Names, dtypes and shapes of what a model's signatures take and give."""
+    return _model(model_name).metadata
+
+
+def _model(name):
+    model = app.state.models.get_model(name)
+    if model is None:
+        raise ModelNotFound(name)
+    return model
 
 
 async def _no_repository(path: str):
@@ -105,7 +117,7 @@ class _Versions:
     The one that is `served` has the answers of the path without a version.
     """
 
-    _PATH = re.compile(r"(/v1/models/([^/:]+))/versions/([^/:]+)(:[^/]*)?")
+    _PATH = re.compile(r"(/v1/models/([^/:]+))/versions/([^/:]+)(:[^/]*|/metadata)?")
 
     def __init__(self, app, served):
         self.app = app
@@ -115,12 +127,12 @@ class _Versions:
         found = scope["type"] == "http" and self._PATH.fullmatch(scope["path"])
         if not found:
             return await self.app(scope, receive, send)
-        path, model, version, verb = found.groups()
+        path, model, version, rest = found.groups()
         if self.served.get(model) != version:
             error = f"There is no version {version} of a model {model} here."
             answer = JSONResponse({"error": error}, status_code=404)
             return await answer(scope, receive, send)
-        path += verb or ""
+        path += rest or ""
         scope = {**scope, "path": path, "raw_path": path.encode()}
         return await self.app(scope, receive, send)
 
