@@ -19,6 +19,7 @@ from annotator.backbone_weights import (
     load_weights_file,
     number_from_first,
 )
+from annotator.batch_norm_folding import fold_batch_normalization
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Published layers: descriptors of the tagger, regions of the captioner, and what the
@@ -89,11 +90,12 @@ def build_backbone(
             computes it natively.
         seed: Seed of random weights.
         trainable: If true, the backbone can be fine-tuned: its variables stay float32
-            and its maps too. If false, its variables are in `precision` and the maps
-            are float16, as `annotator.features` stores them, so that a head gets the
-            same numbers from the disk and from the graph.
-        mixed: If true, the variables stay float32 although it is not trainable, as
-            they were when it was trained.
+            and its maps too. If false, its variables are in `precision`, convolutions
+            take over the batch normalisation behind them, and the maps are float16, as
+            `annotator.features` stores them, so that a head gets the same numbers from
+            the disk and from the graph.
+        mixed: If true, the variables stay float32 although it is not trainable, and
+            batch normalisation itself, as they were when it was trained.
 
     Returns:
         A functional `keras.Model` named `name`. Input: float32
@@ -109,8 +111,9 @@ def build_backbone(
     taps = default_tap(name) if taps is None else taps
     taps = (taps,) if isinstance(taps, str) else tuple(taps)
     precision = resolve_precision(precision)
-    policy = precision
-    if precision == "bfloat16" and (trainable or mixed):
+    keeps_float32 = trainable or mixed
+    policy = "float32"
+    if keeps_float32 and precision == "bfloat16":
         policy = "mixed_bfloat16"
     with _dtype_policy(policy):
         pixels = keras.Input((None, None, 3), name="pixels", dtype="float32")
@@ -127,11 +130,14 @@ def build_backbone(
     if not trainable:
         outputs = {tap: HalfPrecision(name=f"{tap}_map")(outputs[tap]) for tap in taps}
     backbone = keras.Model(network.input, outputs, name=key)
-    backbone.trainable = trainable
     if weights == "random":
         _initialise(backbone, seed)
     elif weights != "imagenet":
         load_weights_file(backbone, network, pathlib.Path(weights))
+    if not keeps_float32:
+        with _dtype_policy(precision):
+            backbone = fold_batch_normalization(backbone)
+    backbone.trainable = trainable
     return backbone
 
 

@@ -239,7 +239,8 @@ def _caption_table(scores, rows):
         ),
         line("95 % interval from", [f"{100 * low:.2f}" for low, _ in intervals]),
         line("to", [f"{100 * high:.2f}" for _, high in intervals]),
-        f"tokens: {scores['tokenization']}; METEOR: {scores['meteor_dialect']}",
+        f"tokens: {scores['tokenization']}; "
+        f"METEOR: {scores['meteor_dialect'] or 'none'}",
         f"{100 * scores['distinct_captions']:.1f} % of the captions are distinct, the "
         f"most common is {100 * scores['most_common_caption']:.1f} %; a word stands at "
         f"most {scores['longest_repetition']} times in a row; "
