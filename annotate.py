@@ -4,7 +4,7 @@
 
 An interrupted run goes on where it stopped when the same command is given again. An
 image that cannot be read becomes a record with an `error`, and the exit code is 1; it
-is 2 if nothing could be done, and 130 after Ctrl-C.
+is 2 if the run could not be begun or ended, and 130 after Ctrl-C.
 """
 
 import importlib.util
@@ -58,6 +58,7 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}", exitcode=2)
     engine_options = check_engine()
+    sys.stdout.reconfigure(errors="backslashreplace")  # paths need not be UTF-8
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.

@@ -90,7 +90,10 @@ def _begins_as_image(path):
 def _check_text(path):
     # Names need not be UTF-8, but control characters are in every binary format.
     with open(path, "rb") as file:
-        found = set(file.read(1 << 16)) & (set(range(32)) - set(b"\0\t\n\r"))
+        begin = file.read(1 << 16)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"--images={path} is in UTF-16: save the list as UTF-8.")
+    found = set(begin) & (set(range(32)) - set(b"\0\t\n\r"))
     if found:
         raise ValueError(
             f"--images={path} is neither an image that can be read (JPEG, PNG, GIF, "

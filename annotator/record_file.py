@@ -115,19 +115,31 @@ class RecordFile:
         Args:
             columns: Function of a record that returns its row of a CSV file as a dict;
                 every row has the same keys.
+
+        Raises:
+            OSError: If it cannot be written; the message says how to go on.
         """
         os.fsync(self._file.fileno())
         if self._format == ".jsonl":
             os.replace(self._partial, self.path)
         else:
-            records = (record for record, _ in _read(self._partial))
-            with files.atomic_path(self.path) as temporary:
-                if self._format == ".csv":
-                    _write_csv(temporary, map(columns, records))
-                else:
-                    record_table.write(temporary, records)
+            try:
+                self._convert(columns)
+            except OSError as error:
+                raise OSError(
+                    f"{self.path}: {error.strerror or error}. All records are in "
+                    f"{self._partial}; make room and give the same command again."
+                ) from error
             self._partial.unlink()
         self.finished = True
+
+    def _convert(self, columns):
+        records = (record for record, _ in _read(self._partial))
+        with files.atomic_path(self.path) as temporary:
+            if self._format == ".csv":
+                _write_csv(temporary, map(columns, records))
+            else:
+                record_table.write(temporary, records)
 
     def _remove_leftovers(self):
         """Removes what a process left that was killed while it made `OUTPUT`."""
@@ -156,7 +168,8 @@ class RecordFile:
                         f"{path} exists, and no {self._settings.name} tells how it was "
                         "made: name another --output, or remove it."
                     )
-        files.write_json(self._settings, settings)
+        # In ASCII: paths need not be UTF-8.
+        files.write_text(self._settings, json.dumps(settings, indent=2) + "\n")
 
     def _count(self, path=None):
         """Counts whole records; returns the bytes that they take."""

@@ -3,12 +3,15 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMPLETE = ("--model=m", "--images=i", "--output=o")
@@ -32,10 +35,8 @@ def command(*arguments, modules=None, **options):
     return subprocess.Popen(
         [sys.executable, ROOT / "annotate.py", *map(str, arguments)],
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-        **options,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
 
 
@@ -99,9 +100,9 @@ def test_exit_codes(outcome, code, message, tmp_path):
 
 def test_command_counts_what_failed(exports, image_folder, tmp_path):
     (tmp_path / "a,b").symlink_to(exports[0])
-    listing = tmp_path / "list.txt"
+    listing = tmp_path / os.fsdecode(b"\xe9.txt")  # a name that is no UTF-8
     listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
-    output = tmp_path / "o.jsonl"
+    output = tmp_path / os.fsdecode(b"\xe8.jsonl")
     process = command(
         *("--model", tmp_path / "a,b", "--model", f"{exports[1]},"),
         *("--captions=2", "--top_k=1"),
@@ -109,8 +110,10 @@ def test_command_counts_what_failed(exports, image_folder, tmp_path):
     )
     stdout, stderr = process.communicate(timeout=280)
     assert process.returncode == 1, stderr
-    assert stdout.splitlines()[-1] == f"{output}: 3 images, 1 of them failed"
-    assert "image/s" in stderr and "Traceback" not in stderr
+    said = f"{tmp_path}/\\udce8.jsonl: 3 images, 1 of them failed"
+    assert stdout.splitlines()[-1] == said
+    assert re.search(r"3/3 \[\d+:\d+<00:00, +[\d.]+(image/s|s/image)\]", stderr), stderr
+    assert "Traceback" not in stderr
     records = read(output)
     assert set(records[1]) == {"image", "error"}
     for record in records[::2]:
@@ -163,3 +166,23 @@ def test_a_killed_command_goes_on(exports, image_folder, tmp_path):
     stdout, stderr = process.communicate(timeout=280)
     assert process.returncode == 0, stderr
     assert [record["image"] for record in read(output)] == names
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_images(exports, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3))
+    Image.fromarray(np.uint8(noise)).save(tmp_path / "noise.png")  # 120 KB
+    peaks = []
+    for count in (300, 6000):
+        listing = tmp_path / f"{count}.txt"
+        listing.write_text(f"{tmp_path / 'noise.png'}\n" * count)
+        output = tmp_path / f"{count}.jsonl"
+        arguments = (f"--model={exports[0]}", f"--images={listing}")
+        with open(os.devnull, "wb") as nowhere:
+            process = command(
+                *(*arguments, f"--output={output}"), stdout=nowhere, stderr=nowhere
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0 and len(read(output)) == count
+        peaks.append(usage.ru_maxrss / 1024)
+    assert peaks[1] < peaks[0] + 100, peaks  # MiB; the files are 700

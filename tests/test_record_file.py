@@ -102,9 +102,9 @@ def test_fields_of_any_length_are_read_again(tmp_path):
 
 ON_A_SMALL_DISK = """
 import errno, subprocess, sys
-folder, ending = sys.argv[1:]
+folder, ending, size = sys.argv[1:]
 mount = ["mount", "-t", "tmpfs", "-o"]
-if subprocess.run([*mount, "size=64k", "tmpfs", folder]).returncode:
+if subprocess.run([*mount, f"size={size}", "tmpfs", folder]).returncode:
     sys.exit(77)
 from annotator.record_file import RecordFile
 
@@ -118,6 +118,7 @@ def run():
 try:
     run()
 except OSError as error:
+    assert "the same command again" in str(error), error
     print(errno.errorcode[(error.__cause__ or error).errno])
 subprocess.run([*mount, "remount,size=9m", "tmpfs", folder], check=True)
 print(run().records)
@@ -126,14 +127,20 @@ with RecordFile(f"{folder}/o.{ending}", {}) as file:
 """
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
-def test_a_disk_that_is_full(ending, tmp_path):
-    """A real one, of 64 KiB: what was written stays, and there it goes on."""
+@pytest.mark.parametrize(
+    ("ending", "size"),
+    [
+        *(("jsonl", "64k"), ("csv", "64k"), ("parquet", "64k")),
+        *(("csv", "136k"), ("parquet", "136k")),  # enough for the records alone
+    ],
+)
+def test_a_disk_that_is_full(ending, size, tmp_path):
+    """A real one: what was written stays, and there it goes on."""
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare, to mount a small disk")
     command = ["unshare", "-rm", sys.executable, "-c", ON_A_SMALL_DISK]
     found = subprocess.run(
-        [*command, tmp_path, ending], capture_output=True, text=True, timeout=120
+        [*command, tmp_path, ending, size], capture_output=True, text=True, timeout=120
     )
     if found.returncode == 77 or "unshare" in found.stderr:
         pytest.skip(f"no small disk can be mounted here: {found.stderr.strip()[-200:]}")

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,6 +74,7 @@ def server(tagger_run, captioner_run, tmp_path_factory):
                 f"--max_instances={MAX_INSTANCES}",
                 "--max_request_mb=1",
                 "--max_open_mb=8",
+                "--upload_seconds=6",
             ],
             stdout=output,
             stderr=output,
@@ -277,6 +279,18 @@ def test_requests_that_are_too_large_together_are_refused(server, contents):
 
 
 @needs_kserve
+def test_a_request_that_stops_halfway_ends(server, contents):
+    """And keeps nobody out: what it holds is given back."""
+    path = "/v1/models/tagger:predict"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as request:
+        request.sendall(head.encode() + b"[1")
+        answer = b"".join(iter(lambda: request.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"came in 6 s" in answer
+    assert server.predict("tagger", contents[:1])[0] == 200
+
+
+@needs_kserve
 def test_status_and_unknown_models(server, tagger_run):
     status, answer = server.request("GET", "/v1/models/tagger")
     assert status == 200
@@ -361,8 +375,10 @@ def test_of_many_at_once_none_is_lost_or_mixed_up(server, contents, expected):
         print(f"{percent} % of 200 requests, 8 at a time, in {value:.0f} ms")
     assert [number for number, *_ in answers] == list(range(200))
     for number, task, chosen, (status, answer) in answers:
-        assert status == (400 if number % 5 == 0 else 200)
-        for i, prediction in zip(chosen, answer["predictions"], strict=False):
+        *predictions, last = [*answer["predictions"], None][: len(chosen) + 1]
+        assert status == (400 if number % 5 == 0 else 200) and last is None
+        assert len(answer["predictions"]) == len(chosen) + (number % 5 == 0)
+        for i, prediction in zip(chosen, predictions, strict=True):
             assert_same(prediction, expected[task][i])
 
 
@@ -423,6 +439,54 @@ def _decodes(file):
     except tf.errors.InvalidArgumentError:
         return False
     return True
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        ((None, "BrokenInput"), 400),
+        ((None, "Overloaded", "BrokenInput"), 503),
+        (("RuntimeError", None, "Overloaded"), 500),
+    ],
+)
+def test_whatever_fails_is_named_and_the_others_answered(kinds, status, monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # kserve reads it
+    from annotator.serve import predictor, served_model
+
+    class Model:
+        inputs = {"serving_default": tf.TensorSpec([None], tf.string, "image_bytes")}
+
+        def submit(self, signature, rows):
+            futures = [concurrent.futures.Future() for _ in rows]
+            for future, kind in zip(futures, kinds, strict=True):
+                if kind is None:
+                    future.set_result({"score": np.float32(1)})
+                else:
+                    error = getattr(served_model, kind, RuntimeError)
+                    future.set_exception(error(f"a {kind}"))
+            return futures
+
+    model = predictor.Predictor("captioner", "1", Model(), {})
+    instances = [{"b64": ""}] * len(kinds)
+    with pytest.raises(predictor.FailedInstances) as caught:
+        asyncio.run(model.predict({"instances": instances}))
+    assert caught.value.status == status
+    named = {each["instance"]: each["error"] for each in caught.value.body["errors"]}
+    assert named == {i: f"a {kind}" for i, kind in enumerate(kinds) if kind}
+    answered = [None if kind else {"score": 1.0} for kind in kinds]
+    assert caught.value.body["predictions"] == answered
+
+
+@needs_kserve
+def test_an_altered_model_is_not_served(tagger_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # kserve reads it
+    from annotator.serve.server import serve
+
+    shutil.copytree(tagger_run[2][0], tmp_path / "1")
+    (tmp_path / "1" / "variables" / "variables.index").write_bytes(b"altered")
+    with pytest.raises(ValueError, match="variables.index"):
+        serve([tmp_path / "1"], port=1024)
 
 
 @needs_kserve

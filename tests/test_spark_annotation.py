@@ -171,6 +171,27 @@ def test_a_worker_without_the_drivers_folder_reads_full_names(tmp_path, monkeypa
     assert frame["value"].tolist() == ['{"image": "found"}']
 
 
+def test_a_worker_loads_the_model_once(tagger_run, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(
+        spark_annotation.AnnotationModel,
+        "load",
+        lambda exports, **options: loaded.append(options) or object(),
+    )
+    for name in ("intra", "inter"):  # TensorFlow has begun in this process
+        name = f"set_{name}_op_parallelism_threads"
+        monkeypatch.setattr(spark_annotation.tf.config.threading, name, int)
+    spark_annotation._model.cache_clear()
+    folders = (str(tagger_run[0] / "export" / "tagger"),)
+    checksums = spark_annotation._checksums(spark_annotation.find_exports(folders))
+    options = (("captions", 1), ("top_k", None), ("threshold", None))
+    models = [spark_annotation._model(folders, checksums, options, 1) for _ in range(3)]
+    assert loaded == [dict(options)] and models[0] is models[1] is models[2]
+    with pytest.raises(ValueError, match="a worker sees other exports there"):
+        spark_annotation._model(folders, ("other",), options, 1)
+    spark_annotation._model.cache_clear()
+
+
 def test_errors_of_workers_are_told_in_a_line():
     calls = "Traceback (most recent call last):\n  File x\nValueError: v\n\nJVM"
     assert spark_annotation._reason(Exception(f"Lost:\n{calls}")) == "ValueError: v"

@@ -21,9 +21,13 @@ import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files, workers
 
 WORKER = """
-import json, sys
+import json, os, sys
+import tensorflow as tf
 from annotator.config import Config
 from annotator.training import train
+if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index"):
+    def save(*arguments): raise AssertionError("not the chief, but writes checkpoints")
+    tf.train.CheckpointManager.save = save
 settings = json.load(open(sys.argv[1]))
 settings = {k: tuple(v) if type(v) is list else v for k, v in settings.items()}
 metrics, _, _ = train(Config(**settings), sys.argv[2])
@@ -53,9 +57,18 @@ def test_one_process_is_the_chief(tasks, own, expected, monkeypatch):
 
 @pytest.fixture(scope="module")
 def config(captioner_config):
-    """Without chance in the training: replicas draw otherwise than one process."""
+    """Without chance in the training: replicas draw otherwise than one process.
+
+    Momentum, unlike Adam, tells whether gradients are added up once.
+    """
     return dataclasses.replace(
-        captioner_config, dropout=0.0, rounds=0, epochs=1, caption_batch=7
+        captioner_config,
+        dropout=0.0,
+        rounds=0,
+        epochs=2,
+        caption_batch=7,
+        schedule="paper",
+        learning_rate=0.05,
     )
 
 
@@ -120,6 +133,9 @@ def test_two_workers_train_the_backbone_as_one(config, tmp_path):
     """They see the same crops, flips and colours as one."""
     config = dataclasses.replace(
         config,
+        schedule="cosine",
+        learning_rate=1e-3,
+        epochs=1,
         finetune_backbone=True,
         convolution_rate=0.1,
         captioner_tap="block3_conv3",
@@ -164,9 +180,7 @@ def test_two_workers_train_a_tagger_as_one(config, tmp_path):
 def test_two_workers_train_as_one(config, alone, tmp_path):
     finish(start(config, tmp_path / "run", 2), tmp_path / "run")
     assert_same(weights(tmp_path / "run"), alone)
-    # Written once, by the chief; the other leaves no file of its own.
-    checkpoints = (tmp_path / "run" / "captioner" / "checkpoints").iterdir()
-    assert sum(path.suffix == ".index" for path in checkpoints) == 2
+    # Nothing is scored or printed twice; `WORKER` sees to it that nothing is saved so.
     assert "bleu" not in (tmp_path / "run-1.log").read_text().lower()
 
 
@@ -175,7 +189,7 @@ def test_two_workers_train_as_one(config, alone, tmp_path):
 def test_a_killed_worker_costs_no_step(victim, config, alone, tmp_path):
     workdir = tmp_path / "run"
     processes = start(config, workdir, 2)
-    index = workdir / "captioner" / "checkpoints" / "ckpt-2.index"
+    index = workdir / "captioner" / "checkpoints" / "ckpt-1.index"
     while not index.is_file():
         assert processes[victim].poll() is None
         time.sleep(0.1)
@@ -191,4 +205,4 @@ def test_a_killed_worker_costs_no_step(victim, config, alone, tmp_path):
     assert_same(weights(workdir), alone)
     log = (tmp_path / "run-0.log").read_text()
     (step,) = re.findall(r"continuing at step (\d+)", log)
-    assert int(step) >= 2
+    assert 2 <= int(step) < 8  # of 4 an epoch: there was something left to learn

@@ -29,6 +29,9 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "max_open_mb", 256, "MiB of open requests; more get a 503.", lower_bound=1
 )
+flags.DEFINE_float(
+    "upload_seconds", 60.0, "Longest pause in a request's body.", lower_bound=0.1
+)
 
 FLAGS = flags.FLAGS
 
@@ -57,6 +60,7 @@ def main(argv):
             max_request_bytes=FLAGS.max_request_mb * 2**20,
             max_waiting=FLAGS.max_waiting,
             max_open_bytes=FLAGS.max_open_mb * 2**20,
+            upload_seconds=FLAGS.upload_seconds,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

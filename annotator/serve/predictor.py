@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
+import logging
 import math
 
 import kserve
@@ -11,37 +12,38 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from annotator.serve.served_model import BrokenInput
+from annotator.serve.served_model import BrokenInput, Overloaded
 
 _FORMS = {"instances", "inputs"}
 
 
-class BrokenInstances(Exception):
-    """Some instances of a request were refused; the others are answered.
+class FailedInstances(Exception):
+    """Some instances of a request could not be answered; the others are.
 
     Args:
         answer: What would be answered without errors, with `None` for each instance
             where there is one.
-        errors: Dict from the index of an instance to what is wrong with it.
+        errors: Dict from the index of an instance to the exception that it gave.
+
+    Attributes:
+        status: HTTP status: 400 if the client is to blame for all of them, 503 if they
+            may be tried again, else 500.
+        body: The JSON-ready answer.
     """
 
     def __init__(self, answer, errors):
-        self.answer = answer
-        self.errors = errors
-        first, reason = next(iter(errors.items()))
-        others = f" ({len(errors) - 1} more are refused)" if len(errors) > 1 else ""
+        reasons = {index: str(error) for index, error in errors.items()}
+        kinds = {type(error) for error in errors.values()}
+        self.status = 400 if kinds == {BrokenInput} else 500
+        if kinds - {BrokenInput} == {Overloaded}:
+            self.status = 503
+        first, reason = next(iter(reasons.items()))
+        others = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         super().__init__(f"Instance {first}: {reason}{others}")
-
-    @property
-    def body(self):
-        """The JSON-ready answer."""
-        return {
+        self.body = {
             "error": str(self),
-            "errors": [
-                {"instance": index, "error": reason}
-                for index, reason in self.errors.items()
-            ],
-            **self.answer,
+            "errors": [{"instance": i, "error": reasons[i]} for i in reasons],
+            **answer,
         }
 
 
@@ -80,12 +82,12 @@ class Predictor(kserve.Model):
 
         Raises:
             InvalidInput: If the request is not of the stated form.
-            BrokenInstances: If instances are refused. The good ones are in it.
-            Overloaded: If too many inputs wait, or memory is short.
+            FailedInstances: If instances have no answer. Those of others are in it.
+            Overloaded: If too many inputs wait.
         """
         # Requests have megabytes: meanwhile the loop serves others.
         signature, rows, by_columns = await asyncio.to_thread(self._parse, payload)
-        errors = {i: str(row) for i, row in enumerate(rows) if _is_error(row)}
+        errors = {i: row for i, row in enumerate(rows) if _is_error(row)}
         good = [i for i in range(len(rows)) if i not in errors]
         futures = self.model.submit(signature, [rows[i] for i in good])
         answers = await asyncio.gather(
@@ -93,8 +95,10 @@ class Predictor(kserve.Model):
         )
         predictions = [None] * len(rows)
         for index, answer in zip(good, answers, strict=True):
-            if isinstance(answer, BrokenInput):
-                errors[index] = str(answer)
+            if isinstance(answer, Exception):
+                errors[index] = answer
+                if not isinstance(answer, (BrokenInput, Overloaded)):
+                    logging.error("%s: a fault", self.name, exc_info=answer)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -104,7 +108,7 @@ class Predictor(kserve.Model):
         else:
             body = {"predictions": predictions}
         if errors:
-            raise BrokenInstances(body, dict(sorted(errors.items())))
+            raise FailedInstances(body, dict(sorted(errors.items())))
         return body
 
     def _parse(self, payload):

@@ -1,5 +1,6 @@
 """kserve's web server with exported models in it."""
 
+import asyncio
 import logging
 import re
 
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from annotator import serving_files
 from annotator.annotation_model import find_exports
-from annotator.serve.predictor import BrokenInstances, Predictor
+from annotator.serve.predictor import FailedInstances, Predictor
 from annotator.serve.served_model import Overloaded, ServedModel
 
 
@@ -23,6 +24,7 @@ def serve(
     max_request_bytes=64 * 2**20,
     max_waiting=1024,
     max_open_bytes=256 * 2**20,
+    upload_seconds=60.0,
 ):
     """Loads exports, checks and warms them, and serves them until the process ends.
 
@@ -33,6 +35,7 @@ def serve(
         max_instances: Images in a request.
         max_request_bytes: Size of a request's body.
         max_open_bytes: Size of the bodies of all requests that are not yet answered.
+        upload_seconds: How long a client may pause in its request's body.
 
     Raises:
         FileNotFoundError: If a path is no export.
@@ -52,11 +55,15 @@ def serve(
     app.add_api_route("/v1/models/{model_name}", _status, methods=["GET"])
     app.add_api_route("/v1/models/{model_name}/metadata", _metadata, methods=["GET"])
     app.add_api_route("/v2/repository/{path:path}", _no_repository, methods=["POST"])
-    app.add_exception_handler(BrokenInstances, _broken_instances)
+    app.add_exception_handler(FailedInstances, _failed_instances)
     app.add_exception_handler(_TooLarge, _too_large)
+    app.add_exception_handler(_TooSlow, _too_slow)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_middleware(
-        _LimitedBodies, max_bytes=max_request_bytes, max_open=max_open_bytes
+        _LimitedBodies,
+        max_bytes=max_request_bytes,
+        max_open=max_open_bytes,
+        seconds=upload_seconds,
     )
     app.add_middleware(_Versions, served={m.name: m.version for m in models})
     server = kserve.ModelServer(
@@ -92,12 +99,19 @@ async def _no_repository(path: str):
     return JSONResponse({"error": "Models are fixed when it starts."}, status_code=403)
 
 
-async def _broken_instances(_, error):
-    return JSONResponse(error.body, status_code=400)
+async def _failed_instances(_, error):
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    return JSONResponse(error.body, status_code=error.status, headers=headers)
 
 
 async def _too_large(_, error):
     return JSONResponse({"error": str(error)}, status_code=413)
+
+
+async def _too_slow(_, error):
+    # The connection cannot be used again: the rest of the request may still come.
+    headers = {"Connection": "close"}
+    return JSONResponse({"error": str(error)}, status_code=408, headers=headers)
 
 
 async def _overloaded(_, error):
@@ -141,25 +155,39 @@ class _TooLarge(Exception):
     pass
 
 
+class _TooSlow(Exception):
+    pass
+
+
 class _LimitedBodies:
     """ASGI middleware that refuses bodies of more than `max_bytes`.
 
     It also refuses, with a 503, what would make all open requests together more than
-    `max_open` bytes.
+    `max_open` bytes, and, with a 408, a body whose next bytes do not come for
+    `seconds`.
     """
 
-    def __init__(self, app, max_bytes, max_open):
+    def __init__(self, app, max_bytes, max_open, seconds):
         self.app = app
         self.max_bytes = max_bytes
         self.max_open = max_open
+        self.seconds = seconds
         self.open = 0
 
     async def __call__(self, scope, receive, send):
-        size = 0
+        size, complete = 0, False
 
         async def receive_limited():
-            nonlocal size
-            message = await receive()
+            nonlocal size, complete
+            try:
+                # After the body, the next message comes when the client goes.
+                limit = None if complete else self.seconds
+                message = await asyncio.wait_for(receive(), limit)
+            except asyncio.TimeoutError as error:
+                raise _TooSlow(
+                    f"Nothing more of the request came in {self.seconds:g} s."
+                ) from error
+            complete = not message.get("more_body")
             more = len(message.get("body", b""))
             size += more
             self.open += more
