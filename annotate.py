@@ -64,9 +64,9 @@ def main(argv):
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if engine_options:
-        from annotator.spark_annotation import annotate_on_spark as annotate
+        from annotator.annotation.spark import annotate_on_spark as annotate
     else:
-        from annotator.annotation import annotate
+        from annotator.annotation.run import annotate
 
     values = flags.FLAGS
     try:

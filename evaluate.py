@@ -27,7 +27,7 @@ def main(argv):
         logging.set_verbosity(logging.WARNING)
     # TensorFlow is slow to import: `--help` and wrong flags are answered before.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.evaluation import evaluate
+    from annotator.evaluation.run import evaluate
 
     try:
         _, table = evaluate(

@@ -130,7 +130,7 @@ def main(argv):
             settings["vlad"] = ()
         config = Config.for_dataset(**settings)
         # TensorFlow is slow to import: `--help` and wrong flags are answered before.
-        from annotator.training import train
+        from annotator.training.run import train
 
         _, table, exports = train(config, workdir, split)
     except (ValueError, OSError, FloatingPointError) as error:

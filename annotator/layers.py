@@ -3,7 +3,9 @@
 `import annotator.layers` is all that `keras.saving.load_model` needs.
 """
 
-from annotator import backbone, captioner, images
+from annotator import captioner
+from annotator.backbones import backbone
+from annotator.images import decode as images
 from annotator.tagger import (
     mbrm,
     nearest_neighbours,

@@ -38,8 +38,8 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.annotation import annotate
-    from annotator.annotation_model import AnnotationModel, find_exports
+    from annotator.annotation.model import AnnotationModel, find_exports
+    from annotator.annotation.run import annotate
 
     paths = [path for each in FLAGS.model for path in each.split(",")]
     exports = find_exports(paths)
@@ -76,7 +76,7 @@ def main(argv):
 
 def print_shares(model, names):
     """Decoding, backbone and heads, each alone; they overlap when all is run."""
-    from annotator import annotation
+    from annotator.annotation import run as annotation
 
     seconds = {}
     for _ in range(2):  # the first time, graphs are traced
@@ -109,7 +109,7 @@ def print_shares(model, names):
 
 def compare(names, models):
     """Images/s of two models, and how much longer the first takes."""
-    from annotator import annotation
+    from annotator.annotation import run as annotation
 
     rates = {name: [] for name in models}
     for turn in range(FLAGS.rounds + 1):
@@ -129,8 +129,8 @@ def compare(names, models):
 
 
 def read(names):
-    from annotator.decoding import map_ahead
-    from annotator.image_listing import read_image
+    from annotator.annotation.listing import read_image
+    from annotator.images.read_ahead import map_ahead
 
     return map_ahead(read_image, names, FLAGS.workers, FLAGS.batch_size)
 

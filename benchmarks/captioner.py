@@ -187,12 +187,12 @@ class Annotator:
 
         tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
         tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
-        from annotator.backbone import resolve_precision
+        from annotator.backbones.backbone import resolve_precision
         from annotator.captioner import Vocabulary
-        from annotator.captioner_inputs import CachedRegions
-        from annotator.captioner_loop import CaptionerTrainer
-        from annotator.captioner_training import build_captioner
         from annotator.config import Config
+        from annotator.training.captioner.fit import build_captioner
+        from annotator.training.captioner.inputs import CachedRegions
+        from annotator.training.captioner.trainer import CaptionerTrainer
 
         self.settings = settings
         config = Config(
@@ -270,8 +270,10 @@ class Annotator:
 
 def drawn_split(folder, maps, captions):
     """A `pipeline.Split` with a feature cache on disk."""
-    from annotator import datasets, features, pipeline
+    from annotator import datasets
     from annotator.datasets.image_files import ImageFiles
+    from annotator.features import cache as features
+    from annotator.runs import run as pipeline
 
     starts = range(0, len(maps), features.SHARD_ROWS)
     shards = (maps[start : start + features.SHARD_ROWS] for start in starts)

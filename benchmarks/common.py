@@ -38,7 +38,7 @@ def list_photographs(source, limit, folder):
     Returns:
         `(names, path of the list)`.
     """
-    from annotator.image_listing import list_images  # slow to import: flags first
+    from annotator.annotation.listing import list_images  # slow to import: flags first
 
     if source is None:
         source = folder / "images"
@@ -54,7 +54,8 @@ def write_cache(directory, shards):
 
     All `shards` but the last have `features.SHARD_ROWS` rows.
     """
-    from annotator import features, files
+    from annotator import files
+    from annotator.features import cache as features
 
     manifest = {"shape": None, "shards": [], "bad": {}, "unread": []}
     for maps in shards:

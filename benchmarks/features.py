@@ -37,7 +37,7 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator import backbone as backbones
+    from annotator.backbones import backbone as backbones
 
     automatic = backbones.resolve_precision("auto")
     precisions = dict.fromkeys([automatic, "float32"])
@@ -95,8 +95,8 @@ def image_source(folder):
 
 def seconds_of(network, images):
     """Wall time from the files to a finished cache."""
-    from annotator import features
-    from annotator.images import Resize
+    from annotator.features import cache as features
+    from annotator.images.decode import Resize
 
     (tap,) = network.output
     with tempfile.TemporaryDirectory() as cache_dir:

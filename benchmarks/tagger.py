@@ -65,7 +65,7 @@ def measure_fit():
 
 def draw_cache(directory):
     """A finished feature cache of drawn maps, as sparse as behind a ReLU."""
-    from annotator import features
+    from annotator.features import cache as features
 
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((64, FLAGS.channels), np.float32)
@@ -82,10 +82,12 @@ def draw_cache(directory):
 
 def fit(cache, folder, words):
     """Trains a tagger on a cache, from its check to the saved model."""
-    from annotator import datasets, features, pipeline
+    from annotator import datasets
     from annotator.config import Config
     from annotator.datasets.image_files import ImageFiles
-    from annotator.tagger_training import train_tagger
+    from annotator.features import cache as features
+    from annotator.runs import run as pipeline
+    from annotator.training.tagger.fit import train_tagger
 
     memory = PeakMemory()
     before = memory.now()[0]
@@ -221,7 +223,7 @@ def measure_cost():
     import tensorflow as tf
 
     from annotator.config import Config
-    from annotator.tagger_training import fit_scores
+    from annotator.training.tagger.fit import fit_scores
 
     batch = 32
     rng = np.random.default_rng(0)

@@ -66,7 +66,7 @@ def tagger_config(image_folder, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tagger_run(tagger_config, tmp_path_factory):
     """`(workdir, metrics, exports)` of a finished training."""
-    from annotator.training import train
+    from annotator.training.run import train
 
     workdir = tmp_path_factory.mktemp("run")
     metrics, _, exports = train(tagger_config, workdir)
@@ -100,7 +100,7 @@ def captioner_config(tagger_config):
 @pytest.fixture(scope="session")
 def captioner_run(captioner_config, tmp_path_factory):
     """`(workdir, metrics, exports)` of a finished training."""
-    from annotator.training import train
+    from annotator.training.run import train
 
     workdir = tmp_path_factory.mktemp("captioner")
     metrics, _, exports = train(captioner_config, workdir)
@@ -110,7 +110,7 @@ def captioner_run(captioner_config, tmp_path_factory):
 @pytest.fixture
 def stand_in(monkeypatch):
     """Makes `annotate` use a model of the test; returns the exports it asks for."""
-    from annotator import annotation
+    from annotator.annotation import run as annotation
 
     exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
 

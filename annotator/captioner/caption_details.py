@@ -4,7 +4,7 @@ import copy
 
 import keras
 
-from annotator.captioner.beam_search import BeamSearch
+from annotator.captioner.samplers.beam_search import BeamSearch
 
 
 @keras.saving.register_keras_serializable(package="annotator")

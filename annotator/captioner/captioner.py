@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from annotator.captioner.beam_search import BeamSearch
-from annotator.captioner.decoder import repeat_rows
-from annotator.captioner.greedy_sampler import GreedySampler
+from annotator.captioner.decoders.decoder import repeat_rows
 from annotator.captioner.losses import caption_losses, self_critical_losses
-from annotator.captioner.random_sampler import RandomSampler
+from annotator.captioner.samplers.beam_search import BeamSearch
+from annotator.captioner.samplers.greedy import GreedySampler
+from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.vocabulary import PAD
 
 

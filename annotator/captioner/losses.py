@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from annotator.captioner.sampler import forbidden_words
+from annotator.captioner.samplers.sampler import forbidden_words
 from annotator.captioner.vocabulary import PAD, START
 
 

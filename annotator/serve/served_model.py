@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-from annotator import tensorflow_errors
+from annotator.images import errors as tensorflow_errors
 
 # The last is what becomes of an error whose message quotes bytes that are not UTF-8.
 _REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)

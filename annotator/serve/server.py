@@ -10,8 +10,8 @@ from kserve.errors import InvalidInput, ModelNotFound
 from kserve.model_server import app
 from starlette.requests import ClientDisconnect
 
-from annotator import serving_files
-from annotator.annotation_model import find_exports
+from annotator.annotation.model import find_exports
+from annotator.export import serving_files
 from annotator.serve.predictor import FailedInstances, Predictor
 from annotator.serve.served_model import Overloaded, ServedModel
 

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.tagger import whitened_means
-from annotator.tagger.whitened_means import (
-    Whitening,
-    fit_whitened_means,
-    linear_scores,
-)
+from annotator.tagger.whitened_means import Whitening, fit_whitened_means, linear_scores
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import NEVER
 

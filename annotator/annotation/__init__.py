@@ -1,0 +1,1 @@
+"""Captions and tags for any number of images."""

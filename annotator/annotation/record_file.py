@@ -1,0 +1,241 @@
+"""A file of records that grows by whole lines and survives a kill."""
+
+import csv
+import glob
+import hashlib
+import json
+import os
+import pathlib
+
+from annotator import files
+from annotator.annotation import record_table
+
+_DIGESTS = 2**256
+FORMATS = (".jsonl", ".csv", ".parquet")
+
+
+class RecordFile:
+    """The output of a run over many images, continued where an earlier try stopped.
+
+    Three files tell the state, and nothing else does:
+
+    - `OUTPUT.settings.json` is written first and says what makes the records. A run
+      with other settings is refused;
+    - `OUTPUT.partial` has one JSON record a line, in the order they were made. Records
+      are only appended; a line that a kill has cut off is taken away when the file is
+      opened again, and its image counts as not done;
+    - `OUTPUT` appears, by renaming, when all records are there. `OUTPUT.partial` then
+      goes and `OUTPUT.settings.json` stays.
+
+    A second process that opens the same output is refused.
+
+    Args:
+        path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
+        settings: JSON-ready dict.
+
+    Attributes:
+        finished: Whether `OUTPUT` is complete.
+        records, failed: Number of records, and of those with an error.
+
+    Raises:
+        ValueError: If the ending is another, or the file has other settings.
+        BlockingIOError: If another process is writing it.
+    """
+
+    def __init__(self, path, settings):
+        self.path = pathlib.Path(path)
+        self._format = self.path.suffix.lower()
+        if self._format not in FORMATS:
+            raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
+        self._partial = self.path.with_name(f"{self.path.name}.partial")
+        self._settings = self.path.with_name(f"{self.path.name}.settings.json")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.records = self.failed = self._names = 0
+        self._file = None
+        if not self.path.exists():
+            # Not buffered: what is appended is the kernel's, whatever comes.
+            self._file = open(self._partial, "ab+", buffering=0)
+        try:
+            if self._file is not None:
+                files.lock(self._file, f"{self._partial} is being written")
+                if self.path.exists():  # another process has just finished it
+                    self._close()
+            self._claim(settings)
+        except BaseException:
+            self._close()
+            raise
+        self.finished = self._file is None
+        if not self.finished:
+            self._remove_leftovers()
+            self._file.truncate(self._count())
+            return
+        # A kill may have come just before it was removed.
+        self._partial.unlink(missing_ok=True)
+        if self._format == ".jsonl":
+            self._count(self.path)
+        else:
+            read = _csv_errors if self._format == ".csv" else record_table.errors
+            for name, error in read(self.path):
+                self._add(name, error)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._close()
+
+    def is_of(self, names):
+        """Whether the records are of these images, in whatever order."""
+        return self._names == sum(map(_digest, names)) % _DIGESTS
+
+    def names(self):
+        """Iterator over the images that have records, in the order of the records."""
+        for record, _ in _read(self._partial):
+            yield record["image"]
+
+    def append(self, record):
+        """Adds a record, a JSON-ready dict with `image` and maybe `error`.
+
+        Raises:
+            OSError: If it cannot be written; the message says how to go on.
+        """
+        line = memoryview(to_json(record).encode("utf-8") + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise OSError(
+                f"{self._partial}: {error.strerror}. It holds {self.records} records; "
+                "make room and give the same command again, and it goes on from there."
+            ) from error
+        self._add(record["image"], record.get("error"))
+
+    def finish(self, columns):
+        """Makes `OUTPUT` from the records.
+
+        Args:
+            columns: Function of a record that returns its row of a CSV file as a dict;
+                every row has the same keys.
+
+        Raises:
+            OSError: If it cannot be written; the message says how to go on.
+        """
+        os.fsync(self._file.fileno())
+        if self._format == ".jsonl":
+            os.replace(self._partial, self.path)
+        else:
+            try:
+                self._convert(columns)
+            except OSError as error:
+                raise OSError(
+                    f"{self.path}: {error.strerror or error}. All records are in "
+                    f"{self._partial}; make room and give the same command again."
+                ) from error
+            self._partial.unlink()
+        self.finished = True
+
+    def _convert(self, columns):
+        records = (record for record, _ in _read(self._partial))
+        with files.atomic_path(self.path) as temporary:
+            if self._format == ".csv":
+                _write_csv(temporary, map(columns, records))
+            else:
+                record_table.write(temporary, records)
+
+    def _remove_leftovers(self):
+        """Removes what a process left that was killed while it made `OUTPUT`."""
+        name = glob.escape(self.path.name)
+        files.remove_leftovers(self.path.parent.glob(f".????????.{name}"))
+
+    def _claim(self, settings):
+        if self._settings.is_file():
+            other = files.read_json(self._settings)
+            differing = [
+                f"{name}={other.get(name)}"
+                for name in dict.fromkeys([*other, *settings])
+                if other.get(name) != settings.get(name)
+            ]
+            if differing and (self.path.exists() or self._partial.stat().st_size):
+                raise ValueError(
+                    f"{self.path} belongs to a run with {', '.join(differing)}. Give "
+                    "the same settings again, name another --output, or remove "
+                    f"{self.path}*."
+                )
+        else:
+            for path in (self.path, self._partial):
+                if path.exists() and path.stat().st_size:
+                    raise ValueError(
+                        f"{path} exists, and no {self._settings.name} tells how it was "
+                        "made: name another --output, or remove it."
+                    )
+        # In ASCII: paths need not be UTF-8.
+        files.write_text(self._settings, json.dumps(settings, indent=2) + "\n")
+
+    def _count(self, path=None):
+        """Counts whole records; returns the bytes that they take."""
+        size = 0
+        for record, end in _read(path or self._partial):
+            self._add(record["image"], record.get("error"))
+            size = end
+        return size
+
+    def _add(self, name, error):
+        self.records += 1
+        self.failed += bool(error)
+        self._names = (self._names + _digest(name)) % _DIGESTS
+
+    def _close(self):
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _digest(name):
+    """A number of a name; names that differ in bytes that are no text are the same."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+
+
+def to_json(record, indent=None):
+    """A record as JSON; letters are kept as they are, if they are valid text."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of a file name that are none
+        text = json.dumps(record, allow_nan=False, indent=indent)
+    return text
+
+
+def _read(path):
+    """`(record, end)` up to the first line that is no record; `end` is a position."""
+    end = 0
+    with open(path, "rb") as file:
+        for line in file:
+            end += len(line)
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return
+            whole = isinstance(record, dict) and "image" in record
+            if not whole or not line.endswith(b"\n"):
+                return
+            yield record, end
+
+
+def _write_csv(path, rows):
+    # Names that are no valid text become the bytes that they are.
+    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as f:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(f, row)
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _csv_errors(path):
+    """Yields name and error of each record."""
+    csv.field_size_limit(2**31 - 1)  # thousands of tags are one field
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for row in csv.DictReader(file):
+            yield row["image"], row["error"]

@@ -1,0 +1,1 @@
+"""Convolutional networks: pixels in, feature maps out."""

@@ -1,0 +1,150 @@
+"""Weights of a backbone from a file, matched layer by layer."""
+
+import re
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from annotator.backbones import alexnet
+
+
+class BackboneWeightsError(ValueError):
+    """The requested weights cannot be had or do not fit the network."""
+
+
+def number_from_first(network):
+    """Renames the layers that have no name of their own: `conv2d`, `conv2d_1`, ...
+
+    Keras numbers these as a process goes on, so that a second network would have other
+    names than the first, and both others than their weights file.
+    """
+    names = _renumbered([layer.name for layer in network.layers], _unnamed(network))
+    for layer in network.layers:
+        layer.name = names[layer.name]
+
+
+def load_weights_file(backbone, network, path):
+    """Gives a backbone the weights of a file.
+
+    Args:
+        backbone: Functional model of some of the layers of `network`, of its name.
+        network: Network of `keras.applications` without top, after
+            `number_from_first`.
+        path: `pathlib.Path` of one of the files that `build_backbone` lists.
+
+    Raises:
+        BackboneWeightsError: If there is no such file, or it does not fit.
+    """
+    if not path.is_file():
+        raise BackboneWeightsError(
+            f"There is no weights file {path}; --backbone_weights takes 'imagenet', "
+            "'random' or the path of a file."
+        )
+    if path.suffix == ".safetensors":
+        _assign(backbone, set(), _torchvision_layout(path, backbone.name), path)
+    elif zipfile.is_zipfile(path):
+        source = keras.saving.load_model(path, compile=False)
+        stored = {layer.name: layer.get_weights() for layer in source.layers}
+        _assign(backbone, _unnamed(network), stored, path)
+    elif not h5py.is_hdf5(path):
+        raise BackboneWeightsError(
+            f"{path} is neither an HDF5 file nor a .keras archive; it may be a "
+            "download that was cut off or an error page."
+        )
+    elif str(path).endswith(".weights.h5"):
+        try:
+            network.load_weights(path)
+        except (ValueError, KeyError, OSError) as error:
+            raise BackboneWeightsError(
+                f"{path} does not hold the weights of the whole {backbone.name} "
+                f"without its top, as Keras 3 saves them: {error}"
+            ) from error
+    else:
+        with h5py.File(path, "r") as file:
+            _assign(backbone, _unnamed(network), _official_layout(file), path)
+
+
+def _official_layout(file):
+    """Layer name -> arrays, of the .h5 files that Keras publishes and `save` wrote."""
+    root = file["model_weights"] if "model_weights" in file else file
+    names = [_text(name) for name in root.attrs.get("layer_names", root.keys())]
+    stored = {}
+    for name in names:
+        group = root[name]
+        weights = [_text(weight) for weight in group.attrs.get("weight_names", ())]
+        stored[name] = [np.asarray(group[weight]) for weight in weights]
+    return stored
+
+
+def _torchvision_layout(path, name):
+    """Layer name -> arrays, of a file of torchvision's weights of AlexNet."""
+    if name != "alexnet":
+        raise BackboneWeightsError(
+            f"{path}: only alexnet takes .safetensors files; {name} takes Keras's."
+        )
+    try:
+        return alexnet.from_torchvision(safetensors.numpy.load_file(path))
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise BackboneWeightsError(f"{path} cannot be read: {error}") from error
+
+
+def _text(name):
+    return name.decode("utf-8") if isinstance(name, bytes) else name
+
+
+def _assign(backbone, unnamed, stored, path):
+    """Sets every weight of the backbone by layer name, or says which are missing."""
+    names = _renumbered(stored, unnamed)
+    stored = {names[name]: arrays for name, arrays in stored.items()}
+    layers = [layer for layer in backbone.layers if layer.weights]
+    missing = [layer.name for layer in layers if not stored.get(layer.name)]
+    if missing:
+        raise BackboneWeightsError(
+            f"{path} lacks {len(missing)} of the {len(layers)} layers that "
+            f"{backbone.name} needs up to its taps: {', '.join(missing)}."
+        )
+    for layer in layers:
+        wanted = [tuple(variable.shape) for variable in layer.weights]
+        given = [array.shape for array in stored[layer.name]]
+        if wanted != given:
+            raise BackboneWeightsError(
+                f"{path}: layer {layer.name} has weights of shapes {given}, "
+                f"{backbone.name} needs {wanted}."
+            )
+        layer.set_weights(stored[layer.name])
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with a copy of its weights
+
+
+def _unnamed(network):
+    """The names without number that Keras gave to layers itself: `conv2d`, ..."""
+    stems = {(type(layer), _numbered(layer.name)[0]) for layer in network.layers}
+    return {
+        stem
+        for layer_class, stem in stems
+        if stem.replace("_", "") == layer_class.__name__.lower()
+    }
+
+
+def _renumbered(names, stems):
+    """Name -> name, the numbers behind each of the stems counted from the first."""
+    numbers = {name: _numbered(name) for name in names}
+    first = {}
+    for stem, number in numbers.values():
+        first[stem] = min(number, first.get(stem, number))
+    result = {}
+    for name, (stem, number) in numbers.items():
+        place = number - first[stem]
+        unnumbered = stem if place == 0 else f"{stem}_{place}"
+        result[name] = unnumbered if stem in stems else name
+    return result
+
+
+def _numbered(name):
+    """A layer's name and the number behind it: `("conv2d", 3)` of `conv2d_3`."""
+    stem, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name).groups()
+    return stem, int(number or 0)

@@ -1,0 +1,1 @@
+"""The networks that write: states and logits, word by word."""

@@ -1,0 +1,49 @@
+"""The decoders by name."""
+
+from annotator.captioner.decoders.brnn import BrnnDecoder
+from annotator.captioner.decoders.hard import HardDecoder
+from annotator.captioner.decoders.log_bilinear import LogBilinearDecoder
+from annotator.captioner.decoders.nic import NicDecoder
+from annotator.captioner.decoders.soft import SoftDecoder
+from annotator.captioner.decoders.stacked import StackedDecoder
+
+_DECODERS = {
+    "brnn": BrnnDecoder,
+    "hard": HardDecoder,
+    "log_bilinear": LogBilinearDecoder,
+    "nic": NicDecoder,
+    "soft": SoftDecoder,
+    "stacked": StackedDecoder,
+}
+
+
+def decoder_names():
+    """The names that `build_decoder` knows."""
+    return sorted(_DECODERS)
+
+
+def build_decoder(name, vocabulary_size, layers=4, seed=0, **options):
+    """A decoder by its name.
+
+    Args:
+        name: one of `decoder_names()`.
+        vocabulary_size: number of words.
+        layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
+            other decoders have one layer and ignore it.
+        seed: of the decoder that draws, "hard"; the others ignore it.
+        **options: see `Decoder`.
+
+    Raises:
+        ValueError: if there is no such decoder.
+    """
+    if name not in _DECODERS:
+        raise ValueError(
+            f"There is no decoder {name!r}. Choose one of {decoder_names()}."
+        )
+    if name == "stacked" and layers == 1:
+        name = "soft"
+    if name == "stacked":
+        options["layers"] = layers
+    if name == "hard":
+        options["seed"] = seed
+    return _DECODERS[name](vocabulary_size, **options)

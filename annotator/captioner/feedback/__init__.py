@@ -1,0 +1,1 @@
+"""Text feedback: a caption re-weights the regions it was written from."""

@@ -1,0 +1,1 @@
+"""The ways to pick a caption from a decoder's probabilities."""

@@ -1,0 +1,56 @@
+"""Random decoding."""
+
+import keras
+import tensorflow as tf
+
+from annotator.captioner.samplers.sampler import Sampler, pick_next
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class RandomSampler(Sampler):
+    """Draws every word from the model's distribution.
+
+    The same seed draws the same captions for the same batch.
+
+    Args:
+        temperature: below 1 the probable words gain, above 1 they lose. Scores stay
+            the log probabilities at temperature 1.
+        top_k: draw from the k most probable words only; 0 for all.
+        seed: an integer.
+        **kwargs: see `Sampler`.
+    """
+
+    def __init__(self, temperature=1.0, top_k=0, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        if temperature <= 0:
+            raise ValueError(
+                f"temperature={temperature} must be positive; for the most probable "
+                "words use the greedy sampler."
+            )
+        self.temperature = temperature
+        self.top_k = top_k
+        self.seed = seed
+
+    def __call__(self, step, state):
+        return pick_next(self, self._draw, step, state)
+
+    def _draw(self, log_probs, t):
+        logits = log_probs / self.temperature
+        if self.top_k:
+            k = tf.minimum(self.top_k, tf.shape(logits)[1])
+            least = tf.math.top_k(logits, k).values[:, -1:]
+            logits = tf.where(logits < least, float("-inf"), logits)
+        # Gumbel's trick: the largest of the noisy logits is a draw from them.
+        uniform = tf.random.stateless_uniform(
+            tf.shape(logits), [self.seed, t], minval=1e-20
+        )
+        noise = -tf.math.log(-tf.math.log(uniform))
+        return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "seed": self.seed,
+        }

@@ -1,0 +1,1 @@
+"""SavedModels and `.keras` files, complete in themselves."""

@@ -1,0 +1,279 @@
+"""How the captioner learns: from references, then from the rewards of its captions."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from annotator import files
+from annotator.captioner.vocabulary import PAD
+from annotator.evaluation.captioning import (
+    attention_pictures,
+    caption_function,
+    generate,
+)
+from annotator.metrics.captions import score_captions
+from annotator.metrics.cider_reward import CiderReward
+from annotator.runs import run as pipeline
+from annotator.training import workers
+from annotator.training.captioner.batches import CaptionBatches
+from annotator.training.captioner.phases import (
+    feedback_joins,
+    finished,
+    first_self_critical_epoch,
+    is_best,
+)
+from annotator.training.loop import TrainingLoop
+from annotator.training.optimizers import (
+    GroupedOptimizer,
+    cosine_adam,
+    cosine_adamw,
+    published_sgd,
+)
+
+
+class CaptionerTrainer(TrainingLoop):
+    """The training of a captioner.
+
+    Batches and their order are a function of seed and epoch, and the drafts of an epoch
+    are kept in a file.
+
+    Args:
+        config: `Config`.
+        workdir: Folder of the run. Checkpoints, drafts and the best weights go to its
+            `captioner`, TensorBoard's logs to `logs/captioner`.
+        captioner: An unbuilt `Captioner`; it is built here, for the features at hand.
+        inputs: `CachedRegions` or `AugmentedImages`, built, of splits with captions.
+    """
+
+    unit = "words"
+    advice = (
+        "lower --learning_rate, or for rewards --self_critical_rate, in another "
+        "--workdir."
+    )
+
+    def __init__(self, config, workdir, captioner, inputs):
+        self.workdir = pathlib.Path(workdir)
+        logs = self.workdir / "logs" / "captioner"
+        super().__init__(config, self.workdir / "captioner", logs)
+        self.inputs = inputs
+        self.train = inputs.train
+        self.captioner = captioner
+        self.batches = CaptionBatches(config, inputs, captioner.vocabulary)
+        self.steps_per_epoch = len(self.batches)
+        with self.strategy.scope():
+            self.captioner.build((None, None, inputs.channels))
+            self.captioner.standardize(*self._channel_statistics())
+            models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
+            make, make_self_critical = optimizers_for(config, self.steps_per_epoch)
+            rates = config.clip_norm, config.dense_rate, config.convolution_rate
+            self.optimizer = GroupedOptimizer(models, make, *rates)
+            optimizers = [*self.optimizer.optimizers]
+            if config.self_critical_epochs:
+                self.self_critical_optimizer = GroupedOptimizer(
+                    models, make_self_critical, *rates
+                )
+                optimizers += self.self_critical_optimizer.optimizers
+                self.reward = CiderReward(self.batches.tokens[..., 1:])
+        self._keep(models, optimizers)
+        self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.self_critical_step = tf.function(
+            self._self_critical_step, reduce_retracing=True
+        )
+        self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
+        self.caption = caption_function(self.captioner)
+        self.caption_plainly = caption_function(self.captioner, with_feedback=False)
+
+    def _begin_epoch(self, epoch, done):
+        first = first_self_critical_epoch(self._scores(), self.config)
+        if epoch == first and not done:
+            self._take_best_weights()
+        if first is None:
+            take_step, drafts = self._learn_references, self._drafts(epoch)
+        else:
+            take_step, drafts = self._learn_rewards, None
+        return take_step, self.batches.stream(epoch, done, drafts, self.strategy)
+
+    def _finished(self, scores):
+        return finished(scores, self.config)
+
+    def _learn_references(self, epoch, batch, tokens, draft):
+        """A step on reference captions; its words, and scalars to show."""
+        with_feedback = epoch >= self.config.feedback_start
+        sums = self.train_step(batch, tokens, draft, self._seed(), with_feedback)
+        count = float(sums["tokens"])
+        loss = float(sums["cross_entropy"]) / count
+        return count, {"loss": loss, "learning_rate": self.optimizer.learning_rate}
+
+    def _learn_rewards(self, epoch, batch, tokens, draft):
+        """A step on captions of the model's own; its words, and scalars to show."""
+        sums = self.self_critical_step(batch, tokens, self._seed())
+        reward = float(sums["reward"]) / float(sums["captions"])
+        rate = self.self_critical_optimizer.learning_rate
+        return float(sums["tokens"]), {"reward": reward, "learning_rate": rate}
+
+    def _take_best_weights(self):
+        self.captioner.load_weights(self.folder / "best.weights.h5")
+        if self.inputs.backbone is not None:
+            path = pipeline.finetuned_backbone(self.workdir, "captioner")
+            best = keras.saving.load_model(path)
+            self.inputs.backbone.set_weights(best.get_weights())
+
+    def _validate(self, epoch):
+        """The score of decoded captions; keeps the weights if it is the best so far."""
+        validation = self.inputs.validation
+        joined = epoch >= feedback_joins(self.config)
+        caption = self.caption if joined else self.caption_plainly
+        captions = generate(caption, self.inputs.stream(validation, 64))
+        references = validation.annotated.captions
+        scores = score_captions(captions, references, meteor="none")
+        score = selection_score(self.config, scores)
+        step = int(self.step.numpy())
+        for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "distinct_captions"):
+            if scores[name] is not None:
+                tf.summary.scalar(f"validation/{name}", scores[name], step)
+        samples = zip(validation.annotated.image_ids, captions, strict=True)
+        text = "\n\n".join(f"{name}: {caption}" for name, caption in list(samples)[:8])
+        tf.summary.text("validation/captions", text, step)
+        if joined and self.captioner.decoder.attending_layers:
+            rows = np.unique(np.linspace(0, len(captions) - 1, 4).astype(int))
+            drawn = self._attention_pictures(rows)
+            for i, (_, picture) in enumerate(drawn):
+                pixels = np.asarray(picture)[None]
+                tf.summary.image(f"validation/attention_{i}", pixels, step)
+        if is_best(score, self._scores(), self.config):
+            with files.atomic_path(self.folder / "best.weights.h5") as temporary:
+                self.captioner.save_weights(temporary)
+            if self.inputs.backbone is not None:
+                path = pipeline.finetuned_backbone(self.workdir, "captioner")
+                with files.atomic_path(path) as temporary:
+                    self.inputs.backbone.save(temporary)
+        print(
+            f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
+            + (
+                f"CIDEr {100 * scores['cider']:.2f}, "
+                if scores["cider"] is not None
+                else ""
+            )
+            + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
+        )
+        return score
+
+    def _train_step(self, batch, tokens, draft, seed, with_feedback):
+        """One step on references; returns sums over the global batch."""
+
+        def loss(seed, batch, tokens, draft):
+            return self.captioner.caption_loss(
+                self.inputs.regions(batch, seed),
+                tokens,
+                draft,
+                with_feedback=with_feedback,
+                label_smoothing=self.config.label_smoothing,
+                attention_regularizer=self.config.attention_regularizer,
+            )
+
+        return self._descend(self.optimizer, loss, "tokens", seed, batch, tokens, draft)
+
+    def _self_critical_step(self, batch, tokens, seed):
+        """One step on drawn captions; returns sums over the global batch."""
+
+        def loss(seed, batch, tokens):
+            def reward(drawn):
+                inputs = tokens[..., 1:], drawn[..., 1:]
+                rewards = tf.numpy_function(self.reward, inputs, tf.float32)
+                rewards.set_shape(drawn.shape[:2])
+                return rewards
+
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            sums = self.captioner.self_critical_loss(
+                self.inputs.regions(batch, seed),
+                reward,
+                (seed[0] + replica) * 1_000_003 + seed[1],
+                self.config.self_critical_samples,
+            )
+            # A replica without images of its own has one without references.
+            real = tf.cast(tf.reduce_any(tokens != PAD), tf.float32)
+            return {name: value * real for name, value in sums.items()}
+
+        return self._descend(
+            self.self_critical_optimizer, loss, "tokens", seed, batch, tokens
+        )
+
+    def _drafts(self, epoch):
+        """The model's own captions of the training images, as of this epoch's start."""
+        feedback = self.captioner.feedback
+        if feedback is None or feedback.causal or epoch < self.config.feedback_start:
+            return None
+        path = self.folder / f"drafts-{epoch}.npy"
+        if self.chief and not path.is_file():
+            batches = tqdm.tqdm(
+                self.inputs.stream(self.train, 128),
+                "drafting",
+                -(-len(self.train) // 128),
+                unit="batch",
+            )
+            drafts = np.concatenate(
+                [self.draft(regions).numpy() for regions in batches]
+            )
+            with files.atomic_path(path) as temporary:
+                np.save(temporary, drafts, allow_pickle=False)
+            for old in self.folder.glob("drafts-*.npy"):
+                if old != path:
+                    old.unlink()
+        workers.from_chief()
+        return np.load(path, allow_pickle=False)
+
+    def _channel_statistics(self, images=256):
+        """Mean and deviation `[D]` of the channels, over some training images."""
+        rng = np.random.default_rng(self.config.seed)
+        count = min(images, len(self.train))
+        rows = np.sort(rng.choice(len(self.train), count, replace=False))
+        some = self.train.select(rows)
+        regions = [batch.numpy() for batch in self.inputs.stream(some, 64)]
+        regions = np.concatenate(regions).astype(np.float32)
+        return regions.mean(axis=(0, 1)), regions.std(axis=(0, 1))
+
+    def _attention_pictures(self, rows):
+        some = self.inputs.validation.select(rows)
+        regions = self.inputs.stream(some, len(rows))
+        return attention_pictures(self.captioner, some, regions)
+
+
+def check_selection(config):
+    """Finds out, before hours of training, whether the picking score can be had here.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    selection_score(config, score_captions(["a"], [["a"]], meteor="none"))
+
+
+def selection_score(config, scores):
+    """The one of a dict of scores that picks the weights."""
+    name = config.select_by
+    if scores[name] is None:
+        raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
+    return scores[name]
+
+
+def optimizers_for(config, steps_per_epoch):
+    """The optimisers that `config` asks for.
+
+    Returns:
+        Two functions from a factor of the learning rate to a Keras optimiser: for the
+        epochs that learn from references, and for those that learn from rewards.
+    """
+
+    def references(factor):
+        rate = factor * config.learning_rate
+        if config.schedule == "paper":
+            return published_sgd(rate, steps_per_epoch)
+        return cosine_adamw(rate, config.epochs, steps_per_epoch, config.weight_decay)
+
+    def rewards(factor):
+        rate = factor * config.self_critical_rate
+        return cosine_adam(rate, config.self_critical_epochs, steps_per_epoch)
+
+    return references, rewards

@@ -1,0 +1,175 @@
+"""A training loop: one for one device and for many, that a killed run continues."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from annotator.training import workers
+
+
+class TrainingLoop:
+    """Epochs of steps, each followed by a validation; and the state of it all.
+
+    Everything that decides the future is in one checkpoint: weights, optimiser, seeds,
+    the step, and the history of validation scores. Batches are to be a function of the
+    epoch, so that a continued run takes the same steps as an undisturbed one.
+
+    Subclasses say what is learnt: `_begin_epoch`, `_validate` and `_finished`, and
+    call `_keep` when they have made all that is to be kept.
+
+    Args:
+        config: `Config`.
+        folder: Where the checkpoints go.
+        logs: Folder of TensorBoard's logs.
+
+    Attributes:
+        steps_per_epoch: To be set.
+        unit: What steps count, for the progress bar.
+        advice: What helps if the training diverges.
+    """
+
+    unit = "items"
+    advice = "lower --learning_rate, in another --workdir."
+
+    def __init__(self, config, folder, logs):
+        self.config = config
+        self.folder = pathlib.Path(folder)
+        self.logs = str(logs)
+        self.strategy = workers.strategy()
+        self.chief = workers.is_chief()
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.history = tf.Variable("[]", trainable=False)
+
+    def run(self):
+        """Trains until it is finished.
+
+        Raises:
+            FloatingPointError: If the training diverges.
+        """
+        if self.manager.restore_or_initialize():
+            print(f"continuing at step {self.step.numpy()} of {self.folder}")
+        writer = (
+            tf.summary.create_file_writer(self.logs)
+            if self.chief
+            else tf.summary.create_noop_writer()
+        )
+        with writer.as_default():
+            while not self._finished(self._scores()):
+                self._epoch(len(self._scores()))
+                writer.flush()
+
+    def _begin_epoch(self, epoch, done):
+        """What an epoch learns.
+
+        Args:
+            epoch: Its number, from 0.
+            done: How many of its steps are done.
+
+        Returns:
+            `(take_step, batches)`: a function of the epoch and a batch that returns
+            how much was learnt and a dict of scalars to show; and the batches left.
+        """
+        raise NotImplementedError
+
+    def _validate(self, epoch):
+        """The validation score after an epoch; keeps the weights if it is the best."""
+        raise NotImplementedError
+
+    def _finished(self, scores):
+        """Whether the validation scores of the epochs so far end the training."""
+        raise NotImplementedError
+
+    def _keep(self, models, optimizers):
+        """Puts models and optimisers into the checkpoints."""
+        self.manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                # Weights, and the states of all seeds, which Keras would leave out.
+                models=[v.value for model in models for v in model.variables],
+                optimizers=optimizers,
+                step=self.step,
+                history=self.history,
+            ),
+            str(self.folder / "checkpoints"),
+            max_to_keep=2,
+        )
+
+    def _scores(self):
+        """Validation scores of the epochs so far."""
+        return json.loads(self.history.numpy())
+
+    def _epoch(self, epoch):
+        """What is left of one epoch, then its validation and a checkpoint.
+
+        Of an epoch that was cut off in its validation that is all that is left.
+        """
+        done = int(self.step.numpy()) - epoch * self.steps_per_epoch
+        take_step, batches = self._begin_epoch(epoch, done)
+        bar = tqdm.tqdm(
+            batches,
+            f"epoch {epoch + 1}",
+            self.steps_per_epoch,
+            initial=done,
+            unit="step",
+            disable=not self.chief,
+        )
+        learnt, start = 0.0, time.monotonic()
+        for batch in bar:
+            count, shown = take_step(epoch, *batch)
+            step = int(self.step.assign_add(1).numpy())
+            learnt += count
+            shown[f"{self.unit}_per_second"] = learnt / (time.monotonic() - start)
+            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+            if not np.isfinite(list(shown.values())).all():
+                raise FloatingPointError(f"Step {step} gave {shown}; {self.advice}")
+            if step % 20 == 0 or step == (epoch + 1) * self.steps_per_epoch:
+                for name, value in shown.items():
+                    tf.summary.scalar(name, value, step)
+            if step % self.config.checkpoint_steps == 0:
+                self._checkpoint()
+        score = workers.from_chief(self._validate(epoch) if self.chief else 0.0)
+        self.history.assign(json.dumps([*self._scores(), score]))
+        self._checkpoint()
+
+    def _checkpoint(self):
+        if self.chief:
+            # Numbered by itself: a step may have two, before and after a validation,
+            # and a checkpoint must not be written over the last one.
+            self.manager.save()
+
+    def _seed(self):
+        """int32 `[2]`, another one for every step."""
+        return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
+
+    def _descend(self, optimizer, loss, count, seed, *inputs):
+        """A step on every replica; returns sums over the global batch.
+
+        Args:
+            optimizer: `GroupedOptimizer`.
+            loss: A function of a seed and `inputs`, those of a replica, that returns
+                a dict of sums. The mean of `loss` over all of `count` is minimised.
+            count: Name of the sum that tells how much was learnt.
+            seed: int32 `[2]`.
+            *inputs: Per-replica tensors.
+        """
+
+        def replica_step(*inputs):
+            context = tf.distribute.get_replica_context()
+            with tf.GradientTape() as tape:
+                sums = loss(seed, *inputs)
+                # The mean over all replicas; Keras adds the gradients.
+                total = context.all_reduce(tf.distribute.ReduceOp.SUM, sums[count])
+                mean = sums["loss"] / tf.maximum(total, 1.0)
+            variables = optimizer.variables_to_train
+            optimizer.apply(tape.gradient(mean, variables))
+            return sums
+
+        sums = self.strategy.run(replica_step, inputs)
+        reduce = self.strategy.reduce
+        return {
+            name: reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
+            for name, value in sums.items()
+        }

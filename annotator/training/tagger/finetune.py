@@ -1,0 +1,189 @@
+"""A tagger that is the backbone itself, trained to tag: on images, resumable."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from annotator import files
+from annotator.metrics.tags import score_tags
+from annotator.runs import run as pipeline
+from annotator.tagger.top_tags import TopTags
+from annotator.tagger.word_probabilities import WordProbabilities
+from annotator.training import workers
+from annotator.training.augmented_images import AugmentedImages
+from annotator.training.batches import shared_batches
+from annotator.training.loop import TrainingLoop
+from annotator.training.optimizers import GroupedOptimizer, cosine_adamw
+
+_WEIGHT_DECAY = 0.01
+_CLIP_NORM = 5.0
+
+
+def finetune_tagger(config, workdir):
+    """Trains backbone and tagger together, or continues what an earlier try left.
+
+    `workdir/tagger` holds `checkpoints/`, `best.weights.h5` and `backbone.keras` (those
+    of the epoch with the best F1 on validation), `words.json`, and at the end
+    `tagger.keras`, from the regions of that backbone to scores.
+
+    Args:
+        config: `Config`.
+        workdir: Folder of the run.
+
+    Returns:
+        `keras.Model` from regions `[B, R, channels]` to scores `[B, W]` (for workers
+        other than the chief, `None`).
+    """
+    folder = pathlib.Path(workdir) / "tagger"
+    finished = folder / "tagger.keras"
+    if finished.is_file():
+        return keras.saving.load_model(finished) if workers.is_chief() else None
+    if not workers.is_chief():  # it reads the images that the others train on
+        workers.from_chief()
+    train, validation = (
+        pipeline.load_pixels(config, "tagger", split, workdir)
+        for split in ("train", "validation")
+    )
+    if workers.is_chief():
+        workers.from_chief()
+    (resize,) = pipeline.build_resizes(config, "tagger")
+    inputs = AugmentedImages(
+        train,
+        validation,
+        resize,
+        lambda: pipeline.build_backbone(config, "tagger", trainable=True),
+    )
+    keras.utils.set_random_seed(config.seed)
+    with workers.strategy().scope():
+        inputs.build()
+        words = train.annotated.words
+        scores = WordProbabilities(
+            len(words), config.tag_dropout, config.seed, name="scores"
+        )
+    trainer = TaggerTrainer(config, workdir, scores, inputs)
+    trainer.run()
+    if not workers.is_chief():
+        return None
+    tagger = keras.Sequential(
+        [keras.Input((None, inputs.channels), dtype="float16"), scores], name="tagger"
+    )
+    tagger.load_weights(folder / "best.weights.h5")
+    tagger.trainable = False
+    files.write_json(folder / "words.json", list(words))
+    with files.atomic_path(finished) as temporary:
+        tagger.save(temporary)
+    return tagger
+
+
+class TaggerTrainer(TrainingLoop):
+    """The training of a tagger and its backbone.
+
+    Args:
+        config: `Config`.
+        workdir: Folder of the run. Checkpoints and the best weights go to its
+            `tagger`, TensorBoard's logs to `logs/tagger`.
+        scores: An unbuilt `WordProbabilities`; it is built here.
+        inputs: `AugmentedImages`, built, of splits with tags.
+    """
+
+    unit = "images"
+    advice = "lower --tag_rate, in another --workdir."
+
+    def __init__(self, config, workdir, scores, inputs):
+        self.workdir = pathlib.Path(workdir)
+        logs = self.workdir / "logs" / "tagger"
+        super().__init__(config, self.workdir / "tagger", logs)
+        self.inputs = inputs
+        self.scores = scores
+        self.tags = inputs.train.annotated.tags.astype(np.float32)
+        self.steps_per_epoch = -(-len(self.tags) // config.tag_batch)
+        with self.strategy.scope():
+            self.head = keras.Sequential(
+                [keras.Input((None, inputs.channels)), scores], name="tagger"
+            )
+            scores.leave_out(self.tags.sum(axis=0))
+            models = [self.head, inputs.backbone]
+            self.optimizer = GroupedOptimizer(
+                models,
+                lambda factor: cosine_adamw(
+                    factor * config.tag_rate,
+                    config.tag_epochs,
+                    self.steps_per_epoch,
+                    _WEIGHT_DECAY,
+                ),
+                _CLIP_NORM,
+                convolution_rate=config.tag_convolution_rate,
+            )
+        self._keep(models, self.optimizer.optimizers)
+        self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.predict = tf.function(self.head, reduce_retracing=True)
+
+    def rows(self, epoch):
+        """Rows of the training images in each batch of an epoch, a list of arrays."""
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(
+            len(self.tags)
+        )
+        size = self.config.tag_batch
+        return np.split(order, np.arange(size, len(order), size))
+
+    def _begin_epoch(self, epoch, done):
+        replicas = self.strategy.num_replicas_in_sync
+        batches = self.rows(epoch)[done:]
+
+        def read(step, replica):
+            own = batches[step][replica::replicas]
+            tags = self.tags[own]
+            if not len(own):  # a replica without images gets one that does not count
+                own = batches[step][:1]
+                tags = np.zeros_like(self.tags[own])
+            return self.inputs.read(own, epoch), tags
+
+        words = tf.TensorSpec([None, self.tags.shape[1]], tf.float32)
+        specs = [self.inputs.signature, words]
+        return self._learn, shared_batches(read, len(batches), specs, self.strategy)
+
+    def _learn(self, epoch, batch, tags):
+        """A step; its images, and scalars to show."""
+        sums = self.train_step(batch, tags, self._seed())
+        count = float(sums["images"])
+        loss = float(sums["loss"]) / max(count, 1.0)
+        return count, {"loss": loss, "learning_rate": self.optimizer.learning_rate}
+
+    def _train_step(self, batch, tags, seed):
+        """One step; returns sums over the global batch."""
+
+        def loss(seed, batch, tags):
+            return self.scores.loss(self.inputs.regions(batch, seed), tags)
+
+        return self._descend(self.optimizer, loss, "images", seed, batch, tags)
+
+    def _validate(self, epoch):
+        """F1 on the validation images; keeps the weights if it is the best so far."""
+        annotated = self.inputs.validation.annotated
+        regions = self.inputs.stream(self.inputs.validation, self.config.batch_size)
+        words = annotated.words  # one list for all splits of a data set
+        top = TopTags(words, self.config.top_k, self.config.threshold)
+        predicted = top.predicted(
+            np.concatenate([self.predict(batch).numpy() for batch in regions])
+        ).numpy()
+        scores = score_tags(predicted, annotated.tags, words)
+        for name in ("precision", "recall", "f1", "n_plus"):
+            tf.summary.scalar(
+                f"validation/{name}", scores[name], int(self.step.numpy())
+            )
+        if scores["f1"] > max(self._scores(), default=-1.0):
+            with files.atomic_path(self.folder / "best.weights.h5") as temporary:
+                self.head.save_weights(temporary)
+            path = pipeline.finetuned_backbone(self.workdir, "tagger")
+            with files.atomic_path(path) as temporary:
+                self.inputs.backbone.save(temporary)
+        print(
+            f"epoch {epoch + 1}: validation F1 {100 * scores['f1']:.2f}, "
+            f"N+ {scores['n_plus']}"
+        )
+        return scores["f1"]
+
+    def _finished(self, scores):
+        return len(scores) >= self.config.tag_epochs

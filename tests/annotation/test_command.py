@@ -1,0 +1,188 @@
+"""`annotate.py` as a user calls it: flags, exit codes, kills."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+COMPLETE = ("--model=m", "--images=i", "--output=o")
+SPARK = ("--engine=spark", "--master=local[1]")
+
+
+@pytest.fixture(scope="module")
+def exports(tagger_run, captioner_run):
+    """Folders of a tagger's and a captioner's export."""
+    return tagger_run[0] / "export", captioner_run[0] / "export" / "captioner"
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def command(*arguments, modules=None, **options):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if modules:
+        environment["PYTHONPATH"] = str(modules)
+    return subprocess.Popen(
+        [sys.executable, ROOT / "annotate.py", *map(str, arguments)],
+        env=environment,
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--help"], "--captions: Captions per image, best first."),
+        (["--model=m", "--images=i", "--output=o", "--coulour=1"], "'coulour'"),
+        (["--model=m", "--images=i"], "--output must have a value"),
+        (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
+        (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
+        (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
+        ([*COMPLETE, "--engine=spark"], "--engine=spark needs --master"),
+        ([*COMPLETE, "--master=yarn"], "--master and --spark_conf need --engine=spark"),
+        ([*COMPLETE, *SPARK, "--sidecars=txt"], "--sidecars are written by"),
+        ([*COMPLETE, *SPARK, "--spark_conf=x"], "--spark_conf=x is not NAME=VALUE"),
+    ],
+)
+def test_help_and_wrong_flags_do_not_wait_for_tensorflow(arguments, message, tmp_path):
+    for name in ("tensorflow", "keras"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a slow import')\n")
+    process = command(*arguments, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == (1 if arguments == ["--help"] else 2)
+    assert message in output
+    assert "a slow import" not in output and "Traceback" not in output
+
+
+def test_spark_that_is_not_installed(tmp_path):
+    text = "import sys\nsys.modules['pyspark'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    process = command(*COMPLETE, *SPARK, modules=tmp_path)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2 and "Traceback" not in stderr
+    assert 'pip install ".[spark]"' in stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        ("return 3, 0", 0, "o: 3 images, 0 of them failed"),
+        ("return 3, 1", 1, "o: 3 images, 1 of them failed"),
+        ("raise OSError('no room')", 2, "error: no room"),
+        ("raise RuntimeError('a fault')", 2, "the same command goes on with o"),
+        ("raise KeyboardInterrupt", 130, "interrupted: the same command goes on with"),
+    ],
+)
+def test_exit_codes(outcome, code, message, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "module = types.ModuleType('annotation')\n"
+        "sys.modules['annotator.annotation.run'] = module\n"
+        f"def annotate(*arguments, **options): {outcome}\n"
+        "module.annotate = annotate\n"
+    )
+    process = command(*COMPLETE, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == code and message in output
+    assert ("Traceback" in output) is ("RuntimeError" in outcome)
+
+
+def test_command_counts_what_failed(exports, image_folder, tmp_path):
+    (tmp_path / "a,b").symlink_to(exports[0])
+    listing = tmp_path / os.fsdecode(b"\xe9.txt")  # a name that is no UTF-8
+    listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
+    output = tmp_path / os.fsdecode(b"\xe8.jsonl")
+    process = command(
+        *("--model", tmp_path / "a,b", "--model", f"{exports[1]},"),
+        *("--captions=2", "--top_k=1"),
+        *("--images", listing, "--output", output, "--batch_size=2"),
+    )
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 1, stderr
+    said = f"{tmp_path}/\\udce8.jsonl: 3 images, 1 of them failed"
+    assert stdout.splitlines()[-1] == said
+    assert re.search(r"3/3 \[\d+:\d+<00:00, +[\d.]+(image/s|s/image)\]", stderr), stderr
+    assert "Traceback" not in stderr
+    records = read(output)
+    assert set(records[1]) == {"image", "error"}
+    for record in records[::2]:
+        assert len(record["captions"]) == 2 and len(record["tags"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--model": "nowhere"}, "nowhere is no exported model"),
+        ({"--images": "nowhere"}, "--images=nowhere is no file or folder"),
+        ({"--output": "o.xml"}, "o.xml must end in .jsonl or .csv"),
+    ],
+)
+def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder):
+    arguments = {
+        "--model": exports[0],
+        "--images": image_folder,
+        "--output": "o.jsonl",
+        **change,
+    }
+    process = command(*(part for pair in arguments.items() for part in pair))
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 2 and "Traceback" not in stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on(exports, image_folder, tmp_path):
+    """Real kills, after ever more records."""
+    listing = tmp_path / "list.txt"
+    names = [str(image_folder / f"{i % 36}.png") for i in range(3000)]
+    listing.write_text("\n".join(names))
+    output, partial = tmp_path / "o.jsonl", tmp_path / "o.jsonl.partial"
+    arguments = [f"--model={exports[0]}", f"--images={listing}", "--batch_size=4"]
+    killed = 0
+    for enough in (1, 400, 900):
+        process = command(*arguments, f"--output={output}", start_new_session=True)
+        while process.poll() is None:
+            done = partial.read_bytes().count(b"\n") if partial.exists() else 0
+            if done >= enough:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            time.sleep(0.02)
+        process.communicate()
+    assert killed == 3 and not output.exists()
+    process = command(*arguments, f"--output={output}")
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 0, stderr
+    assert [record["image"] for record in read(output)] == names
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_images(exports, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3))
+    Image.fromarray(np.uint8(noise)).save(tmp_path / "noise.png")  # 120 KB
+    peaks = []
+    for count in (300, 6000):
+        listing = tmp_path / f"{count}.txt"
+        listing.write_text(f"{tmp_path / 'noise.png'}\n" * count)
+        output = tmp_path / f"{count}.jsonl"
+        arguments = (f"--model={exports[0]}", f"--images={listing}")
+        with open(os.devnull, "wb") as nowhere:
+            process = command(
+                *(*arguments, f"--output={output}"), stdout=nowhere, stderr=nowhere
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0 and len(read(output)) == count
+        peaks.append(usage.ru_maxrss / 1024)
+    assert peaks[1] < peaks[0] + 100, peaks  # MiB; the files are 700

@@ -1,0 +1,126 @@
+"""What evaluation writes: ids as COCO's tools want them, a file for each picture."""
+
+import json
+import types
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotator.config import Config
+from annotator.evaluation import captioning
+from annotator.evaluation import run as evaluation
+from annotator.metrics import captions as caption_metrics
+
+
+class _Split:
+    """Stands for a `pipeline.Split` of images with one caption each."""
+
+    def __init__(self, image_ids, words=()):
+        self.annotated = types.SimpleNamespace(
+            image_ids=image_ids, captions=[["a dog"] for _ in image_ids], words=words
+        )
+
+    def __len__(self):
+        return len(self.annotated.image_ids)
+
+    def regions(self, batch_size):
+        return [None]
+
+    def select(self, rows):
+        return _Split(tuple(self.annotated.image_ids[row] for row in rows))
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch):
+    def draw(captioner, split):
+        for row, image_id in enumerate(split.annotated.image_ids):
+            yield image_id, Image.fromarray(np.full((2, 2, 3), row, np.uint8))
+
+    scores = caption_metrics.score_captions
+    monkeypatch.setattr(keras.saving, "load_model", lambda path: None)
+    monkeypatch.setattr(evaluation, "load_captioner", lambda config, workdir: None)
+    monkeypatch.setattr(captioning, "generate", lambda caption, _: ["a dog", "a cat"])
+    monkeypatch.setattr(captioning, "attention_pictures", draw)
+    monkeypatch.setattr(
+        caption_metrics,
+        "score_captions",
+        lambda *args, **options: scores(*args, **{**options, "meteor": "none"}),
+    )
+
+
+@pytest.mark.parametrize(
+    "image_ids, expected",
+    [
+        (("500", "7"), [500, 7]),
+        (("0", "12345678901234"), [0, 12345678901234]),
+        (("500", "a.jpg"), ["500", "a.jpg"]),
+        (("500", "007"), ["500", "007"]),  # as numbers, 7 and 007 would be one
+        (("500", "-7"), ["500", "-7"]),
+        (("500", "\u0667"), ["500", "\u0667"]),  # a digit, but of another script
+    ],
+)
+def test_captions_are_written_with_numbers_as_ids_where_all_are(
+    image_ids, expected, tmp_path
+):
+    evaluation._score_captions(Config(), tmp_path, "test", _Split(image_ids), False)
+    written = json.loads((tmp_path / "metrics" / "test_captions.json").read_text())
+    assert written == [
+        {"image_id": image_id, "caption": caption}
+        for image_id, caption in zip(expected, ["a dog", "a cat"], strict=True)
+    ]
+    assert [type(item["image_id"]) for item in written] == [
+        type(image_id) for image_id in expected
+    ]
+
+
+def test_unknown_words_come_with_a_remedy(tmp_path):
+    (tmp_path / "tagger").mkdir()
+    (tmp_path / "tagger" / "words.json").write_text('["sea"]')
+    split = _Split(("1", "2"), ("sea", "zebra", "cow"))
+    with pytest.raises(ValueError, match=r"\['cow', 'zebra'\].*--extend=/.*--workdir"):
+        evaluation._score_tags(Config(), tmp_path, "test", split, False)
+
+
+def test_each_image_has_an_attention_picture_of_its_own(tmp_path):
+    image_ids = ("a/1.jpg", "b/1.jpg", "a_1.jpg", "1.jpg", "1.png", "../1.jpg", "1-2")
+    expected = ("a_1", "b_1", "a_1-2", "1", "1-2", "1-3", "1-2-2")
+    evaluation._show_attention(
+        Config(), tmp_path, "test", _Split(image_ids), len(image_ids)
+    )
+    folder = tmp_path / "pictures" / "test_attention"
+    assert len(list(folder.iterdir())) == len(image_ids)
+    for row, name in enumerate(expected):
+        with Image.open(folder / f"{name}.png") as picture:
+            assert picture.getpixel((0, 0)) == (row, row, row)
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_published_rows_say_what_they_are_of(split, tmp_path):
+    config, images = Config(dataset="flickr8k"), _Split(("a.jpg", "b.jpg"))
+    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    assert "4 layers, feedback (the paper)" in table and "24.80" in table
+    assert ("of the official test split, this run's of its" in table) == (
+        split == "validation"
+    )
+    config = Config(dataset="folder")
+    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    assert "nothing was published for this data set" in table
+
+
+def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
+    scores = {f"bleu_{n}": 0.5 for n in range(1, 5)}
+    scores |= {"meteor": 0.4, "cider": None, "rouge_l": None, "intervals": {}}
+    scores |= {"images": 2, "tokenization": "given", "missing": {}, "mean_length": 2.0}
+    scores |= {"distinct_captions": 1.0, "most_common_caption": 0.5}
+    scores |= {"longest_repetition": 1, "distinct_1": 0.1, "distinct_2": 0.2}
+    scores["intervals"] = {name: (0, 1) for name in (*list(scores)[:4], "meteor")}
+    rows = [("the paper", {"bleu_4": 24.8, "meteor": 21.5})]
+    for dialect, shown in (
+        (caption_metrics.METEOR_15, True),
+        (caption_metrics.METEOR_NLTK, False),
+    ):
+        scores["meteor_dialect"] = dialect
+        table = evaluation._caption_table(scores, rows)
+        assert "24.80" in table and ("21.50" in table) is shown

@@ -1,0 +1,304 @@
+"""Exports: equal to the trained model, and loadable without this package."""
+
+import dataclasses
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator.captioner import Vocabulary
+from annotator.evaluation import run as evaluation
+from annotator.export import saved_model as export
+from annotator.export import serving_files
+from annotator.images import decode as images
+from annotator.runs import run as pipeline
+from annotator.training import run as training
+from annotator.training.captioner import fit as captioner_training
+from annotator.training.run import export_tagger
+
+CLIENT = """
+import json, pathlib, sys
+import numpy as np, tensorflow as tf
+assert not any(name.split(".")[0] == "annotator" for name in sys.modules)
+model = tf.saved_model.load(sys.argv[1])
+files = [pathlib.Path(path).read_bytes() for path in sys.argv[2:]]
+result = model.signatures["serving_default"](image_bytes=tf.constant(files))
+tags = [[tag.decode() for tag in row] for row in result["tags"].numpy()]
+print(json.dumps({"tags": tags, "scores": result["scores"].numpy().tolist()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def expected(tagger_run, tagger_config):
+    """What the model of the training says of the validation images."""
+    workdir, _, _ = tagger_run
+    tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
+    words = json.loads((workdir / "tagger" / "words.json").read_text())
+    split = pipeline.load_split(tagger_config, "tagger", "validation", workdir)
+    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
+    return {
+        "paths": [f"{name}" for name in split.annotated.image_ids],
+        "tags": [[words[i] for i in row] for row in order],
+        "scores": np.take_along_axis(scores, order, axis=1),
+    }
+
+
+def test_saved_model_in_a_process_without_annotator(
+    tagger_run, image_folder, expected, tmp_path
+):
+    saved_model = tagger_run[2][0]
+    paths = [str(image_folder / name) for name in expected["paths"]]
+    output = subprocess.run(
+        [sys.executable, "-c", CLIENT, str(saved_model), *paths],
+        cwd=tmp_path,  # so that the package is not importable by accident
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    result = json.loads(output.splitlines()[-1])
+    assert result["tags"] == expected["tags"]
+    np.testing.assert_array_equal(np.float32(result["scores"]), expected["scores"])
+
+
+def test_pixel_signature_and_keras_file_say_the_same(
+    tagger_run, image_folder, expected
+):
+    saved_model, keras_file = tagger_run[2]
+    batch = np.stack(
+        [
+            tf.io.decode_image((image_folder / name).read_bytes()).numpy()
+            for name in expected["paths"]
+        ]
+    )
+    served = tf.saved_model.load(saved_model).signatures["pixels"](
+        images=tf.constant(batch)
+    )
+    predicted = keras.saving.load_model(keras_file).predict(batch, verbose=0)
+    for result in (served, predicted):
+        tags = np.asarray(result["tags"]).tolist()
+        assert [[tag.decode() for tag in row] for row in tags] == expected["tags"]
+        np.testing.assert_array_equal(result["scores"], expected["scores"])
+
+
+def outputs(exported, encoded):
+    """What an export says of images, by the way it is asked."""
+    saved_model, keras_file = exported
+    signatures = tf.saved_model.load(saved_model).signatures
+    pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
+    return {
+        "bytes": signatures["serving_default"](image_bytes=tf.constant(encoded)),
+        "pixels": signatures["pixels"](images=tf.constant(pixels)),
+        "keras": keras.saving.load_model(keras_file).predict(pixels, verbose=0),
+    }
+
+
+def test_a_tagger_on_bfloat16_features_says_the_same(
+    tagger_run, tagger_config, image_folder, tmp_path
+):
+    config = dataclasses.replace(tagger_config, precision="bfloat16")
+    shutil.copytree(tagger_run[0] / "tagger", tmp_path / "tagger")
+    tagger = keras.saving.load_model(tmp_path / "tagger" / "tagger.keras")
+    words = json.loads((tmp_path / "tagger" / "words.json").read_text())
+    split = pipeline.load_split(config, "tagger", "validation", tmp_path)
+    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    order = np.argsort(-scores, axis=1)[:, : config.top_k]
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    for result in outputs(export_tagger(config, tmp_path), encoded).values():
+        tags = np.asarray(result["tags"]).tolist()
+        assert [[tag.decode() for tag in row] for row in tags] == [
+            [words[i] for i in row] for row in order
+        ]
+        np.testing.assert_array_equal(
+            result["scores"], np.take_along_axis(scores, order, axis=1)
+        )
+
+
+def test_a_captioner_in_bfloat16_says_the_same(
+    captioner_config, image_folder, tmp_path
+):
+    """Weights drawn at random do as well as trained ones."""
+    config = dataclasses.replace(captioner_config, precision="bfloat16")
+    split = pipeline.load_split(config, "captioner", "validation", tmp_path)
+    regions = next(iter(split.regions(6)))
+    keras.utils.set_random_seed(21)
+    vocabulary = Vocabulary.fit(["a wall of red beside blue", "green all over"])
+    captioner = captioner_training.build_captioner(config, vocabulary)
+    captioner.build(regions.shape)
+    for weight in captioner.trainable_weights:
+        weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
+    captioner.standardize(*tf.nn.moments(tf.cast(regions, tf.float32), axes=[0, 1]))
+    # As a graph: run op by op, the same sums may be added up in another order.
+    expected = tf.function(captioner.generate)(regions)
+    assert len(set(expected["captions"].numpy())) > 1
+    resizes = pipeline.build_resizes(config, "captioner")
+    backbone = pipeline.build_backbone(config, "captioner")
+    models = export.image_model(backbone, resizes, captioner, "captioner")
+    served = ("captions", "tokens", "scores")
+    exported = export.save(tmp_path, "captioner", *models, resizes, {}, served)
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    for way, result in outputs(exported, encoded).items():
+        for name in served:
+            np.testing.assert_array_equal(result[name], expected[name], way)
+
+
+def test_features_and_export_resize_as_the_run_is_told(
+    tagger_config, image_folder, tmp_path, monkeypatch
+):
+    """What one convolution makes of images that are resized here by hand."""
+    settings = {"aspect": "center_crop", "resize_method": "bicubic"}
+    config = dataclasses.replace(
+        tagger_config, **settings, flip=False, tap="block1_conv1"
+    )
+    split = pipeline.load_split(config, "tagger", "validation", tmp_path)
+    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
+    pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
+    view = images.resize_image(pixels, 32, "center_crop", "bicubic")
+    backbone = pipeline.build_backbone(config, "tagger")
+    expected = np.reshape(backbone(view)["block1_conv1"], [6, -1, 64])
+    (regions,) = split.regions(6)
+    np.testing.assert_allclose(regions, expected, rtol=1e-3)
+    (tmp_path / "tagger").mkdir()
+    (tmp_path / "tagger" / "tagger.keras").touch()
+    monkeypatch.setattr(export, "save", lambda *args: args)
+    _, _, model, _, (resize,), *_ = training._export(
+        config, tmp_path, "tagger", lambda regions: {"regions": regions}, ()
+    )
+    np.testing.assert_array_equal(resize(pixels), view)  # of encoded images
+    np.testing.assert_allclose(model(pixels)["regions"], expected, rtol=1e-3)
+
+
+def test_any_batch_and_any_format(tagger_run, image_folder):
+    serve = tf.saved_model.load(tagger_run[2][0]).signatures["serving_default"]
+    pixels = tf.io.decode_image((image_folder / "0.png").read_bytes())
+    encoded = [tf.io.encode_png(pixels), tf.io.encode_jpeg(pixels, quality=100)]
+    wide = tf.io.encode_png(tf.image.resize(pixels, (30, 90), method="nearest"))
+    tags = serve(image_bytes=tf.stack([*encoded, wide]))["tags"].numpy()
+    # The image shows two colours about alike; which comes first may turn.
+    assert {frozenset(row) for row in tags.tolist()} == {frozenset([b"red", b"green"])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken byt"):
+        serve(image_bytes=tf.constant([encoded[0].numpy(), b"broken bytes"]))
+
+
+def test_signatures_are_what_a_server_reads(tagger_run):
+    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+    assert set(signatures) == {"serving_default", "pixels"}
+    _, inputs = signatures["serving_default"].structured_input_signature
+    assert inputs["image_bytes"].dtype == tf.string
+    assert inputs["image_bytes"].shape.as_list() == [None]
+    assert set(signatures["serving_default"].structured_outputs) == {"tags", "scores"}
+
+
+def test_versions_count_up_and_say_where_they_come_from(
+    tagger_run, tagger_config, tmp_path
+):
+    workdir = tagger_run[0]
+    first = tagger_run[2][0]
+    (workdir / "export" / "tagger" / "notes").mkdir()
+    second, _ = export_tagger(tagger_config, workdir)
+    assert int(second.name) == int(first.name) + 1
+    facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
+    assert facts["words"] == ["blue", "green", "red"]
+    assert facts["config"]["components"] == tagger_config.components
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    left = [path.name for path in (workdir / "export").iterdir()]
+    assert sorted(left) == ["batching_parameters.txt", "models.config", "tagger"]
+    assert export.resolve(second.parent) == export.resolve(second) == second
+
+
+@pytest.mark.parametrize("harm", ["missing", "altered"])
+def test_a_damaged_version_is_found_out(harm, tagger_run, tmp_path):
+    copy = tmp_path / "tagger" / "1"
+    shutil.copytree(tagger_run[2][0], copy)
+    assert export.verify(copy)["task"] == "tagger"
+    harmed = copy / "variables" / "variables.data-00000-of-00001"
+    if harm == "missing":
+        harmed.unlink()
+    else:
+        content = bytearray(harmed.read_bytes())
+        content[len(content) // 2] ^= 1
+        harmed.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{harmed}.*again"):
+        export.verify(copy)
+
+
+def test_a_manifest_of_another_version_is_named(tmp_path):
+    manifest = tmp_path / "assets.extra" / "annotator.json"
+    manifest.parent.mkdir()
+    for text in ('{"words": []}', "null", "3", '{"files": []}', '{"files": {}}'):
+        manifest.write_text(text)
+        with pytest.raises(ValueError, match=f"{manifest} lists no SavedModel"):
+            export.verify(tmp_path)
+
+
+def test_a_version_appears_whole_or_not_at_all(
+    tagger_run, captioner_run, tagger_config, tmp_path, monkeypatch
+):
+    """With the request that warms a server up, or without a number."""
+    for run in (tagger_run, captioner_run):
+        ((signature, _), *_) = serving_files.read_warmup(run[2][0])
+        assert signature == "serving_default"
+    seen = []
+
+    def cut_off(folder, name):
+        # All else is written by now.
+        assert (folder / "saved_model.pb").is_file()
+        seen.extend(path.name for path in (tmp_path / "export").rglob("*"))
+        raise KeyboardInterrupt
+
+    workdir = shutil.copytree(tagger_run[0], tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(workdir / "export")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(serving_files, "write_warmup", cut_off)
+        export_tagger(tagger_config, workdir)
+    assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
+    saved_model, _ = export_tagger(tagger_config, workdir)
+    assert saved_model.name == "1" and export.verify(saved_model)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
+        export.resolve(tmp_path)
+
+
+def test_an_empty_batch_gives_empty_answers(tagger_run):
+    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+    none = tf.zeros([0], tf.string)
+    for result in (
+        signatures["serving_default"](image_bytes=none),
+        signatures["pixels"](images=tf.zeros([0, 40, 48, 3], tf.uint8)),
+    ):
+        assert result["tags"].shape == result["scores"].shape == (0, 2)
+
+
+def test_no_pickle_inside(tagger_run):
+    """Every array file of a run opens with pickle switched off."""
+    arrays = [p for p in tagger_run[0].rglob("*") if p.suffix in (".npy", ".npz")]
+    assert len(arrays) == 3
+    for path in arrays:
+        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        for name in getattr(loaded, "files", ()):
+            assert loaded[name].dtype != object
+
+
+def test_keras_file_needs_one_import(tagger_run, image_folder):
+    code = (
+        "import sys, numpy as np, keras, annotator.layers\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "images = np.zeros((2, 30, 40, 3), np.uint8)\n"
+        "print(model.predict(images, verbose=0)['tags'].shape)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code, str(tagger_run[2][1])],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert output.splitlines()[-1] == "(2, 2)"

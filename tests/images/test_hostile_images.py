@@ -1,0 +1,432 @@
+"""Images and files that are broken, or made to break something."""
+
+import errno
+import io
+import json
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from annotator.annotation import run as annotation
+from annotator.annotation.model import find_exports
+from annotator.images import decode as images
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+RGB = Image.fromarray(PIXELS[..., :3])
+
+
+class MeanColour:
+    """Stands for a model: three scores, the image's mean colour."""
+
+    resizes = (images.Resize(4),)
+    tasks = ("tagger",)
+
+    def __call__(self, views):
+        means = tf.reduce_mean(views[0], axis=(1, 2))
+        tags = tf.repeat([["red", "green", "blue"]], len(means), axis=0)
+        return {"tagger": {"tags": tags, "scores": means}}
+
+
+@pytest.fixture
+def mean_colour(stand_in):
+    """Makes `annotate` use `MeanColour`."""
+    stand_in(MeanColour())
+
+
+def encode(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def wide_png(width, height):
+    """A whole PNG, one bit a pixel, made without holding its pixels."""
+
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    row = bytes(1 + (width + 7) // 8)
+    packer = zlib.compressobj()
+    data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    )
+
+
+def wide_jpeg(width, height):
+    """A small JPEG whose header claims another size."""
+    encoded = bytearray(encode(RGB, "JPEG"))
+    frame = encoded.index(b"\xff\xc0")
+    encoded[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(encoded)
+
+
+def lying_gif(width, height):
+    """A GIF of one pixel, says its header, and its frame is larger."""
+    encoded = bytearray(encode(Image.new("P", (width, height)), "GIF"))
+    encoded[6:10] = struct.pack("<HH", 1, 1)
+    return bytes(encoded)
+
+
+def animated(format):
+    frames = [RGB.rotate(90), RGB.rotate(180)]
+    return encode(RGB, format, save_all=True, append_images=frames)
+
+
+MEANS = PIXELS[..., :3].mean((0, 1))
+GREY_16 = np.uint16(PIXELS[..., 0]) * 257
+
+# What each file gives: the mean colour to expect, or part of the error.
+TABLE = {
+    "empty file.jpg": (b"", "its length in bytes is 0"),
+    "truncated.jpg": (encode(RGB, "JPEG")[:300], "Invalid JPEG data"),
+    "truncated.png": (encode(RGB, "PNG")[:300], "PNG"),
+    "text.jpg": (b"Not an image at all.", "it begins with Not an image at"),
+    "bytes.jpg": (bytes(range(200, 256)), "it begins with \N{REPLACEMENT CHARACTER}"),
+    "page.html.jpg": (b"<!DOCTYPE html><html></html>", "it begins with <!DOCTYPE"),
+    "tiff.png": (encode(RGB, "TIFF"), "Not a JPEG, PNG, GIF, BMP or WebP image"),
+    "cmyk.jpg": (
+        encode(Image.new("CMYK", (30, 20), (255, 0, 0, 0)), "JPEG"),
+        [0, 255, 255],
+    ),
+    "16 bits.png": (
+        encode(Image.fromarray(GREY_16), "PNG"),
+        [PIXELS[..., 0].mean()] * 3,
+    ),
+    "animated.gif": (animated("GIF"), MEANS),
+    "animated.webp": (animated("WEBP"), "An animated WebP cannot be read"),
+    "one pixel.png": (encode(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), [9, 8, 7]),
+    "one pixel.jpg": (encode(Image.new("L", (1, 1), 99), "JPEG"), [99] * 3),
+    "large.png": (wide_png(20_000, 20_000), "67108864 pixels is refused; it has 4000"),
+    "large.jpg": (wide_jpeg(20_000, 20_000), "pixels is refused; it has 400000000"),
+    # Resizing would take 2.7 GB for this file of 280 bytes.
+    "long.png": (wide_png(1_000_000, 1), "side of more than 65535 pixels is refused"),
+    "lying.gif": (lying_gif(9_000, 9_000), "pixels is refused; it has 81000000"),
+    "png inside.jpg": (encode(RGB, "PNG"), MEANS),
+    "jpeg inside.gif": (encode(Image.new("RGB", (8, 8)), "JPEG"), [0, 0, 0]),
+    "with zeros behind.png": (encode(RGB, "PNG") + bytes(99), MEANS),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_table_of_bad_inputs(name):
+    encoded, expected = TABLE[name]
+    beside = encode(RGB, "PNG")
+    pairs = [("before", beside), (name, encoded), ("after", beside)]
+    before, record, after = annotation.records(MeanColour(), pairs)
+    assert record["image"] == name
+    if isinstance(expected, str):
+        assert set(record) == {"image", "error"}
+        assert expected in record["error"] and "\n" not in record["error"]
+        assert len(record["error"]) < 150  # no traceback
+    else:
+        # The resizing to 4 x 4 rounds the mean a little.
+        np.testing.assert_allclose(record["tag_scores"], expected, atol=3)
+    for neighbour in (before, after):
+        np.testing.assert_allclose(neighbour["tag_scores"], MEANS, atol=3)
+
+
+REFUSE = """
+import resource, sys
+import tensorflow as tf
+from annotator import images
+decode = tf.function(images.decode_image)
+decode(tf.io.encode_png(tf.zeros([2, 2, 3], tf.uint8)))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    encoded = tf.constant(open(path, "rb").read())
+    for run in (decode, images.decode_image):
+        try:
+            run(encoded)
+        except tf.errors.InvalidArgumentError:
+            print("refused")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_large_images_cost_no_memory(tmp_path):
+    """20,000 x 20,000 pixels are refused before they are decoded in full."""
+    names = ("large.png", "large.jpg", "lying.gif")
+    for name in names:
+        (tmp_path / name).write_bytes(TABLE[name][0])
+    output = subprocess.run(
+        [sys.executable, "-c", REFUSE, *(tmp_path / name for name in names)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    *refused, grown = output.split()
+    assert refused == ["refused"] * 6
+    assert int(grown) < 100  # MB; the smallest of them has 81 million pixels
+
+
+def test_gif_of_many_frames_is_cut_behind_the_first():
+    options = {"comment": b"x" * 700, "save_all": True}
+    frames = [RGB.rotate(90 * i) for i in range(1, 31)]
+    encoded = encode(RGB, "GIF", append_images=frames, **options)
+    alone = images.decode_image(encode(RGB, "GIF", comment=b"x" * 700))
+    for decode in (images.decode_image, tf.function(images.decode_image)):
+        np.testing.assert_array_equal(decode(tf.constant(encoded)), alone)
+    cut, pixels = images.gif.first_frame(tf.constant(encoded))
+    assert pixels == 30 * 20 and len(cut.numpy()) < len(encoded) / 10
+    with Image.open(io.BytesIO(cut.numpy())) as image:
+        assert image.n_frames == 1
+
+
+def test_gif_of_countless_pieces_is_refused():
+    """A megabyte of comment, in pieces of one byte, would be walked for a minute."""
+    encoded = encode(RGB, "GIF")
+    begin = 13 + 3 * 2 ** (encoded[10] % 8 + 1)
+
+    def commented(piece, count):
+        block = b"!\xfe" + piece * count + b"\0"
+        return tf.constant(encoded[:begin] + block + encoded[begin:])
+
+    expected = images.decode_image(encoded)
+    for decode in (images.decode_image, tf.function(images.decode_image)):
+        # 4096 and one for every 32 bytes: no walk over all of them.
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match=r"(?s)small pieces is refused.*41\d{3}",
+        ):
+            decode(commented(b"\x01x", 600_000))
+        for harmless in (
+            commented(b"\xff" + b"x" * 255, 6000),
+            commented(b"\1x", 4000),
+        ):
+            np.testing.assert_array_equal(decode(harmless), expected)
+
+
+def test_files_and_names(mean_colour, tmp_path):
+    """Whatever a list names gets one record each, in its order."""
+    good = encode(RGB, "PNG")
+    names = [
+        "one/same.png",
+        "two/same.png",
+        "with space.png",
+        'quote\'s "double".png',
+        "semi;colon, comma.png",
+        "back\\slash.png",
+        "line\nbreak\r\nand\ttab.png",
+        "Zürich 東京 🏔.png",
+        os.fsdecode(b"latin-1 \xe9.png"),
+        "-dash.png",
+        "n" * 240 + ".png",
+    ]
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(good)
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    os.symlink(tmp_path / "nowhere", tmp_path / "dangling.png")
+    os.symlink(tmp_path / "loop.png", tmp_path / "loop.png")
+    os.symlink("/proc/self/mem", tmp_path / "unreadable.png")
+    bad = {
+        "folder.png": "A folder, not an image file.",
+        "pipe.png": "Not a regular file.",
+        "dangling.png": "No such file or directory",
+        "loop.png": "Too many levels of symbolic links",
+        "unreadable.png": "Input/output error",
+        "missing.png": "No such file or directory",
+        "x" * 300: "File name too long",
+    }
+    wanted = [str(tmp_path / name) for name in [*names, *bad, names[0]]]
+    listing = tmp_path / "list"
+    listing.write_bytes(b"\0".join(map(os.fsencode, wanted)))
+    output = tmp_path / "o.jsonl"
+    counts = annotation.annotate(["m"], listing, output, batch_size=3)
+    assert counts == (len(names) + len(bad) + 1, len(bad))
+    records = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
+    assert [record["image"] for record in records] == wanted
+    for record in records:
+        name = os.path.relpath(record["image"], tmp_path)
+        assert record.get("error") == bad.get(name)
+    # In the folder itself, links to nowhere and pipes are found as well.
+    counts = annotation.annotate(["m"], tmp_path, tmp_path / "all.jsonl")
+    assert counts == (len(names) + 4, 4)
+
+
+def test_a_file_without_permission(mean_colour, tmp_path):
+    path = tmp_path / "secret.png"
+    path.write_bytes(encode(RGB, "PNG"))
+    path.chmod(0)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    try:
+        assert annotation.annotate(["m"], tmp_path, tmp_path / "o.jsonl") == (2, 2)
+        text = (tmp_path / "o.jsonl").read_text()
+        assert text.count("Permission denied") == 2 and str(closed) in text
+    finally:
+        closed.chmod(0o700)
+
+
+def test_a_file_that_is_too_large_is_not_read(mean_colour, tmp_path):
+    path = tmp_path / "large.png"
+    with open(path, "wb") as file:
+        file.truncate(images.MAX_BYTES + 1)  # takes no room on the disk
+    assert annotation.annotate(["m"], path, tmp_path / "o.jsonl") == (1, 1)
+    record = json.loads((tmp_path / "o.jsonl").read_text())
+    assert record["error"].startswith(f"A file of more than {images.MAX_BYTES} bytes")
+
+
+@pytest.fixture
+def file_size_limit():
+    """A function that sets how large files may grow, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size):
+        soft = before[0] if size is None else size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+@pytest.mark.parametrize("sidecars", [None, "txt"])
+def test_full_disk(ending, sidecars, mean_colour, tmp_path, file_size_limit):
+    """The error says how to go on, and going on loses and repeats nothing."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(20):
+        (folder / f"{i:02}.png").write_bytes(encode(RGB, "PNG"))
+    output = tmp_path / f"o.{ending}"
+    arguments = ["m"], folder, output
+
+    def run():
+        return annotation.annotate(*arguments, sidecars=sidecars, batch_size=4)
+
+    # What is traced first writes files of its own.
+    annotation.annotate(["m"], folder, tmp_path / "before.jsonl", batch_size=4)
+    file_size_limit(1500)
+    with pytest.raises(OSError, match="o.*partial: .*give the same command") as info:
+        run()
+    assert info.value.__cause__.errno == errno.EFBIG
+    partial = tmp_path / f"{output.name}.partial"
+    assert partial.stat().st_size == 1500 and not output.exists()
+    file_size_limit(None)
+    assert run() == (20, 0)
+    whole = tmp_path / f"whole.{ending}"
+    annotation.annotate(*arguments[:2], whole, sidecars=sidecars, batch_size=4)
+    assert output.read_text() == whole.read_text()
+
+
+def test_full_disk_for_sidecars(mean_colour, tmp_path, file_size_limit, monkeypatch):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_bytes(encode(RGB, "PNG"))
+    output = tmp_path / "o.jsonl"
+
+    def run():
+        return annotation.annotate(["m"], f"{tmp_path}/*.png", output, sidecars="json")
+
+    write_sidecar = annotation._write_sidecar
+
+    def with_little_room(*arguments):
+        file_size_limit(10)
+        try:
+            write_sidecar(*arguments)
+        finally:
+            file_size_limit(None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(annotation, "_write_sidecar", with_little_room)
+        with pytest.raises(OSError, match="File too large"):
+            run()
+    assert not list(tmp_path.glob("*.png.json")) and not list(tmp_path.glob(".*"))
+    assert run() == (3, 0)
+    assert len(list(tmp_path.glob("*.png.json"))) == 3
+
+
+def test_a_sidecar_that_cannot_be_written_stops_nobody(mean_colour, tmp_path):
+    name = "n" * 250 + ".png"
+    for each in ("a.png", name):
+        (tmp_path / each).write_bytes(encode(RGB, "PNG"))
+    output = tmp_path / "o.jsonl"
+    assert annotation.annotate(["m"], tmp_path, output, sidecars="txt") == (2, 1)
+    good, bad = map(json.loads, output.read_text().splitlines())
+    assert bad["tags"] == good["tags"] and "File name too long" in bad["error"]
+
+
+@pytest.mark.parametrize("harm", ["missing", "altered", "cut off", "no manifest"])
+def test_a_damaged_model_directory(harm, tagger_run, image_folder, tmp_path):
+    copy = tmp_path / "tagger"
+    shutil.copytree(tagger_run[2][0], copy / "1")
+    harmed = copy / "1" / "tagger.keras"
+    content = bytearray(harmed.read_bytes())
+    content[len(content) // 2] ^= 1
+    if harm == "missing":
+        harmed.unlink()
+    elif harm == "altered":
+        harmed.write_bytes(content)
+    elif harm == "cut off":
+        harmed.write_bytes(content[:-100])
+    else:
+        harmed = copy
+        (copy / "1" / "assets.extra" / "annotator.json").unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=f"{harmed} is "):
+        find_exports([copy])
+    output = tmp_path / "o.jsonl"
+    with pytest.raises((ValueError, FileNotFoundError)):
+        annotation.annotate([copy], image_folder, output)
+    assert not list(tmp_path.glob("o.jsonl*"))
+
+
+def mutants(count, seed):
+    """Images of all kinds with bytes changed at random, some of them cut off."""
+    rng = np.random.default_rng(seed)
+    rgba = Image.fromarray(PIXELS)
+    seeds = [
+        encode(RGB, "JPEG"),
+        encode(RGB, "JPEG", progressive=True),
+        encode(RGB.convert("L"), "JPEG"),
+        encode(RGB.convert("CMYK"), "JPEG"),
+        encode(RGB, "PNG"),
+        encode(RGB.convert("P"), "PNG"),
+        encode(rgba, "PNG"),
+        encode(Image.fromarray(GREY_16), "PNG"),
+        encode(RGB, "GIF"),
+        animated("GIF"),
+        encode(RGB, "BMP"),
+        encode(RGB.convert("L"), "BMP"),
+        encode(RGB, "WEBP"),
+        encode(RGB, "WEBP", lossless=True),
+        encode(rgba, "WEBP"),
+        animated("WEBP"),
+    ]
+    for number in range(count):
+        encoded = bytearray(seeds[number % len(seeds)])
+        # Half of the changes meet the header, where most can go wrong.
+        end = min(len(encoded), 64) if rng.random() < 0.5 else len(encoded)
+        for _ in range(rng.integers(1, 1 + rng.choice([1, 4, 16, 64]))):
+            encoded[rng.integers(end)] = rng.integers(256)
+        if rng.random() < 0.2:
+            del encoded[rng.integers(len(encoded)) :]
+        yield f"{number}", bytes(encoded)
+
+
+@pytest.mark.parametrize(
+    "count", [320, pytest.param(2000, marks=pytest.mark.slow)], ids=str
+)
+def test_mutated_images_are_read_or_refused(count):
+    records = list(annotation.records(MeanColour(), mutants(count, seed=count)))
+    assert [record["image"] for record in records] == [f"{i}" for i in range(count)]
+    read = [record["tag_scores"] for record in records if "error" not in record]
+    assert count / 10 < len(read) < count * 9 / 10
+    assert np.all(np.isfinite(read)) and 0 <= np.min(read) and np.max(read) <= 255
+    for record in records:
+        assert record.get("error", "reason") and "\n" not in record.get("error", "")

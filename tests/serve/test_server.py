@@ -1,0 +1,550 @@
+"""The web server: its answers are the models', and nothing a client sends ends it."""
+
+import asyncio
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import importlib.util
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from annotator.images import decode as images
+
+needs_kserve = pytest.mark.skipif(
+    importlib.util.find_spec("kserve") is None,
+    reason='kserve is not installed: pip install ".[serve]"',
+)
+COMMAND = [sys.executable, "-m", "annotator.serve"]
+MAX_INSTANCES = 40
+
+
+class Client:
+    """What a program without this package sees of the server."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def request(self, method, path, body=None, headers=None):
+        """`(status, JSON)` of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def predict(self, model, instances, **fields):
+        """Posts files' contents, or instances as they are."""
+        instances = [
+            {"b64": base64.b64encode(x).decode()} if isinstance(x, bytes) else x
+            for x in instances
+        ]
+        body = json.dumps({"instances": instances, **fields})
+        return self.request("POST", f"/v1/models/{model}:predict", body)
+
+
+@pytest.fixture(scope="module")
+def server(tagger_run, captioner_run, tmp_path_factory):
+    """A `Client` of a server of its own process, with both models."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                f"--model={tagger_run[0] / 'export'}",
+                f"--model={captioner_run[2][0]}",
+                f"--port={port}",
+                f"--max_instances={MAX_INSTANCES}",
+                "--max_request_mb=1",
+                "--max_open_mb=8",
+                "--upload_seconds=6",
+            ],
+            stdout=output,
+            stderr=output,
+        )
+    client = Client(port)
+    try:
+        while True:
+            assert process.poll() is None, log.read_text()
+            try:
+                client.request("GET", "/v1/models")
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def contents(image_folder):
+    return [(image_folder / f"{i}.png").read_bytes() for i in range(12)]
+
+
+@pytest.fixture(scope="module")
+def expected(tagger_run, captioner_run, contents):
+    """What Python says of `contents`, as predictions."""
+    found = {}
+    for task, run in (("tagger", tagger_run), ("captioner", captioner_run)):
+        model = tf.saved_model.load(run[2][0])
+        outputs = model.signatures["serving_default"](image_bytes=tf.constant(contents))
+        outputs = {name: value.numpy() for name, value in outputs.items()}
+        found[task] = [
+            {name: value[i] for name, value in outputs.items()}
+            for i in range(len(contents))
+        ]
+    return found
+
+
+def assert_same(prediction, expected):
+    """Words are equal; numbers may differ as they do between batch sizes."""
+    assert set(prediction) == set(expected)
+    for name, value in expected.items():
+        if np.asarray(value).dtype.kind == "f":
+            np.testing.assert_allclose(prediction[name], value, rtol=1e-3, atol=1e-4)
+        else:
+            text = np.vectorize(bytes.decode, otypes=[object])(value)
+            assert prediction[name] == text.tolist()
+
+
+@needs_kserve
+@pytest.mark.parametrize("task", ["tagger", "captioner"])
+def test_answers_are_pythons(server, contents, expected, task):
+    status, answer = server.predict(task, contents)
+    assert status == 200 and list(answer) == ["predictions"]
+    assert len(answer["predictions"]) == len(contents)
+    for prediction, each in zip(answer["predictions"], expected[task], strict=True):
+        assert_same(prediction, each)
+
+
+@needs_kserve
+def test_forms_of_a_request(server, contents, expected):
+    encoded = {"b64": base64.b64encode(contents[3]).decode()}
+    body = json.dumps({"instances": [{"image_bytes": encoded}, encoded]})
+    for content_type in ("application/json", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": content_type}
+        path = "/v1/models/tagger:predict"
+        status, answer = server.request("POST", path, body, headers)
+        assert status == 200
+        for prediction in answer["predictions"]:
+            assert_same(prediction, expected["tagger"][3])
+
+
+@needs_kserve
+def test_requests_by_columns(server, contents, expected):
+    path = "/v1/models/tagger:predict"
+    encoded = [{"b64": base64.b64encode(x).decode()} for x in contents[:3]]
+    broken = [encoded[0], {"b64": ""}, encoded[2]]
+    for form in (lambda x: x, lambda x: {"image_bytes": x}):
+        status, answer = server.request(
+            "POST", path, json.dumps({"inputs": form(encoded)})
+        )
+        assert status == 200 and list(answer) == ["outputs"]
+        for index in range(3):
+            row = {name: column[index] for name, column in answer["outputs"].items()}
+            assert_same(row, expected["tagger"][index])
+        status, answer = server.request(
+            "POST", path, json.dumps({"inputs": form(broken)})
+        )
+        assert status == 400 and answer["error"].startswith("Instance 1: ")
+        for column in answer["outputs"].values():
+            assert [value is None for value in column] == [False, True, False]
+    status, answer = server.request("POST", path, json.dumps({"inputs": [7]}))
+    assert status == 400 and answer["outputs"] == {} and len(answer["errors"]) == 1
+
+
+@needs_kserve
+def test_other_signatures(server, contents, expected):
+    pixels = tf.io.decode_image(contents[5]).numpy().tolist()
+    for instance in (pixels, {"images": pixels}):
+        status, answer = server.predict("tagger", [instance], signature_name="pixels")
+        assert status == 200
+        assert_same(answer["predictions"][0], expected["tagger"][5])
+    flat, small = [[1, 2, 3]], [[[1, 2, 256]]]
+    status, answer = server.predict(
+        "tagger", [flat, small, [[[1], [2, 3]]], "x", [[]]], signature_name="pixels"
+    )
+    assert status == 400 and len(answer["errors"]) == 5
+    status, answer = server.predict("tagger", contents[:1], signature_name="other")
+    assert status == 400
+    assert "no signature 'other', only pixels, serving_default" in answer["error"]
+
+
+@needs_kserve
+def test_broken_bytes_are_named_and_the_others_answered(server, contents, expected):
+    batch = [contents[0], b"broken bytes", contents[1], {"b64": "?"}, 7, contents[2]]
+    status, answer = server.predict("captioner", batch)
+    assert status == 400
+    assert answer["error"].startswith("Instance 1: ")
+    assert "broken bytes" in answer["error"] and "2 more" in answer["error"]
+    assert [error["instance"] for error in answer["errors"]] == [1, 3, 4]
+    assert "not base64" in answer["errors"][1]["error"]
+    assert '{"b64": "..."}' in answer["errors"][2]["error"]
+    for index, prediction in enumerate(answer["predictions"]):
+        if index in (1, 3, 4):
+            assert prediction is None
+        else:
+            assert_same(prediction, expected["captioner"][(0, None, 1, 3, 4, 2)[index]])
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "not JSON"),
+        (b'{"instances": [', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[1, 2]", "JSON object"),
+        (b"{}", "JSON object"),
+        (b'{"instances": []}', "at least one"),
+        (b'{"instances": {"b64": ""}}', "list"),
+        (b'{"inputs": {"image_bytes": []}}', "at least one"),
+        (b'{"inputs": {"b64": ""}}', '{"image_bytes": [...]}'),
+        (b'{"inputs": [1], "instances": [1]}', "either"),
+        (b'{"instances": [1], "signature_name": ["x"]}', "no signature"),
+        (
+            json.dumps({"instances": [1] * (MAX_INSTANCES + 1)}).encode(),
+            f"at most {MAX_INSTANCES}",
+        ),
+    ],
+)
+def test_wrong_requests_are_refused_with_the_reason(server, body, error):
+    path = "/v1/models/tagger:predict"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says
+    status, answer = server.request("POST", path, body, headers)
+    assert status == 400 and error in answer["error"]
+    # kserve parses what is declared as JSON, in its own words.
+    headers = {"Content-Type": "application/json"}
+    status, answer = server.request("POST", path, body, headers)
+    assert status == 400 and answer["error"]
+
+
+@needs_kserve
+def test_too_large_request_is_refused(server):
+    path = "/v1/models/tagger:predict"
+    for size in (2**20 + 1, 12 * 2**20):
+        # A client that reads nothing before all is sent gets its answer, too.
+        status, answer = server.request("POST", path, b"x" * size)
+        assert status == 413 and answer["error"].endswith(f"at most {2**20} bytes.")
+    # The same without a length declared beforehand.
+    chunks = iter([b"x" * 2**19] * 3)
+    assert server.request("POST", path, chunks)[0] == 413
+    assert server.request("POST", path, b"x" * 2**20)[0] == 400
+
+
+@needs_kserve
+def test_requests_that_are_too_large_together_are_refused(server, contents):
+    """Clients that never end their requests of almost a megabyte."""
+    path = "/v1/models/tagger:predict"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {2**20}\r\n\r\n"
+    deadline = time.monotonic() + 60
+
+    def ask_until(wanted):
+        while True:
+            status, answer = server.request("POST", path, b"x" * 2**19)
+            if status == wanted:
+                return answer["error"]
+            assert time.monotonic() < deadline, (status, answer)
+            time.sleep(0.1)
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            address = ("127.0.0.1", server.port)
+            request = stack.enter_context(socket.create_connection(address))
+            request.sendall(head.encode() + b"x" * (2**20 - 1))
+        assert "Try again later" in ask_until(503)
+    assert "JSON" in ask_until(400)
+    assert server.predict("tagger", contents[:1])[0] == 200
+
+
+@needs_kserve
+def test_a_request_that_stops_halfway_ends(server, contents):
+    """And keeps nobody out: what it holds is given back."""
+    path = "/v1/models/tagger:predict"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as request:
+        request.sendall(head.encode() + b"[1")
+        answer = b"".join(iter(lambda: request.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"came in 6 s" in answer
+    assert server.predict("tagger", contents[:1])[0] == 200
+
+
+@needs_kserve
+def test_status_and_unknown_models(server, tagger_run):
+    status, answer = server.request("GET", "/v1/models/tagger")
+    assert status == 200
+    (version,) = answer["model_version_status"]
+    assert version["version"] == tagger_run[2][0].name
+    assert version["state"] == "AVAILABLE"
+    assert server.request("GET", "/v1/models")[1] == {"models": ["captioner", "tagger"]}
+    for method, path in (("GET", "other"), ("POST", "other:predict")):
+        status, answer = server.request(method, f"/v1/models/{path}", b"{}")
+        assert status == 404 and "other" in answer["error"]
+
+
+@needs_kserve
+def test_metadata(server, captioner_run):
+    """The form is that of TensorFlow Serving's documentation."""
+    folder = captioner_run[2][0]
+    status, answer = server.request("GET", "/v1/models/captioner/metadata")
+    assert status == 200
+    assert answer["model_spec"] == {
+        "name": "captioner",
+        "signature_name": "",
+        "version": folder.name,
+    }
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    model = tf.saved_model.load(folder)
+    for name, function in model.signatures.items():
+        signature = signatures[name]
+        assert signature["method_name"] == "tensorflow/serving/predict"
+        (given,) = signature["inputs"].values()
+        assert set(signature["inputs"]) == set(function.structured_input_signature[1])
+        assert set(signature["outputs"]) == set(function.structured_outputs)
+        assert given["tensor_shape"]["dim"][0]["size"] == "-1"
+    image = signatures["serving_default"]["inputs"]["image_bytes"]
+    assert image["dtype"] == "DT_STRING"
+    path = f"/v1/models/captioner/versions/{folder.name}/metadata"
+    assert server.request("GET", path) == (status, answer)
+    for path in ("captioner/versions/77/metadata", "other/metadata"):
+        status, answer = server.request("GET", f"/v1/models/{path}")
+        assert status == 404 and path.split("/")[0] in answer["error"]
+
+
+@needs_kserve
+def test_paths_with_a_version(server, tagger_run, contents, expected):
+    version = tagger_run[2][0].name
+    path = f"/v1/models/tagger/versions/{version}"
+    assert server.request("GET", path) == server.request("GET", "/v1/models/tagger")
+    status, answer = server.predict(f"tagger/versions/{version}", contents[:1])
+    assert status == 200
+    assert_same(answer["predictions"][0], expected["tagger"][0])
+    for name in ("tagger/versions/77", f"other/versions/{version}"):
+        status, answer = server.predict(name, contents[:1])
+        assert status == 404 and name.split("/")[0] in answer["error"]
+        assert server.request("GET", f"/v1/models/{name}")[0] == 404
+
+
+@needs_kserve
+def test_clients_cannot_unload_a_model(server):
+    path = "/v2/repository/models/tagger/unload"
+    assert server.request("POST", path)[0] == 403
+    assert server.request("GET", "/v1/models/tagger")[0] == 200
+
+
+@needs_kserve
+def test_of_many_at_once_none_is_lost_or_mixed_up(server, contents, expected):
+    def ask(number):
+        task = ("tagger", "captioner")[number % 2]
+        chosen = [(number + i) % len(contents) for i in range(number % 3 + 1)]
+        batch = [contents[i] for i in chosen]
+        if number % 5 == 0:
+            batch.append(b"broken")
+        return number, task, chosen, server.predict(task, batch)
+
+    def timed(number):
+        start = time.perf_counter()
+        return ask(number), 1000 * (time.perf_counter() - start)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers, times = zip(*pool.map(timed, range(200)), strict=True)
+    for percent, value in zip(
+        (50, 95, 99), np.percentile(times, (50, 95, 99)), strict=True
+    ):
+        print(f"{percent} % of 200 requests, 8 at a time, in {value:.0f} ms")
+    assert [number for number, *_ in answers] == list(range(200))
+    for number, task, chosen, (status, answer) in answers:
+        *predictions, last = [*answer["predictions"], None][: len(chosen) + 1]
+        assert status == (400 if number % 5 == 0 else 200) and last is None
+        assert len(answer["predictions"]) == len(chosen) + (number % 5 == 0)
+        for i, prediction in zip(chosen, predictions, strict=True):
+            assert_same(prediction, expected[task][i])
+
+
+def mutated(rng, bases):
+    """An image file with bytes changed, cut off, put in or repeated."""
+    data = bytearray(bases[rng.integers(len(bases))])
+    for _ in range(rng.integers(1, 4)):
+        at = int(rng.integers(len(data)))
+        kind = rng.integers(4)
+        if kind == 0:
+            data[at] = rng.integers(256)
+        elif kind == 1 and at > 0:
+            del data[at:]
+        elif kind == 2:
+            data[at:at] = rng.bytes(int(rng.integers(1, 9)))
+        else:
+            data[at:at] = data[at : at + int(rng.integers(1, 200))]
+    return bytes(data)
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    "count", [200, pytest.param(2000, marks=pytest.mark.slow)], ids=str
+)
+def test_mutated_images(server, contents, expected, count):
+    """The server refuses what the decoder refuses, answers the rest, and goes on."""
+    rng = np.random.default_rng(count)
+    noise = np.uint8(rng.integers(0, 255, (24, 32, 3)))
+    bases = []
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        file = io.BytesIO()
+        Image.fromarray(noise).save(file, kind)
+        bases.append(file.getvalue())
+    files = [mutated(rng, bases) for _ in range(count)]
+
+    def ask(start):
+        return server.predict("tagger", files[start : start + 25])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(0, count, 25)))
+    refused = []
+    for status, answer in answers:
+        assert status in (200, 400)
+        refused += [prediction is None for prediction in answer["predictions"]]
+        assert sum(x is None for x in answer["predictions"]) == len(
+            answer.get("errors", ())
+        )
+    assert refused == [not _decodes(file) for file in files]
+    assert 0.2 < np.mean(refused) < 0.95
+    status, answer = server.predict("tagger", contents[:1])
+    assert status == 200
+    assert_same(answer["predictions"][0], expected["tagger"][0])
+
+
+def _decodes(file):
+    try:
+        images.decode_image(file)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+@needs_kserve
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        ((None, "BrokenInput"), 400),
+        ((None, "Overloaded", "BrokenInput"), 503),
+        (("RuntimeError", None, "Overloaded"), 500),
+    ],
+)
+def test_whatever_fails_is_named_and_the_others_answered(kinds, status, monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # kserve reads it
+    from annotator.serve import predictor, served_model
+
+    class Model:
+        inputs = {"serving_default": tf.TensorSpec([None], tf.string, "image_bytes")}
+
+        def submit(self, signature, rows):
+            futures = [concurrent.futures.Future() for _ in rows]
+            for future, kind in zip(futures, kinds, strict=True):
+                if kind is None:
+                    future.set_result({"score": np.float32(1)})
+                else:
+                    error = getattr(served_model, kind, RuntimeError)
+                    future.set_exception(error(f"a {kind}"))
+            return futures
+
+    model = predictor.Predictor("captioner", "1", Model(), {})
+    instances = [{"b64": ""}] * len(kinds)
+    with pytest.raises(predictor.FailedInstances) as caught:
+        asyncio.run(model.predict({"instances": instances}))
+    assert caught.value.status == status
+    named = {each["instance"]: each["error"] for each in caught.value.body["errors"]}
+    assert named == {i: f"a {kind}" for i, kind in enumerate(kinds) if kind}
+    answered = [None if kind else {"score": 1.0} for kind in kinds]
+    assert caught.value.body["predictions"] == answered
+
+
+@needs_kserve
+def test_an_altered_model_is_not_served(tagger_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # kserve reads it
+    from annotator.serve.server import serve
+
+    shutil.copytree(tagger_run[2][0], tmp_path / "1")
+    (tmp_path / "1" / "variables" / "variables.index").write_bytes(b"altered")
+    with pytest.raises(ValueError, match="variables.index"):
+        serve([tmp_path / "1"], port=1024)
+
+
+@needs_kserve
+def test_answers_have_no_infinity(monkeypatch):
+    """JSON has none, and the answer with the errors would fail over it."""
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # kserve reads it
+    from annotator.serve.predictor import Predictor
+
+    class Unfilled:
+        inputs = {"serving_default": tf.TensorSpec([None], tf.string, "image_bytes")}
+
+        def submit(self, signature, rows):
+            future = concurrent.futures.Future()
+            scores = np.float32([[-0.5, -np.inf], [np.nan, np.inf]])
+            future.set_result({"score": np.float32(-np.inf), "scores": scores})
+            return [future] * len(rows)
+
+    predictor = Predictor("captioner", "1", Unfilled(), {})
+    finite = {"score": None, "scores": [[-0.5, None], [None, None]]}
+    good = {"b64": ""}
+    answer = asyncio.run(predictor.predict({"instances": [good]}))
+    assert answer == {"predictions": [finite]}
+    with pytest.raises(BaseException, match="Instance 1") as caught:
+        asyncio.run(predictor.predict({"instances": [good, 7]}))
+    assert caught.value.body["predictions"] == [finite, None]
+    json.dumps(caught.value.body, allow_nan=False)
+
+
+def run_command(*arguments, path=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if path:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True
+    )
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    for name in ("tensorflow", "keras", "kserve"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
+    result = run_command("--help", path=tmp_path)
+    assert "--max_request_mb" in result.stdout and "--model" in result.stdout
+    result = run_command("--port=0", path=tmp_path)
+    assert result.returncode and "port" in result.stderr
+
+
+def test_without_kserve_it_says_what_to_install(tmp_path):
+    (tmp_path / "kserve.py").write_text(
+        "raise ModuleNotFoundError('not here', name='kserve')\n"
+    )
+    result = run_command("--model=nowhere", path=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.endswith('pip install ".[serve]"\n')
+
+
+@needs_kserve
+@pytest.mark.slow
+def test_folder_without_a_model_is_named(tmp_path):
+    result = run_command(f"--model={tmp_path}", "--port=1024")
+    assert result.returncode == 1
+    assert f"error: {tmp_path} is no exported model" in result.stderr
