@@ -82,7 +82,7 @@ flags.DEFINE_float("self_critical_rate", None, "Their peak learning rate (1e-4).
 flags.DEFINE_integer("self_critical_samples", None, "Captions drawn an image (5).")
 flags.DEFINE_integer("caption_batch", None, "Images per step (16).")
 flags.DEFINE_bool("caption_flip", None, "Mirror images every other epoch (true).")
-flags.DEFINE_enum("schedule", None, CHOICES["schedule"], "Optimiser and rates.")
+flags.DEFINE_enum("schedule", None, CHOICES["schedule"], "Optimizer and rates.")
 flags.DEFINE_float("learning_rate", None, "Peak learning rate (1e-3).")
 flags.DEFINE_float("dense_rate", None, "Factor of the rate of dense layers (1).")
 flags.DEFINE_float("convolution_rate", None, "The same of convolutions (0.01).")

@@ -103,7 +103,7 @@ class _TaggerSettings:
             itself, trained to the end on augmented images.
         components: PCA dimensions n of a descriptor.
         codebook: Visual words m.
-        vlad: Normalisations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
+        vlad: Normalizations of the VLAD vector, any of `"power"`, `"intra"`, `"l2"`.
         similarity: How mean vectors are compared: `"whitened"`, `"l2"` or `"cosine"`.
         shrinkage: Share of the trace that is added to the covariance's diagonal.
         margin: Share of a word's typical similarity that is taken off its score.
@@ -242,7 +242,7 @@ class Config(_CaptionerSettings, _TaggerSettings, _DataSettings):
 
         Args:
             dataset: Name of the data set. `shapes` is small and drawn: it takes random
-                weights, which keep shapes and colours best in the middle of the
+                weights, which keep shapes and colors best in the middle of the
                 network (of other networks than VGG their default layers), its own 112
                 pixels, and a small decoder.
             **settings: Other settings; those that are `None` take the default. The

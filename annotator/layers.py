@@ -8,7 +8,7 @@ from annotator.backbones import backbone
 from annotator.images import decode as images
 from annotator.tagger import (
     mbrm,
-    nearest_neighbours,
+    nearest_neighbors,
     top_tags,
     vlad,
     word_probabilities,
@@ -20,7 +20,7 @@ __all__ = [
     "captioner",
     "images",
     "mbrm",
-    "nearest_neighbours",
+    "nearest_neighbors",
     "top_tags",
     "vlad",
     "word_probabilities",

@@ -68,12 +68,12 @@ def draw_cache(directory):
     from annotator.features import cache as features
 
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((64, FLAGS.channels), np.float32)
+    centers = rng.standard_normal((64, FLAGS.channels), np.float32)
 
     def draw(start):
         rows = min(features.SHARD_ROWS, FLAGS.images - start)
         maps = rng.standard_normal((rows, 14, 14, FLAGS.channels), np.float32)
-        maps += centres[rng.integers(0, 64, (rows, 14, 14))]
+        maps += centers[rng.integers(0, 64, (rows, 14, 14))]
         return np.maximum(maps, 0, out=maps).astype(np.float16)
 
     write_cache(directory, map(draw, range(0, FLAGS.images, features.SHARD_ROWS)))
@@ -195,8 +195,8 @@ def numpy_vlad(descriptors, codebook):
         distances = np.linalg.norm(image[:, None] - codebook, axis=-1)
         nearest = distances.argmin(axis=1)
         sums = [
-            (image[nearest == word] - centre).sum(axis=0)
-            for word, centre in enumerate(codebook)
+            (image[nearest == word] - center).sum(axis=0)
+            for word, center in enumerate(codebook)
         ]
         vectors.append(np.concatenate(sums))
     return np.array(vectors)
@@ -260,16 +260,16 @@ def draw_costs(sizes, costs):
     from annotator import files
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    for (name, each), colour, marker in zip(
+    for (name, each), color, marker in zip(
         costs.items(), ("#0072b2", "#d55e00", "#009e73"), "osD", strict=True
     ):
-        axes.plot(sizes, each, color=colour, marker=marker, markersize=5, linewidth=2)
+        axes.plot(sizes, each, color=color, marker=marker, markersize=5, linewidth=2)
         axes.annotate(
             name,
             (sizes[-1], each[-1]),
             (9, 0),
             textcoords="offset points",
-            color=colour,
+            color=color,
             verticalalignment="center",
             fontsize=11,
         )

@@ -11,22 +11,22 @@ from PIL import Image
 
 from annotator.config import Config
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
+COLORS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 
 
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory):
-    """36 images of one or two colours over noise, 24 of them for training."""
+    """36 images of one or two colors over noise, 24 of them for training."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     rows = []
     for i in range(36):
         pixels = rng.integers(0, 60, (40, 48, 3)) + 90
-        names = [list(COLOURS)[i % 3]] + (
-            [list(COLOURS)[(i + 1) % 3]] if i % 4 == 0 else []
+        names = [list(COLORS)[i % 3]] + (
+            [list(COLORS)[(i + 1) % 3]] if i % 4 == 0 else []
         )
         for name, left in zip(names, (0, 24), strict=False):
-            pixels[:, left : left + 24] = COLOURS[name]
+            pixels[:, left : left + 24] = COLORS[name]
         pixels = pixels + rng.integers(-20, 20, pixels.shape)
         Image.fromarray(np.uint8(pixels.clip(0, 255))).save(folder / f"{i}.png")
         split = "train" if i < 24 else "validation" if i < 30 else "test"
@@ -37,9 +37,9 @@ def image_folder(tmp_path_factory):
         writer = csv.writer(file)
         writer.writerow(("image", "caption", "split"))
         for image, names, split in rows:
-            colours = names.replace(";", " beside ")
-            writer.writerow((image, f"A wall of {colours} .", split))
-            writer.writerow((image, f"{colours} all over", split))
+            colors = names.replace(";", " beside ")
+            writer.writerow((image, f"A wall of {colors} .", split))
+            writer.writerow((image, f"{colors} all over", split))
     return folder
 
 

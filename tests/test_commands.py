@@ -43,7 +43,7 @@ def no_tensorflow(tmp_path_factory):
     [
         (["train.py", "--help"], "--backbone_weights: imagenet, random or a file"),
         (["evaluate.py", "--help"], "--workdir: The run's folder"),
-        (["train.py", "--colour=red"], "Unknown command line flag 'colour'"),
+        (["train.py", "--color=red"], "Unknown command line flag 'color'"),
         (["train.py", "--tagger=svm"], "one of <means|jec|2pknn|mbrm|finetuned>"),
         (["train.py", "--precision=half"], "one of <auto|float32|bfloat16>"),
         (["train.py", "--seed=one"], "--seed=one"),

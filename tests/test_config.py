@@ -13,8 +13,8 @@ def test_round_trip_and_errors(tmp_path):
     assert Config.load(tmp_path) == config
     with pytest.raises(FileNotFoundError, match="holds no run"):
         Config.load(tmp_path / "elsewhere")
-    (tmp_path / "config.json").write_text('{"colour": 1}')
-    with pytest.raises(ValueError, match="colour"):
+    (tmp_path / "config.json").write_text('{"color": 1}')
+    with pytest.raises(ValueError, match="color"):
         Config.load(tmp_path)
     with pytest.raises(ValueError, match="--tagger.*svm"):
         Config(tagger="svm")

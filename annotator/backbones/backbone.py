@@ -1,6 +1,6 @@
 """Convolutional backbones of `keras.applications`: raw RGB in, feature maps out.
 
-Each network's own normalisation (channel order, means, scale) stands inside the
+Each network's own normalization (channel order, means, scale) stands inside the
 graph, so nothing outside this module knows of it.
 """
 
@@ -42,7 +42,7 @@ _DEFAULT_TAPS["finetuned"] = {**_DEFAULT_TAPS["tagger"], "alexnet": "fc7"}
 
 # What each family of keras.applications does to pixels, in the terms of
 # keras.applications.imagenet_utils.preprocess_input. Networks that are not named here
-# begin with a layer that normalises.
+# begin with a layer that normalizes.
 _NORMALISATION = {
     "caffe": ("vgg16", "vgg19", "resnet50", "resnet101", "resnet152"),
     "tf": (
@@ -91,11 +91,11 @@ def build_backbone(
         seed: Seed of random weights.
         trainable: If true, the backbone can be fine-tuned: its variables stay float32
             and its maps too. If false, its variables are in `precision`, convolutions
-            take over the batch normalisation behind them, and the maps are float16, as
+            take over the batch normalization behind them, and the maps are float16, as
             `annotator.features` stores them, so that a head gets the same numbers from
             the disk and from the graph.
         mixed: If true, the variables stay float32 although it is not trainable, and
-            batch normalisation itself, as they were when it was trained.
+            batch normalization itself, as they were when it was trained.
 
     Returns:
         A functional `keras.Model` named `name`. Input: float32
@@ -117,8 +117,8 @@ def build_backbone(
         policy = "mixed_bfloat16"
     with _dtype_policy(policy):
         pixels = keras.Input((None, None, 3), name="pixels", dtype="float32")
-        normalised = PixelNormalization(_normalisation(key), name="normalise")(pixels)
-        network = _network(application, normalised, weights, name)
+        normalized = PixelNormalization(_normalization(key), name="normalise")(pixels)
+        network = _network(application, normalized, weights, name)
     known = [layer.name for layer in network.layers]
     for tap in taps:
         if tap not in known:
@@ -294,7 +294,7 @@ def _check_efficientnet(key, weights, trainable, mixed):
         )
 
 
-def _normalisation(key):
+def _normalization(key):
     return next((mode for mode, keys in _NORMALISATION.items() if key in keys), None)
 
 

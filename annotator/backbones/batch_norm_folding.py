@@ -1,4 +1,4 @@
-"""Batch normalisation as a part of the convolution before it."""
+"""Batch normalization as a part of the convolution before it."""
 
 import keras
 import numpy as np
@@ -13,8 +13,8 @@ _CONVOLUTIONS = (
 def fold_batch_normalization(model):
     """Copies a model that is not to be trained, with fewer passes over its maps.
 
-    A convolution whose maps are read by one batch normalisation and by nothing else
-    takes over its scale and its shift. The normalisation stays as a layer that does
+    A convolution whose maps are read by one batch normalization and by nothing else
+    takes over its scale and its shift. The normalization stays as a layer that does
     nothing, so that all layers keep their names.
 
     Args:
@@ -42,7 +42,7 @@ def fold_batch_normalization(model):
 
     def call(layer, *args, **kwargs):
         if isinstance(layer, keras.layers.Identity):
-            kwargs = {}  # those of the normalisation
+            kwargs = {}  # those of the normalization
         return layer(*args, **kwargs)
 
     copy = keras.models.clone_model(model, clone_function=copied, call_function=call)
@@ -60,7 +60,7 @@ def fold_batch_normalization(model):
 
 
 def _foldable(model):
-    """Name of a convolution -> the layer of batch normalisation that it takes over."""
+    """Name of a convolution -> the layer of batch normalization that it takes over."""
     readers = {}
     for operation in model.operations:
         for node in operation._inbound_nodes:
@@ -84,7 +84,7 @@ def _is_linear(convolution):
 
 
 def _folded_weights(weights, normalization):
-    """Kernels and a bias that give what the normalisation gave, computed in double."""
+    """Kernels and a bias that give what the normalization gave, computed in double."""
     *kernels, last, bias = weights if weights[-1].ndim == 1 else [*weights, 0.0]
     mean, variance = (
         np.float64(value)

@@ -101,7 +101,7 @@ class Captioner(keras.Model):
 
         Args:
             mean: `[D]`, of the training regions.
-            deviation: `[D]`; a channel that never varies (0) is only centred.
+            deviation: `[D]`; a channel that never varies (0) is only centered.
         """
         self.region_mean.assign(mean)
         self.region_deviation.assign(np.where(np.asarray(deviation) > 0, deviation, 1))
@@ -223,7 +223,7 @@ class Captioner(keras.Model):
             training: whether dropout, sampling and plain images are on.
 
         Returns:
-            A dict of float32 scalars: `loss`, what to minimise; `cross_entropy`,
+            A dict of float32 scalars: `loss`, what to minimize; `cross_entropy`,
             the part that is the negative log probability of the references;
             `tokens`, the number of words and `<end>`s.
 
@@ -265,7 +265,7 @@ class Captioner(keras.Model):
             region_mask: bool `[B, R]` or None.
 
         Returns:
-            A dict of float32 scalars: `loss`, what to minimise; `tokens`, the number
+            A dict of float32 scalars: `loss`, what to minimize; `tokens`, the number
             of words and `<end>`s drawn; `reward` and `captions`, the sum of the
             rewards and the number of captions.
 

@@ -1,4 +1,4 @@
-"""What the training of a captioner minimises."""
+"""What the training of a captioner minimizes."""
 
 import tensorflow as tf
 

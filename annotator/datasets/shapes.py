@@ -1,6 +1,6 @@
 """`shapes`: a small data set of scenes that is drawn on the spot.
 
-One to three coloured shapes in a spatial relation, with five captions and tags. It
+One to three colored shapes in a spatial relation, with five captions and tags. It
 needs no download and takes seconds to draw, for a first run and for tests.
 
 Option: `config`, `"default"` (1,200 scenes for training, 150 each for validation and
@@ -37,7 +37,7 @@ class ShapesConfig(tfds.core.BuilderConfig):
 
 
 class Shapes(tfds.core.GeneratorBasedBuilder):
-    """Scenes of coloured shapes with captions and tags.
+    """Scenes of colored shapes with captions and tags.
 
     Each example has `id` (`"train-00007"`), `image` (PNG), `captions` (five texts)
     and `labels` (classes out of `shapes_scene.TAGS`).

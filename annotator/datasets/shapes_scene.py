@@ -1,4 +1,4 @@
-"""One scene of coloured shapes: what is in it, its captions, its tags, its picture."""
+"""One scene of colored shapes: what is in it, its captions, its tags, its picture."""
 
 import dataclasses
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-COLOURS = {
+COLORS = {
     "red": (222, 52, 48),
     "green": (52, 168, 72),
     "blue": (48, 96, 224),
@@ -20,7 +20,7 @@ SIZES = ("large", "small")
 RELATIONS = ("beside", "above", "inside", "between")
 
 # Every tag a scene can have.
-TAGS = (*COLOURS, *SHAPES, *SIZES, *RELATIONS)
+TAGS = (*COLORS, *SHAPES, *SIZES, *RELATIONS)
 
 _SUPERSAMPLING = 4
 _ARRANGEMENTS = ("single", "beside", "above", "inside", "between")
@@ -31,7 +31,7 @@ _CHANCES = (0.25, 0.2, 0.2, 0.15, 0.2)
 class Item:
     """A shape: place and radius in units of the picture's side, angle in radians."""
 
-    colour: str
+    color: str
     shape: str
     x: float
     y: float
@@ -39,7 +39,7 @@ class Item:
     angle: float
 
     def __str__(self):
-        return f"{self.colour} {self.shape}"
+        return f"{self.color} {self.shape}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Scene:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Scene":
-        """Draws a scene; no two shapes in it share both colour and shape."""
+        """Draws a scene; no two shapes in it share both color and shape."""
         arrangement = str(rng.choice(_ARRANGEMENTS, p=_CHANCES))
         background = str(rng.choice(list(BACKGROUNDS)))
         size, vertical = "", bool(rng.integers(2))
@@ -87,11 +87,11 @@ class Scene:
                 side = across + rng.uniform(-0.06, 0.06)
                 x, y = (side, along) if vertical else (along, side)
                 places.append((x, y, rng.uniform(0.8, 1) * reach))
-        # Different numbers below colours x shapes are different pairs.
-        kinds = rng.choice(len(COLOURS) * len(SHAPES), len(places), replace=False)
+        # Different numbers below colors x shapes are different pairs.
+        kinds = rng.choice(len(COLORS) * len(SHAPES), len(places), replace=False)
         items = [
             Item(
-                list(COLOURS)[kind // len(SHAPES)],
+                list(COLORS)[kind // len(SHAPES)],
                 SHAPES[kind % len(SHAPES)],
                 *(float(number) for number in place),
                 angle=float(rng.uniform(-0.12, 0.12)),
@@ -102,9 +102,9 @@ class Scene:
             # A star or a cross has no room for another shape in it.
             roomy = ("circle", "square")[int(rng.integers(2))]
             items[1] = dataclasses.replace(items[1], shape=roomy)
-            if items[0].colour == items[1].colour:  # would not stand out
-                other = [c for c in COLOURS if c != items[1].colour]
-                items[0] = dataclasses.replace(items[0], colour=str(rng.choice(other)))
+            if items[0].color == items[1].color:  # would not stand out
+                other = [c for c in COLORS if c != items[1].color]
+                items[0] = dataclasses.replace(items[0], color=str(rng.choice(other)))
         return cls(tuple(items), arrangement, background, size, vertical)
 
     def captions(self) -> tuple[str, ...]:
@@ -148,9 +148,9 @@ class Scene:
         )
 
     def tags(self) -> tuple[str, ...]:
-        """The colours, shapes, stated sizes and relation, in the order of `TAGS`."""
+        """The colors, shapes, stated sizes and relation, in the order of `TAGS`."""
         present = {self.arrangement, self.size}
-        present.update(item.colour for item in self.items)
+        present.update(item.color for item in self.items)
         present.update(item.shape for item in self.items)
         if self.arrangement == "inside":
             present.update(SIZES)
@@ -175,7 +175,7 @@ class Scene:
             offset = max(1, round(side / 56))
             picture.paste((0, 0, 0), (offset, offset), shadow)
             shade = np.clip(
-                np.array(COLOURS[item.colour]) * rng.uniform(0.9, 1.06), 0, 255
+                np.array(COLORS[item.color]) * rng.uniform(0.9, 1.06), 0, 255
             )
             picture.paste(tuple(int(value) for value in shade), (0, 0), mask)
         return picture
@@ -185,12 +185,12 @@ def _small(rng):
     return rng.uniform(0.1, 0.13)
 
 
-def _background(colour, side, rng):
-    """A plain colour under soft light from one side."""
+def _background(color, side, rng):
+    """A plain color under soft light from one side."""
     angle = rng.uniform(0, 2 * math.pi)
     ramp = np.linspace(-1, 1, side)
     light = ramp[None, :] * math.cos(angle) + ramp[:, None] * math.sin(angle)
-    pixels = np.array(colour) + 10 * light[..., None]
+    pixels = np.array(color) + 10 * light[..., None]
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
 
 

@@ -1,6 +1,6 @@
 """Models that leave the project: SavedModels for serving, `.keras` for scripts.
 
-An export holds everything: pixels are decoded, resized, normalised and described in
+An export holds everything: pixels are decoded, resized, normalized and described in
 one graph, so it needs neither this package nor the data it was trained on.
 """
 

@@ -27,7 +27,7 @@ MAX_SIDE = 65_535
 def decode_image(encoded):
     """Decodes one image of any supported format to 8-bit RGB.
 
-    Grey images are repeated over the three channels, transparent pixels are
+    Gray images are repeated over the three channels, transparent pixels are
     composited over white, 16-bit channels keep their upper byte, and an animated
     GIF gives its first frame. A JPEG is turned and mirrored as its EXIF says; other
     formats are left as they are, also where they have EXIF. It is pure TensorFlow: it
@@ -62,7 +62,7 @@ def decode_image(encoded):
     image = tf.cond(
         tf.equal(channels % 2, 0), lambda: _over_white(image), lambda: image
     )
-    # Colour images are tiled once, which leaves them as they are.
+    # Color images are tiled once, which leaves them as they are.
     image = tf.tile(image, [1, 1, 3 // tf.shape(image)[-1]])
     image = _upright(image, exif.orientation(encoded))
     return tf.ensure_shape(image, [None, None, 3])
@@ -77,7 +77,7 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
         size: Side of the result in pixels.
         aspect: `"squash"` changes the aspect ratio, as this field's published features
             were made; `"center_crop"` keeps it and cuts the longer side at both ends
-            (the same as scaling the shorter side to `size` and cropping the centre).
+            (the same as scaling the shorter side to `size` and cropping the center).
         method: One of `METHODS`.
         flip: Mirrors the image left to right.
 
@@ -115,7 +115,7 @@ def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
 
 
 def augment(images, size, seed, places=None, mirror=True):
-    """Other views of training images: crops of several scales, flips, other colours.
+    """Other views of training images: crops of several scales, flips, other colors.
 
     Each image gets a square of 3/4 to all of its side from anywhere in it, is mirrored
     half of the time (if at all), and has brightness, contrast and saturation changed by
@@ -165,8 +165,8 @@ def augment(images, size, seed, places=None, mirror=True):
     images *= brightness
     mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
     images = mean + contrast * (images - mean)
-    grey = tf.image.rgb_to_grayscale(images)
-    images = grey + saturation * (images - grey)
+    gray = tf.image.rgb_to_grayscale(images)
+    images = gray + saturation * (images - gray)
     return tf.clip_by_value(images, 0.0, 255.0)
 
 
@@ -187,7 +187,7 @@ class Resize(keras.layers.Layer):
     def __init__(
         self, size=224, aspect="squash", method="bilinear", flip=False, **kwargs
     ):
-        # Pixels never pass through half precision before they are normalised.
+        # Pixels never pass through half precision before they are normalized.
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.size = size
         self.aspect = aspect
@@ -221,7 +221,7 @@ class Resize(keras.layers.Layer):
 
 
 def _over_white(image):
-    """Composites `[H, W, 2 or 4]` (grey or colour with alpha) over white."""
+    """Composites `[H, W, 2 or 4]` (gray or color with alpha) over white."""
     # Two bytes a value: the largest images would take gigabytes as float32.
     image = tf.cast(image, tf.uint16)
     color, alpha = image[..., :-1], image[..., -1:]

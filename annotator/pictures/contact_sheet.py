@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from annotator import files
 from annotator.images import decode as images
 
-# Told apart by colour-blind readers too (after Okabe and Ito), dark enough for text.
+# Told apart by color-blind readers too (after Okabe and Ito), dark enough for text.
 INK, RIGHT, WRONG = "#1f2328", "#00795a", "#c44f00"
 _BORDER = "#d0d7de"
 
@@ -23,7 +23,7 @@ def contact_sheet(pictures, texts, path, columns=4, side=224):
         pictures: Sequence of N images: uint8 `[height, width, 3]`, or the `bytes` of
             a file that `annotator.images.decode_image` reads.
         texts: Sequence of N lists of lines. A line is a string, or a list of
-            `(text, correct)`: the texts stand side by side, coloured as right
+            `(text, correct)`: the texts stand side by side, colored as right
             (`True`), wrong (`False`) or neither (`None`).
         path: The PNG file to write, whole or not at all.
         columns: Images per row at most.
@@ -74,8 +74,8 @@ def contact_sheet(pictures, texts, path, columns=4, side=224):
             draw.rectangle((corner[0] - 1, corner[1] - 1, *end), outline=_BORDER)
             for number, pieces in enumerate(lines):
                 y = baseline + gap // 2 + number * line_height
-                for x, text, colour in pieces:
-                    draw.text((left + x, y), text, colour, font)
+                for x, text, color in pieces:
+                    draw.text((left + x, y), text, color, font)
         top = baseline + text_height + gap + gap // 2
     with files.atomic_path(path) as temporary:
         sheet.save(temporary, "png", optimize=True)
@@ -109,7 +109,7 @@ def load_font(size):
 
 
 def _wrapped(lines, font, width):
-    """Lines broken to the width: lists of `(x, text, colour)`."""
+    """Lines broken to the width: lists of `(x, text, color)`."""
     # Pillow's own font has no letters beyond ASCII and draws boxes for them.
     ascii_only = font.getname()[0] == "Aileron"
     wrapped = []
@@ -118,7 +118,7 @@ def _wrapped(lines, font, width):
         wrapped.append([])
         x = 0
         for text, correct in pieces:
-            colour = {None: INK, True: RIGHT, False: WRONG}[correct]
+            color = {None: INK, True: RIGHT, False: WRONG}[correct]
             if ascii_only:
                 text = _plain_letters(text)
             for word in _words(text, font, width):
@@ -126,7 +126,7 @@ def _wrapped(lines, font, width):
                 if x and x + length > width:
                     wrapped.append([])
                     x = 0
-                wrapped[-1].append((x, word, colour))
+                wrapped[-1].append((x, word, color))
                 x += length + font.getlength(" ")
             if len(pieces) > 1:
                 x += font.getlength(" ")  # sets the texts of a line apart

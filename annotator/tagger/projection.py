@@ -1,4 +1,4 @@
-"""Descriptors standardised and projected on their principal components."""
+"""Descriptors standardized and projected on their principal components."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ _BLOCK = 4096  # rows per step: StandardScaler copies what it is given to float6
 
 
 def fit_projection(descriptors, components):
-    """Fits standardisation and PCA, and folds both into one affine map.
+    """Fits standardization and PCA, and folds both into one affine map.
 
     Args:
         descriptors: float `[N, D]`, a sample of training descriptors.
@@ -17,7 +17,7 @@ def fit_projection(descriptors, components):
 
     Returns:
         `(kernel, bias)`, float32 `[D, n]` and `[n]`: the projection of `x` is
-        `x @ kernel + bias`. A dimension that never varies is centred, not scaled.
+        `x @ kernel + bias`. A dimension that never varies is centered, not scaled.
 
     Raises:
         ValueError: If `components` is out of range.

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 from sklearn.cluster import MiniBatchKMeans
 
-NORMALISATIONS = ("power", "intra", "l2")
+NORMALIZATIONS = ("power", "intra", "l2")
 _EPSILON = 1e-12
 
 
@@ -15,7 +15,7 @@ def fit_codebook(descriptors, size, seed=0):
     Args:
         descriptors: float32 `[N, n]`.
         size: Number of visual words m, at most N.
-        seed: Seed of the initial centres.
+        seed: Seed of the initial centers.
 
     Returns:
         Codebook, float32 `[m, n]`.
@@ -38,7 +38,7 @@ class VLAD(keras.layers.Layer):
 
     For each visual word, the residuals of the descriptors nearest to it are summed:
     `V_i = sum over {f: NN(f) = C_i} of (f - C_i)`; the sums stand side by side. A
-    visual word without descriptors gives zeros. Normalisations are applied in this
+    visual word without descriptors gives zeros. Normalizations are applied in this
     order, each leaving a zero vector as it is:
 
     - `"intra"`: each `V_i` to unit length (Arandjelovic and Zisserman, 2013);
@@ -47,7 +47,7 @@ class VLAD(keras.layers.Layer):
 
     Args:
         size: Number of visual words m.
-        normalisation: Any of `NORMALISATIONS`, in any order; empty for the sums as
+        normalization: Any of `NORMALIZATIONS`, in any order; empty for the sums as
             they are, which is the published tagger's form.
 
     Call arguments:
@@ -60,21 +60,21 @@ class VLAD(keras.layers.Layer):
     representation", 2010.
     """
 
-    def __init__(self, size, normalisation=("l2",), **kwargs):
+    def __init__(self, size, normalization=("l2",), **kwargs):
         # Square roots of differences near 0 would show the rounding of float32.
         super().__init__(**{**kwargs, "dtype": "float64"})
-        unknown = set(normalisation) - set(NORMALISATIONS)
+        unknown = set(normalization) - set(NORMALIZATIONS)
         if unknown:
             raise ValueError(
-                f"normalisation takes any of {NORMALISATIONS}, got {sorted(unknown)}."
+                f"normalization takes any of {NORMALIZATIONS}, got {sorted(unknown)}."
             )
         self.size = size
-        self.normalisation = tuple(normalisation)
+        self.normalization = tuple(normalization)
 
     @classmethod
-    def from_codebook(cls, codebook, normalisation, **kwargs):
+    def from_codebook(cls, codebook, normalization, **kwargs):
         """The layer of a codebook, float32 `[m, n]`."""
-        layer = cls(len(codebook), normalisation, **kwargs)
+        layer = cls(len(codebook), normalization, **kwargs)
         layer.build((None, None, codebook.shape[1]))
         layer.codebook.assign(codebook)
         return layer
@@ -94,20 +94,28 @@ class VLAD(keras.layers.Layer):
         sums = ops.matmul(ops.transpose(nearest, (0, 2, 1)), descriptors)  # [B, m, n]
         counts = ops.sum(nearest, axis=1)[..., None]
         residuals = sums - counts * self.codebook
-        if "intra" in self.normalisation:
+        if "intra" in self.normalization:
             residuals = _unit(residuals)
         vectors = ops.reshape(residuals, (-1, self.size * self.codebook.shape[-1]))
-        if "power" in self.normalisation:
+        if "power" in self.normalization:
             vectors = ops.sign(vectors) * ops.sqrt(ops.abs(vectors))
-        vectors = _unit(vectors) if "l2" in self.normalisation else vectors
+        vectors = _unit(vectors) if "l2" in self.normalization else vectors
         return ops.cast(vectors, "float32")
 
     def get_config(self):
         return {
             **super().get_config(),
             "size": self.size,
-            "normalisation": list(self.normalisation),
+            "normalization": list(self.normalization),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        # Files of version 0.1 spell it so.
+        if "normalisation" in config:
+            config = {**config, "normalization": config["normalisation"]}
+            del config["normalisation"]
+        return cls(**config)
 
 
 def _unit(vectors):

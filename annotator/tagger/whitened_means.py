@@ -53,8 +53,8 @@ class Whitening:
         # Double precision: the smallest eigenvalues decide most about the inverse.
         covariance = np.zeros((len(mean), len(mean)))
         for _, block in _blocks(vectors):
-            centred = block - mean
-            covariance += centred.T @ centred
+            centered = block - mean
+            covariance += centered.T @ centered
         covariance /= len(vectors)
         trace = float(np.trace(covariance))
         if trace <= 0:
@@ -65,8 +65,8 @@ class Whitening:
 
     def apply(self, vectors):
         """Whitened vectors: float64 `[B, d]`."""
-        centred = vectors - self.mean
-        return scipy.linalg.solve_triangular(self.factor, centred.T, lower=True).T
+        centered = vectors - self.mean
+        return scipy.linalg.solve_triangular(self.factor, centered.T, lower=True).T
 
 
 def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images=3):

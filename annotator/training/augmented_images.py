@@ -39,7 +39,7 @@ class AugmentedImages:
 
         Args:
             batch: As `signature` says.
-            seed: int `[2]`; equal seeds make equal crops, flips and colours, however
+            seed: int `[2]`; equal seeds make equal crops, flips and colors, however
                 many replicas share a batch.
         """
         context = tf.distribute.get_replica_context()
@@ -55,6 +55,6 @@ class AugmentedImages:
         return pixels.map(lambda batch: self._still(self.resize(batch)))
 
     def _regions(self, pixels):
-        # Batch normalisation keeps its ImageNet statistics: batches are small.
+        # Batch normalization keeps its ImageNet statistics: batches are small.
         (maps,) = self.backbone(pixels, training=False).values()
         return tf.reshape(maps, [tf.shape(maps)[0], -1, maps.shape[-1]])

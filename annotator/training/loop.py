@@ -14,7 +14,7 @@ from annotator.training import workers
 class TrainingLoop:
     """Epochs of steps, each followed by a validation; and the state of it all.
 
-    Everything that decides the future is in one checkpoint: weights, optimiser, seeds,
+    Everything that decides the future is in one checkpoint: weights, optimizer, seeds,
     the step, and the history of validation scores. Batches are to be a function of the
     epoch, so that a continued run takes the same steps as an undisturbed one.
 
@@ -150,7 +150,7 @@ class TrainingLoop:
         Args:
             optimizer: `GroupedOptimizer`.
             loss: A function of a seed and `inputs`, those of a replica, that returns
-                a dict of sums. The mean of `loss` over all of `count` is minimised.
+                a dict of sums. The mean of `loss` over all of `count` is minimized.
             count: Name of the sum that tells how much was learnt.
             seed: int32 `[2]`.
             *inputs: Per-replica tensors.

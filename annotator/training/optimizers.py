@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 class GroupedOptimizer(tf.Module):
-    """One optimiser for each group of weights, and one bound for their gradients.
+    """One optimizer for each group of weights, and one bound for their gradients.
 
     Weights of the backbone move by `convolution_rate` times the learning rate, those of
     the head's dense layers by `dense_rate` times, all others by the rate itself.
@@ -13,7 +13,7 @@ class GroupedOptimizer(tf.Module):
     Args:
         models: The Keras models whose trainable weights are moved: a head, and the
             backbone if that is trained too.
-        make_optimizer: Function from such a factor to a Keras optimiser, unbuilt.
+        make_optimizer: Function from such a factor to a Keras optimizer, unbuilt.
         clip_norm: Largest norm of all gradients together.
         dense_rate, convolution_rate: The factors.
     """

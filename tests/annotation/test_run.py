@@ -53,9 +53,9 @@ def brightness(stand_in):
 
 
 @pytest.fixture
-def grey_images(tmp_path):
+def gray_images(tmp_path):
     """A folder of 25 images whose brightness is their number times ten."""
-    folder = tmp_path / "grey"
+    folder = tmp_path / "gray"
     folder.mkdir()
     for i in range(25):
         Image.new("L", (3, 2), 10 * i).save(folder / f"{i:02}.png")
@@ -164,8 +164,8 @@ def test_exports_of_another_kind_are_named(manifest, message, tmp_path):
         find_exports([tmp_path])
 
 
-def test_errors_stand_in_their_place(grey_images):
-    names = sorted(map(str, grey_images.iterdir()))
+def test_errors_stand_in_their_place(gray_images):
+    names = sorted(map(str, gray_images.iterdir()))
     pairs = [(name, pathlib.Path(name).read_bytes()) for name in names[:9]]
     pairs[0] = "empty", b""
     pairs[3] = "gone", FileNotFoundError(2, "No such file or directory")
@@ -184,11 +184,11 @@ def test_errors_stand_in_their_place(grey_images):
 
 
 def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
-    brightness, grey_images, tmp_path, monkeypatch
+    brightness, gray_images, tmp_path, monkeypatch
 ):
     def run(name):
         return annotation.annotate(
-            ["m"], grey_images, tmp_path / name, batch_size=4, workers=2
+            ["m"], gray_images, tmp_path / name, batch_size=4, workers=2
         )
 
     assert run("whole.jsonl") == (25, 0)
@@ -219,18 +219,18 @@ def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
     assert run("cut.jsonl") == (25, 0)
 
 
-def test_other_settings_are_refused_by_name(brightness, grey_images, tmp_path):
+def test_other_settings_are_refused_by_name(brightness, gray_images, tmp_path):
     output = tmp_path / "o.jsonl"
 
     def run(**options):
-        source = options.pop("source", grey_images)
+        source = options.pop("source", gray_images)
         return annotation.annotate(["m"], source, output, **options)
 
     run(top_k=3)
     with pytest.raises(ValueError, match=r"a run with top_k=3\. Give the same"):
         run(top_k=4)
-    with pytest.raises(ValueError, match="images=.*grey"):
-        run(top_k=3, source=grey_images / "01.png")
+    with pytest.raises(ValueError, match="images=.*gray"):
+        run(top_k=3, source=gray_images / "01.png")
     brightness["tagger"][1]["files"]["tagger.keras"] = "def"
     with pytest.raises(ValueError, match=r"tagger \(SHA-256\)=abc"):
         run(top_k=3)
@@ -239,25 +239,25 @@ def test_other_settings_are_refused_by_name(brightness, grey_images, tmp_path):
     assert run(top_k=4) == (25, 0)
 
 
-def test_foreign_files_are_left_alone(brightness, grey_images, tmp_path):
+def test_foreign_files_are_left_alone(brightness, gray_images, tmp_path):
     output = tmp_path / "mine.csv"
     output.write_text("image,caption\n")
     with pytest.raises(ValueError, match="mine.csv exists, and no mine.csv.settings"):
-        annotation.annotate(["m"], grey_images, output)
+        annotation.annotate(["m"], gray_images, output)
     assert output.read_text() == "image,caption\n"
     with pytest.raises(ValueError, match="must end in .jsonl or .csv"):
-        annotation.annotate(["m"], grey_images, tmp_path / "o.txt")
+        annotation.annotate(["m"], gray_images, tmp_path / "o.txt")
     (tmp_path / "none").mkdir()
     with pytest.raises(FileNotFoundError, match="none holds no image files"):
         annotation.annotate(["m"], tmp_path / "none", tmp_path / "o.csv")
 
 
-def test_csv_has_the_same_answers(brightness, grey_images, tmp_path):
-    (grey_images / 'a "b", c;\nd é.png').write_bytes(b"broken")
-    name = os.fsdecode(os.fsencode(grey_images) + b"/\xff.png")
+def test_csv_has_the_same_answers(brightness, gray_images, tmp_path):
+    (gray_images / 'a "b", c;\nd é.png').write_bytes(b"broken")
+    name = os.fsdecode(os.fsencode(gray_images) + b"/\xff.png")
     Image.new("L", (3, 3), 5).save(name)
-    counts = annotation.annotate(["m"], grey_images, tmp_path / "o.csv")
-    assert counts == annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl")
+    counts = annotation.annotate(["m"], gray_images, tmp_path / "o.csv")
+    assert counts == annotation.annotate(["m"], gray_images, tmp_path / "o.jsonl")
     assert counts == (27, 1)
     expected = read(tmp_path / "o.jsonl")
     with open(tmp_path / "o.csv", newline="", errors="surrogateescape") as file:
@@ -271,7 +271,7 @@ def test_csv_has_the_same_answers(brightness, grey_images, tmp_path):
         assert scores == record.get("tag_scores", [])
     assert name in [row["image"] for row in rows]
     # A finished file is counted again, and not made again.
-    assert annotation.annotate(["m"], grey_images, tmp_path / "o.csv") == (27, 1)
+    assert annotation.annotate(["m"], gray_images, tmp_path / "o.csv") == (27, 1)
 
 
 def test_csv_has_columns_for_all_captions():
@@ -297,11 +297,11 @@ def test_csv_has_columns_for_all_captions():
 
 
 @pytest.mark.parametrize("kind", ["txt", "json"])
-def test_sidecars_stand_beside_their_images(kind, brightness, grey_images, tmp_path):
-    twin = grey_images / "00.bmp"  # its sidecar must not be that of 00.png
+def test_sidecars_stand_beside_their_images(kind, brightness, gray_images, tmp_path):
+    twin = gray_images / "00.bmp"  # its sidecar must not be that of 00.png
     Image.new("L", (3, 3), 255).save(twin)
-    (grey_images / "bad.png").touch()
-    annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl", sidecars=kind)
+    (gray_images / "bad.png").touch()
+    annotation.annotate(["m"], gray_images, tmp_path / "o.jsonl", sidecars=kind)
     records = read(tmp_path / "o.jsonl")
     assert len(records) == 27
     for record in records:
@@ -347,7 +347,7 @@ def test_a_file_of_a_sidecars_name_is_not_touched(kind, foreign, tmp_path):
 
 @pytest.mark.parametrize("kind", ["txt", "json"])
 def test_a_sidecar_of_a_run_that_was_cut_off_is_written_again(kind, tmp_path):
-    for score in (-1.0, -1.00001):  # other neighbours in a batch, another last digit
+    for score in (-1.0, -1.00001):  # other neighbors in a batch, another last digit
         record = {"image": str(tmp_path / "i.jpg"), "caption": "a dog"}
         record["caption_score"] = score
         annotation._write_sidecar(record, kind)
@@ -358,13 +358,13 @@ def test_a_sidecar_of_a_run_that_was_cut_off_is_written_again(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["txt", "json"])
 def test_a_run_with_sidecars_goes_on_and_spares_other_files(
-    kind, brightness, grey_images, tmp_path, monkeypatch
+    kind, brightness, gray_images, tmp_path, monkeypatch
 ):
     def run():
         output = tmp_path / "o.jsonl"
-        return annotation.annotate(["m"], grey_images, output, sidecars=kind)
+        return annotation.annotate(["m"], gray_images, output, sidecars=kind)
 
-    foreign = grey_images / f"20.png.{kind}"
+    foreign = gray_images / f"20.png.{kind}"
     foreign.write_text('{"my": "notes"}')
     append = RecordFile.append
 
@@ -379,58 +379,58 @@ def test_a_run_with_sidecars_goes_on_and_spares_other_files(
             run()
     # The record that was under way has none, and its sidecar is there.
     assert len(read(tmp_path / "o.jsonl.partial")) == 7
-    assert (grey_images / f"07.png.{kind}").exists()
+    assert (gray_images / f"07.png.{kind}").exists()
     assert run() == (25, 1)
     (failed,) = (r for r in read(tmp_path / "o.jsonl") if "error" in r)
-    assert failed["image"] == str(grey_images / "20.png")
+    assert failed["image"] == str(gray_images / "20.png")
     assert failed["tags"] == ["light"]
     assert foreign.read_text() == '{"my": "notes"}'
 
 
-def test_images_that_came_later_are_not_passed_over(brightness, grey_images, tmp_path):
-    run = (["m"], grey_images, tmp_path / "o.csv")
+def test_images_that_came_later_are_not_passed_over(brightness, gray_images, tmp_path):
+    run = (["m"], gray_images, tmp_path / "o.csv")
     before, _ = annotation.annotate(*run)
     assert annotation.annotate(*run) == (before, 0)
-    Image.new("L", (3, 3)).save(grey_images / "new.png")
+    Image.new("L", (3, 3)).save(gray_images / "new.png")
     with pytest.raises(ValueError, match=f"{before} records, .* {before + 1} images"):
         annotation.annotate(*run)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_as_many_other_images_are_not_passed_over(
-    kind, brightness, grey_images, tmp_path
+    kind, brightness, gray_images, tmp_path
 ):
-    strange = os.fsdecode(os.fsencode(grey_images) + b'/\xff "\n".png')
-    (grey_images / "03.png").rename(strange)
-    run = (["m"], grey_images, tmp_path / f"o.{kind}")
+    strange = os.fsdecode(os.fsencode(gray_images) + b'/\xff "\n".png')
+    (gray_images / "03.png").rename(strange)
+    run = (["m"], gray_images, tmp_path / f"o.{kind}")
     assert annotation.annotate(*run) == annotation.annotate(*run) == (25, 0)
-    (grey_images / "07.png").rename(grey_images / "new.png")
+    (gray_images / "07.png").rename(gray_images / "new.png")
     with pytest.raises(ValueError, match="is finished, .* now holds other images"):
         annotation.annotate(*run)
 
 
 def test_relative_names_of_another_folder_are_other_images(
-    brightness, grey_images, tmp_path, monkeypatch
+    brightness, gray_images, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "list.txt").write_text("grey/01.png\n")
-    sources = ["grey", tmp_path / "list.txt"]
-    for i, source in enumerate([*sources, grey_images]):
+    (tmp_path / "list.txt").write_text("gray/01.png\n")
+    sources = ["gray", tmp_path / "list.txt"]
+    for i, source in enumerate([*sources, gray_images]):
         annotation.annotate(["m"], source, tmp_path / f"{i}.jsonl")
-    monkeypatch.chdir(grey_images.parent.parent)
+    monkeypatch.chdir(gray_images.parent.parent)
     for i, source in enumerate(sources):
         message = "belongs to a run with current folder=|is no file or folder"
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             annotation.annotate(["m"], source, tmp_path / f"{i}.jsonl")
     # An absolute path means the same everywhere.
-    assert annotation.annotate(["m"], grey_images, tmp_path / "2.jsonl") == (25, 0)
+    assert annotation.annotate(["m"], gray_images, tmp_path / "2.jsonl") == (25, 0)
 
 
 def test_a_lack_of_memory_is_no_fault_of_an_image(
-    brightness, grey_images, tmp_path, monkeypatch
+    brightness, gray_images, tmp_path, monkeypatch
 ):
     """It ends the run, which goes on when there is more."""
-    run = (["m"], grey_images, tmp_path / "o.jsonl")
+    run = (["m"], gray_images, tmp_path / "o.jsonl")
 
     def without_memory(content):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
@@ -442,11 +442,11 @@ def test_a_lack_of_memory_is_no_fault_of_an_image(
     assert annotation.annotate(*run) == (25, 0)
 
 
-def test_what_a_kill_left_beside_an_image_goes(brightness, grey_images, tmp_path):
-    litter = grey_images / ".annotator.04.png.txt"
+def test_what_a_kill_left_beside_an_image_goes(brightness, gray_images, tmp_path):
+    litter = gray_images / ".annotator.04.png.txt"
     litter.write_text("half of a")
-    before = set(grey_images.iterdir())
-    annotation.annotate(["m"], grey_images, tmp_path / "o.jsonl", sidecars="txt")
+    before = set(gray_images.iterdir())
+    annotation.annotate(["m"], gray_images, tmp_path / "o.jsonl", sidecars="txt")
     assert not litter.exists()
-    new = {path.name for path in set(grey_images.iterdir()) - before}
+    new = {path.name for path in set(gray_images.iterdir()) - before}
     assert new == {f"{i:02}.png.txt" for i in range(25)}

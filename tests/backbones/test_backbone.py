@@ -1,4 +1,4 @@
-"""Taps, normalisation, precision, and every weights file that is or is not accepted."""
+"""Taps, normalization, precision, and every weights file that is or is not accepted."""
 
 import dataclasses
 import hashlib
@@ -310,7 +310,7 @@ def test_precision_follows_the_hardware(cpu, gpu, expected, monkeypatch):
 
 
 def test_a_network_that_was_tuned_keeps_its_exact_weights():
-    """Rounded, the statistics of batch normalisation would be others than trained."""
+    """Rounded, the statistics of batch normalization would be others than trained."""
     tuned = build("mobilenet", "conv_pw_1_bn", precision="bfloat16", mixed=True)
     assert {variable.dtype for variable in tuned.variables} == {"float32"}
     assert tuned(PIXELS)["conv_pw_1_bn"].dtype == "float16"

@@ -9,7 +9,7 @@ from annotator.backbones.batch_norm_folding import fold_batch_normalization
 
 
 def randomize(model, seed=0):
-    """Weights under which every term of every normalisation counts."""
+    """Weights under which every term of every normalization counts."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         values = []
@@ -94,7 +94,7 @@ def test_what_others_read_or_another_function_stands_before_is_left():
 
 
 def test_frozen_backbones_are_folded_in_their_precision():
-    """A tap before a normalisation keeps its own maps."""
+    """A tap before a normalization keeps its own maps."""
     taps = ("conv2_block1_1_conv", "conv2_block1_out")
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     plain = build_backbone("resnet50", taps, "random", "float32", trainable=True)

@@ -147,7 +147,7 @@ def test_standardized_regions_give_what_plain_ones_gave(tmp_path):
     tokens = some_tokens(captioner)
     expected = captioner.caption_loss(regions, tokens, training=False)["loss"]
     mean, deviation = np.linspace(-2, 3, D), np.linspace(0.5, 4, D)
-    deviation[1] = 0.0  # a channel that never varies is only centred
+    deviation[1] = 0.0  # a channel that never varies is only centered
     captioner.standardize(mean, deviation)
     moved = regions * np.where(deviation > 0, deviation, 1) + mean
     loss = captioner.caption_loss(moved, tokens, training=False)["loss"]

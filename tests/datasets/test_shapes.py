@@ -119,7 +119,7 @@ def test_scenes_are_unambiguous():
             assert top.y + 0.3 < bottom.y
         if scene.arrangement == "inside":
             inner, outer = scene.items
-            assert inner.colour != outer.colour
+            assert inner.color != outer.color
             assert inner.radius < outer.radius / 2
 
 
@@ -136,8 +136,8 @@ def test_every_tag_and_a_small_vocabulary_occur():
 
 
 def test_captions_and_tags_by_hand():
-    def item(colour, shape):
-        return Item(colour, shape, 0.5, 0.5, 0.1, 0.0)
+    def item(color, shape):
+        return Item(color, shape, 0.5, 0.5, 0.1, 0.0)
 
     circle, star = item("red", "circle"), item("blue", "star")
     beside = Scene((circle, star), "beside", "grey")
@@ -166,7 +166,7 @@ def test_captions_and_tags_by_hand():
 
 
 @pytest.mark.parametrize("shape", shapes_scene.SHAPES)
-def test_what_is_drawn_has_the_colour_and_place(shape):
+def test_what_is_drawn_has_the_color_and_place(shape):
     scene = Scene((Item("red", shape, 0.3, 0.6, 0.2, 0.0),), "single", "white", "large")
     pixels = np.asarray(scene.draw(100, np.random.default_rng(0)), int)
     red, green, blue = pixels[60, 30]

@@ -181,7 +181,7 @@ def test_any_batch_and_any_format(tagger_run, image_folder):
     encoded = [tf.io.encode_png(pixels), tf.io.encode_jpeg(pixels, quality=100)]
     wide = tf.io.encode_png(tf.image.resize(pixels, (30, 90), method="nearest"))
     tags = serve(image_bytes=tf.stack([*encoded, wide]))["tags"].numpy()
-    # The image shows two colours about alike; which comes first may turn.
+    # The image shows two colors about alike; which comes first may turn.
     assert {frozenset(row) for row in tags.tolist()} == {frozenset([b"red", b"green"])}
     with pytest.raises(tf.errors.InvalidArgumentError, match="broken byt"):
         serve(image_bytes=tf.constant([encoded[0].numpy(), b"broken bytes"]))

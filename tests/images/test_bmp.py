@@ -74,12 +74,12 @@ def test_a_mask_of_alpha_makes_it_alpha(header):
     assert (decode_all(bmp(data_32(0), 32, **layout)) == 255).all()
 
 
-@pytest.mark.parametrize("colours", [2, 7, 200, 256])
+@pytest.mark.parametrize("colors", [2, 7, 200, 256])
 @pytest.mark.parametrize("header", [40, 124])
-def test_a_palette_is_looked_up(colours, header):
-    palette = RNG.integers(0, 256, (colours, 3))
-    indices = RNG.integers(0, colours, (3, 5))
-    encoded = bmp(data_8(indices), 8, header, palette=palette.tolist(), used=colours)
+def test_a_palette_is_looked_up(colors, header):
+    palette = RNG.integers(0, 256, (colors, 3))
+    indices = RNG.integers(0, colors, (3, 5))
+    encoded = bmp(data_8(indices), 8, header, palette=palette.tolist(), used=colors)
     np.testing.assert_array_equal(decode_all(encoded), palette[indices])
     with Image.open(io.BytesIO(encoded)) as image:
         np.testing.assert_array_equal(image.convert("RGB"), palette[indices])
@@ -95,13 +95,13 @@ def test_what_the_palette_does_not_reach_is_black(used):
     np.testing.assert_array_equal(decode_all(encoded), expected)
 
 
-@pytest.mark.parametrize("colours", [2, 16, 256])
-def test_reads_what_pillow_writes(colours):
+@pytest.mark.parametrize("colors", [2, 16, 256])
+def test_reads_what_pillow_writes(colors):
     pixels = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels).quantize(colours)
+    image = Image.fromarray(pixels).quantize(colors)
     encoded = io.BytesIO()
     image.save(encoded, "BMP")
-    if colours == 2:  # Pillow keeps 8 bits for a palette
+    if colors == 2:  # Pillow keeps 8 bits for a palette
         assert struct.unpack_from("<H", encoded.getvalue(), 28) == (8,)
     np.testing.assert_array_equal(decode_all(encoded.getvalue()), image.convert("RGB"))
 

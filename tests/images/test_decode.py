@@ -59,8 +59,8 @@ def test_decodes_as_pillow_does(format, image, options, tolerance):
 def test_every_value_over_white_is_rounded_once():
     values = np.stack(np.meshgrid(range(256), range(256)), axis=-1).astype(np.uint8)
     encoded = encode(Image.fromarray(values, "LA"), "PNG")
-    grey, alpha = values.astype(float).transpose(2, 0, 1)
-    expected = np.round(grey * alpha / 255 + 255 - alpha)
+    gray, alpha = values.astype(float).transpose(2, 0, 1)
+    expected = np.round(gray * alpha / 255 + 255 - alpha)
     decoded = images.decode_image(encoded)
     np.testing.assert_array_equal(decoded, np.repeat(expected[..., None], 3, -1))
 
@@ -187,7 +187,7 @@ def test_augmentation_follows_its_seed_alone():
     assert first.min() >= 0 and first.max() <= 255
 
 
-def test_augmentation_crops_mirrors_and_recolours_by_a_fifth():
+def test_augmentation_crops_mirrors_and_recolors_by_a_fifth():
     ramp = np.zeros([200, 40, 40, 3])
     ramp[..., 0] = np.linspace(50, 150, 40)  # red grows to the right
     found = images.augment(ramp, 40, [0, 0]).numpy()[..., 0]

@@ -24,8 +24,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
 RGB = Image.fromarray(PIXELS[..., :3])
 
 
-class MeanColour:
-    """Stands for a model: three scores, the image's mean colour."""
+class MeanColor:
+    """Stands for a model: three scores, the image's mean color."""
 
     resizes = (images.Resize(4),)
     tasks = ("tagger",)
@@ -37,9 +37,9 @@ class MeanColour:
 
 
 @pytest.fixture
-def mean_colour(stand_in):
-    """Makes `annotate` use `MeanColour`."""
-    stand_in(MeanColour())
+def mean_color(stand_in):
+    """Makes `annotate` use `MeanColor`."""
+    stand_in(MeanColor())
 
 
 def encode(image, format, **options):
@@ -87,7 +87,7 @@ def animated(format):
 MEANS = PIXELS[..., :3].mean((0, 1))
 GREY_16 = np.uint16(PIXELS[..., 0]) * 257
 
-# What each file gives: the mean colour to expect, or part of the error.
+# What each file gives: the mean color to expect, or part of the error.
 TABLE = {
     "empty file.jpg": (b"", "its length in bytes is 0"),
     "truncated.jpg": (encode(RGB, "JPEG")[:300], "Invalid JPEG data"),
@@ -124,7 +124,7 @@ def test_table_of_bad_inputs(name):
     encoded, expected = TABLE[name]
     beside = encode(RGB, "PNG")
     pairs = [("before", beside), (name, encoded), ("after", beside)]
-    before, record, after = annotation.records(MeanColour(), pairs)
+    before, record, after = annotation.records(MeanColor(), pairs)
     assert record["image"] == name
     if isinstance(expected, str):
         assert set(record) == {"image", "error"}
@@ -133,8 +133,8 @@ def test_table_of_bad_inputs(name):
     else:
         # The resizing to 4 x 4 rounds the mean a little.
         np.testing.assert_allclose(record["tag_scores"], expected, atol=3)
-    for neighbour in (before, after):
-        np.testing.assert_allclose(neighbour["tag_scores"], MEANS, atol=3)
+    for neighbor in (before, after):
+        np.testing.assert_allclose(neighbor["tag_scores"], MEANS, atol=3)
 
 
 REFUSE = """
@@ -208,7 +208,7 @@ def test_gif_of_countless_pieces_is_refused():
             np.testing.assert_array_equal(decode(harmless), expected)
 
 
-def test_files_and_names(mean_colour, tmp_path):
+def test_files_and_names(mean_color, tmp_path):
     """Whatever a list names gets one record each, in its order."""
     good = encode(RGB, "PNG")
     names = [
@@ -258,7 +258,7 @@ def test_files_and_names(mean_colour, tmp_path):
     assert counts == (len(names) + 4, 4)
 
 
-def test_a_file_without_permission(mean_colour, tmp_path):
+def test_a_file_without_permission(mean_color, tmp_path):
     path = tmp_path / "secret.png"
     path.write_bytes(encode(RGB, "PNG"))
     path.chmod(0)
@@ -275,7 +275,7 @@ def test_a_file_without_permission(mean_colour, tmp_path):
         closed.chmod(0o700)
 
 
-def test_a_file_that_is_too_large_is_not_read(mean_colour, tmp_path):
+def test_a_file_that_is_too_large_is_not_read(mean_color, tmp_path):
     path = tmp_path / "large.png"
     with open(path, "wb") as file:
         file.truncate(images.MAX_BYTES + 1)  # takes no room on the disk
@@ -299,7 +299,7 @@ def file_size_limit():
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
 @pytest.mark.parametrize("sidecars", [None, "txt"])
-def test_full_disk(ending, sidecars, mean_colour, tmp_path, file_size_limit):
+def test_full_disk(ending, sidecars, mean_color, tmp_path, file_size_limit):
     """The error says how to go on, and going on loses and repeats nothing."""
     folder = tmp_path / "images"
     folder.mkdir()
@@ -326,7 +326,7 @@ def test_full_disk(ending, sidecars, mean_colour, tmp_path, file_size_limit):
     assert output.read_text() == whole.read_text()
 
 
-def test_full_disk_for_sidecars(mean_colour, tmp_path, file_size_limit, monkeypatch):
+def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypatch):
     for i in range(3):
         (tmp_path / f"{i}.png").write_bytes(encode(RGB, "PNG"))
     output = tmp_path / "o.jsonl"
@@ -352,7 +352,7 @@ def test_full_disk_for_sidecars(mean_colour, tmp_path, file_size_limit, monkeypa
     assert len(list(tmp_path.glob("*.png.json"))) == 3
 
 
-def test_a_sidecar_that_cannot_be_written_stops_nobody(mean_colour, tmp_path):
+def test_a_sidecar_that_cannot_be_written_stops_nobody(mean_color, tmp_path):
     name = "n" * 250 + ".png"
     for each in ("a.png", name):
         (tmp_path / each).write_bytes(encode(RGB, "PNG"))
@@ -423,7 +423,7 @@ def mutants(count, seed):
     "count", [320, pytest.param(2000, marks=pytest.mark.slow)], ids=str
 )
 def test_mutated_images_are_read_or_refused(count):
-    records = list(annotation.records(MeanColour(), mutants(count, seed=count)))
+    records = list(annotation.records(MeanColor(), mutants(count, seed=count)))
     assert [record["image"] for record in records] == [f"{i}" for i in range(count)]
     read = [record["tag_scores"] for record in records if "error" not in record]
     assert count / 10 < len(read) < count * 9 / 10

@@ -11,8 +11,8 @@ from annotator.pictures.contact_sheet import RIGHT, WRONG, contact_sheet
 BLUE = (0, 0, 255)
 
 
-def plain(height, width, colour=BLUE):
-    return np.full((height, width, 3), colour, np.uint8)
+def plain(height, width, color=BLUE):
+    return np.full((height, width, 3), color, np.uint8)
 
 
 def draw(path, images, texts, **options):
@@ -22,9 +22,9 @@ def draw(path, images, texts, **options):
         return np.asarray(sheet)
 
 
-def box_of(sheet, colour):
-    """Height and width of what has exactly this colour."""
-    rows, columns = np.nonzero((sheet == np.array(colour)).all(axis=-1))
+def box_of(sheet, color):
+    """Height and width of what has exactly this color."""
+    rows, columns = np.nonzero((sheet == np.array(color)).all(axis=-1))
     return tuple(int(np.ptp(places)) + 1 for places in (rows, columns))
 
 
@@ -74,13 +74,13 @@ def test_rows_and_columns(tmp_path):
     assert three_rows.shape[0] == 3 * one_row.shape[0] - 2 * 4
 
 
-@pytest.mark.parametrize(("correct", "colour"), [(True, RIGHT), (False, WRONG)])
-def test_right_and_wrong_words_differ_in_colour(correct, colour, tmp_path):
+@pytest.mark.parametrize(("correct", "color"), [(True, RIGHT), (False, WRONG)])
+def test_right_and_wrong_words_differ_in_color(correct, color, tmp_path):
     sheet = draw(tmp_path / "a.png", [plain(9, 9)], [[[("mm", correct), ("mm", None)]]])
-    colours = set(map(tuple, sheet.reshape(-1, 3).tolist()))
-    other = {RIGHT: WRONG, WRONG: RIGHT}[colour]
-    assert ImageColor.getrgb(colour) in colours
-    assert ImageColor.getrgb(other) not in colours
+    colors = set(map(tuple, sheet.reshape(-1, 3).tolist()))
+    other = {RIGHT: WRONG, WRONG: RIGHT}[color]
+    assert ImageColor.getrgb(color) in colors
+    assert ImageColor.getrgb(other) not in colors
 
 
 @pytest.mark.parametrize("text", ["word " * 60, "x" * 300, "犬が走る" * 40])

@@ -14,7 +14,7 @@ from annotator.serve.served_model import BrokenInput, Overloaded, ServedModel
 
 
 class Means(tf.Module):
-    """Mean colours of images, without a network."""
+    """Mean colors of images, without a network."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def from_bytes(self, image_bytes):
@@ -66,9 +66,9 @@ def slow_model(saved_means, monkeypatch):
     model.close()
 
 
-def encode(colour, kind="PNG", size=(6, 5)):
+def encode(color, kind="PNG", size=(6, 5)):
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, kind)
+    Image.new("RGB", size, color).save(file, kind)
     return file.getvalue()
 
 

@@ -29,7 +29,7 @@ def test_projection_of_training_descriptors_is_centred_and_uncorrelated():
     np.testing.assert_allclose(projected.mean(axis=0), 0, atol=1e-4)
     covariance = np.cov(projected.T, bias=True)
     np.testing.assert_allclose(covariance - np.diag(np.diag(covariance)), 0, atol=1e-3)
-    # Standardised: the variances add up to the number of dimensions.
+    # Standardized: the variances add up to the number of dimensions.
     assert np.trace(covariance) == pytest.approx(12, rel=1e-3)
 
 

@@ -10,14 +10,14 @@ from annotator.tagger.vlad import VLAD, fit_codebook
 RNG = np.random.default_rng(0)
 
 
-def layer(codebook, normalisation=()):
-    vlad = VLAD(len(codebook), normalisation)
+def layer(codebook, normalization=()):
+    vlad = VLAD(len(codebook), normalization)
     vlad.build((None, None, codebook.shape[1]))
     vlad.codebook.assign(codebook)
     return vlad
 
 
-def numpy_vlad(descriptors, codebook, normalisation):
+def numpy_vlad(descriptors, codebook, normalization):
     """The definition, one descriptor at a time, in double precision."""
     vectors = []
     for image in descriptors.astype(np.float64):
@@ -25,13 +25,13 @@ def numpy_vlad(descriptors, codebook, normalisation):
         for f in image:
             nearest = np.argmin([np.linalg.norm(f - c) for c in codebook])
             sums[nearest] += f - codebook[nearest]
-        if "intra" in normalisation:
+        if "intra" in normalization:
             for row in sums:
                 row /= np.linalg.norm(row) or 1.0
         vector = sums.ravel()
-        if "power" in normalisation:
+        if "power" in normalization:
             vector = np.sign(vector) * np.sqrt(np.abs(vector))
-        if "l2" in normalisation:
+        if "l2" in normalization:
             vector = vector / (np.linalg.norm(vector) or 1.0)
         vectors.append(vector)
     return np.array(vectors)
@@ -49,15 +49,15 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize(
-    "normalisation", [(), ("l2",), ("power", "l2"), ("intra", "l2"), ("intra", "power")]
+    "normalization", [(), ("l2",), ("power", "l2"), ("intra", "l2"), ("intra", "power")]
 )
-def test_equals_numpy(normalisation):
+def test_equals_numpy(normalization):
     descriptors = RNG.normal(size=(5, 40, 6)).astype(np.float32)
     codebook = RNG.normal(size=(7, 6)).astype(np.float32)
-    expected = numpy_vlad(descriptors, codebook, normalisation)
+    expected = numpy_vlad(descriptors, codebook, normalization)
     for call in (
-        layer(codebook, normalisation),
-        tf.function(layer(codebook, normalisation)),
+        layer(codebook, normalization),
+        tf.function(layer(codebook, normalization)),
     ):
         np.testing.assert_allclose(call(descriptors), expected, atol=1e-5)
 
@@ -100,11 +100,11 @@ def test_round_trip(tmp_path):
 
 
 def test_codebook_finds_separate_clusters():
-    centres = np.float32([[0, 0], [50, 0], [0, 50]])
-    points = np.concatenate([c + RNG.normal(0, 0.1, (200, 2)) for c in centres])
+    centers = np.float32([[0, 0], [50, 0], [0, 50]])
+    points = np.concatenate([c + RNG.normal(0, 0.1, (200, 2)) for c in centers])
     codebook = fit_codebook(points.astype(np.float32), 3, seed=1)
-    for centre in centres:
-        assert np.linalg.norm(codebook - centre, axis=1).min() < 0.1
+    for center in centers:
+        assert np.linalg.norm(codebook - center, axis=1).min() < 0.1
     np.testing.assert_array_equal(
         codebook, fit_codebook(points.astype(np.float32), 3, seed=1)
     )

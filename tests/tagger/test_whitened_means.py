@@ -35,11 +35,11 @@ def test_whitened_vectors_have_the_shrunk_identity_as_covariance():
 
 
 def test_similarity_is_the_mahalanobis_product():
-    centred = VECTORS.astype(np.float64) - VECTORS.mean(axis=0, dtype=np.float64)
-    covariance = centred.T @ centred / N
+    centered = VECTORS.astype(np.float64) - VECTORS.mean(axis=0, dtype=np.float64)
+    covariance = centered.T @ centered / N
     shrunk = covariance + SHRINKAGE * np.trace(covariance) * np.eye(D)
-    means = np.array([centred[TAGS[:, w]].mean(axis=0) for w in range(W)])
-    products = centred @ np.linalg.solve(shrunk, means.T)
+    means = np.array([centered[TAGS[:, w]].mean(axis=0) for w in range(W)])
+    products = centered @ np.linalg.solve(shrunk, means.T)
     lengths = np.sqrt(np.diag(means @ np.linalg.solve(shrunk, means.T)))
     kernel, bias = fit(margin=0.0)
     np.testing.assert_allclose(VECTORS @ kernel + bias, products / lengths, atol=1e-3)
@@ -50,20 +50,20 @@ def typical_by_refitting(tags, within):
 
     The mean of all vectors stays, as in the ridge regression with fixed centring.
     """
-    centred = VECTORS.astype(np.float64) - VECTORS[:within].mean(axis=0, dtype=float)
-    scatter = centred[:within].T @ centred[:within]
+    centered = VECTORS.astype(np.float64) - VECTORS[:within].mean(axis=0, dtype=float)
+    scatter = centered[:within].T @ centered[:within]
     ridge = SHRINKAGE * np.trace(scatter) * np.eye(D)
     typical = []
     for w in range(W):
         rows = np.flatnonzero(tags[:, w])
-        mean = centred[rows].mean(axis=0)
+        mean = centered[rows].mean(axis=0)
         length = np.sqrt(mean @ np.linalg.solve((scatter + ridge) / within, mean))
         left_out = []
         for i in rows:
-            others = centred[rows[rows != i]].mean(axis=0)
-            mine = np.outer(centred[i], centred[i]) if i < within else 0
+            others = centered[rows[rows != i]].mean(axis=0)
+            mine = np.outer(centered[i], centered[i]) if i < within else 0
             metric = (scatter - mine + ridge) / within
-            left_out.append(centred[i] @ np.linalg.solve(metric, others) / length)
+            left_out.append(centered[i] @ np.linalg.solve(metric, others) / length)
         typical.append(np.mean(left_out))
     return np.array(typical)
 

@@ -19,7 +19,7 @@ from annotator.runs import run as pipeline
 from annotator.training.run import train
 
 
-def test_learns_the_colours_and_writes_its_files(tagger_run):
+def test_learns_the_colors_and_writes_its_files(tagger_run):
     workdir, metrics, exports = tagger_run
     assert metrics["f1"] > 0.7 and metrics["n_plus"] == metrics["words"] == 3
     assert json.loads((workdir / "metrics" / "validation.json").read_text()) == metrics
@@ -76,18 +76,18 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
         vector = np.sign(sums.ravel()) * np.sqrt(np.abs(sums.ravel()))
         expected.append(vector / np.linalg.norm(vector))
     np.testing.assert_allclose(vectors, expected, atol=1e-4)
-    centred = expected - np.mean(expected, axis=0)
-    covariance = np.cov(centred.T, bias=True)
+    centered = expected - np.mean(expected, axis=0)
+    covariance = np.cov(centered.T, bias=True)
     covariance += (
         tagger_config.shrinkage * np.trace(covariance) * np.eye(len(covariance))
     )
-    means = np.array([centred[column].mean(axis=0) for column in tags.T])
+    means = np.array([centered[column].mean(axis=0) for column in tags.T])
     directions = scipy.linalg.solve(covariance, means.T)
     directions /= np.sqrt(np.sum(means.T * directions, axis=0))
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     scores = tagger(regions).numpy()
     # What is left is one number a word: its margin.
-    margins = centred @ directions - scores
+    margins = centered @ directions - scores
     assert margins.std(axis=0).max() < 1e-3 < margins.mean(axis=0).min()
 
 
@@ -162,8 +162,8 @@ def test_extending_adds_images_and_words_without_refitting(
     folder.mkdir()
     rng = np.random.default_rng(1)
     for i in range(12):
-        colour = (235, 225, 40) if i % 2 else (220, 30, 30)
-        pixels = np.full((40, 48, 3), colour) + rng.integers(-20, 20, (40, 48, 3))
+        color = (235, 225, 40) if i % 2 else (220, 30, 30)
+        pixels = np.full((40, 48, 3), color) + rng.integers(-20, 20, (40, 48, 3))
         Image.fromarray(np.uint8(pixels.clip(0, 255))).save(folder / f"m{i}.png")
     splits = ["train"] * 8 + ["validation"] * 4
     lines = [f"m{i}.png,{('red', 'yellow')[i % 2]},{s}" for i, s in enumerate(splits)]

@@ -131,7 +131,7 @@ def assert_same(ours, theirs):
 
 @pytest.mark.slow
 def test_two_workers_train_the_backbone_as_one(config, tmp_path):
-    """They see the same crops, flips and colours as one."""
+    """They see the same crops, flips and colors as one."""
     config = dataclasses.replace(
         config,
         schedule="cosine",

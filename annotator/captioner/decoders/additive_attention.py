@@ -98,7 +98,7 @@ class AdditiveAttention(keras.layers.Layer):
 
 
 def _score_initializer(shape, dtype=None):
-    # As a Dense layer of one unit would be initialised: from both fans.
+    # As a Dense layer of one unit would be initialized: from both fans.
     kernel = keras.initializers.GlorotUniform()((shape[0], 1), dtype)
     return keras.ops.reshape(kernel, shape)
 

@@ -35,7 +35,7 @@ class BeamSearch(Sampler):
         **kwargs: see `Sampler`.
 
     Returns of a call:
-        See `Sampler`; `scores` are normalised by length, `log_probs` are not.
+        See `Sampler`; `scores` are normalized by length, `log_probs` are not.
         Places for which there is no caption (fewer exist than asked for) hold only
         `<start>` and `<end>` with a score of -inf.
 
@@ -62,7 +62,7 @@ class BeamSearch(Sampler):
         open_scores = tf.zeros([images, 1])
         finished = (
             tf.fill([images, self.beams, self.max_length + 2], PAD),
-            tf.fill([images, self.beams], _IMPOSSIBLE),  # normalised scores
+            tf.fill([images, self.beams], _IMPOSSIBLE),  # normalized scores
             tf.fill([images, self.beams], _IMPOSSIBLE),  # log probabilities
         )
         loop = self._extend(0, logits, state, captions[:, None], open_scores, finished)

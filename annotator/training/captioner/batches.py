@@ -6,7 +6,7 @@ import tensorflow as tf
 from annotator.training.batches import shared_batches
 
 # Batches are cut from pools of this many, sorted by length: little padding, and still
-# other neighbours in every epoch.
+# other neighbors in every epoch.
 _POOL = 32
 # Lengths are rounded up to these steps, so that few shapes are compiled.
 _LENGTH_STEP = 4

@@ -21,7 +21,7 @@ from annotator.training.captioner.trainer import CaptionerTrainer
 def train_captioner(config, workdir):
     """Trains the captioner of a run, or continues what an earlier try left.
 
-    `workdir/captioner` holds `vocabulary.json`, `checkpoints/` (weights, optimiser,
+    `workdir/captioner` holds `vocabulary.json`, `checkpoints/` (weights, optimizer,
     random state and position, as of the last `checkpoint_steps`), the drafts of the
     current epoch, `best.weights.h5` (and `backbone.keras`, if that is trained too) and,
     at the end, `captioner.keras`.

@@ -262,7 +262,7 @@ def optimizers_for(config, steps_per_epoch):
     """The optimisers that `config` asks for.
 
     Returns:
-        Two functions from a factor of the learning rate to a Keras optimiser: for the
+        Two functions from a factor of the learning rate to a Keras optimizer: for the
         epochs that learn from references, and for those that learn from rewards.
     """
 

@@ -9,7 +9,7 @@ import tqdm
 from annotator import files
 from annotator.config import Config
 from annotator.runs import run as pipeline
-from annotator.tagger import encoder, mbrm, nearest_neighbours, vlad, whitened_means
+from annotator.tagger import encoder, mbrm, nearest_neighbors, vlad, whitened_means
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import WordScores
 from annotator.training.tagger.finetune import finetune_tagger
@@ -17,9 +17,9 @@ from annotator.training.tagger.finetune import finetune_tagger
 # Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
 DESCRIPTOR_SAMPLE = 100_000
 
-NEIGHBOUR_TAGGERS = {
-    "jec": nearest_neighbours.JEC,
-    "2pknn": nearest_neighbours.TwoPassKNN,
+NEIGHBOR_TAGGERS = {
+    "jec": nearest_neighbors.JEC,
+    "2pknn": nearest_neighbors.TwoPassKNN,
 }
 
 # Settings that decide an image's vector.
@@ -98,8 +98,8 @@ def fit_scores(config, vectors, tags, whitening_rows=None):
             smoothing=config.smoothing,
             name="scores",
         )
-    if config.tagger in NEIGHBOUR_TAGGERS:
-        tagger = NEIGHBOUR_TAGGERS[config.tagger]
+    if config.tagger in NEIGHBOR_TAGGERS:
+        tagger = NEIGHBOR_TAGGERS[config.tagger]
         return tagger.fit(
             np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.tagger.nearest_neighbours import JEC, TwoPassKNN
+from annotator.tagger.nearest_neighbors import JEC, TwoPassKNN
 
 RNG = np.random.default_rng(0)
 
@@ -15,7 +15,7 @@ def ranking(scores):
 
 
 def test_jec_by_hand():
-    # Distances from the query at 0 are 1, 2, 3, 4; the image at 4 is no neighbour.
+    # Distances from the query at 0 are 1, 2, 3, 4; the image at 4 is no neighbor.
     vectors = np.float32([[1], [2], [3], [4], [5]])
     #                a  b  c  d  e
     tags = np.array([[1, 1, 0, 0, 0],
@@ -25,7 +25,7 @@ def test_jec_by_hand():
                      [0, 1, 0, 0, 1]], bool)  # fmt: skip
     scores = JEC.fit(vectors, tags, neighbours=3)(np.zeros((1, 1), np.float32))[0]
     # First the nearest image's words by training frequency (b 3, a 2); then d, in two
-    # of the other neighbours and seen with a, before c; e is in no neighbour.
+    # of the other neighbors and seen with a, before c; e is in no neighbor.
     assert ranking(scores) == [1, 0, 3, 2, 4]
     assert scores[4] == 0
 

@@ -16,7 +16,7 @@ class NearestNeighbours(TrainingImages):
     Args:
         images: Number of training images N.
         words: Number of words W.
-        neighbours: Number of neighbours K.
+        neighbours: Number of neighbors K.
     """
 
     def __init__(self, images, words, neighbours=5, **kwargs):
@@ -43,8 +43,8 @@ class JEC(NearestNeighbours):
     """Joint equal contribution's label transfer.
 
     The words of the nearest image come first, the most frequent in training before the
-    others. The words of neighbours 2 to K follow, by the product of how many of these
-    neighbours carry them and how often they go with the nearest image's words in
+    others. The words of neighbors 2 to K follow, by the product of how many of these
+    neighbors carry them and how often they go with the nearest image's words in
     training.
 
     Source: Makadia, Pavlovic and Kumar, "A new baseline for image annotation", 2008.
