@@ -108,7 +108,7 @@ folder, ending, size = sys.argv[1:]
 mount = ["mount", "-t", "tmpfs", "-o"]
 if subprocess.run([*mount, f"size={size}", "tmpfs", folder]).returncode:
     sys.exit(77)
-from annotator.record_file import RecordFile
+from annotator.annotation.record_file import RecordFile
 
 def run():
     with RecordFile(f"{folder}/o.{ending}", {}) as file:

@@ -140,7 +140,7 @@ def test_table_of_bad_inputs(name):
 REFUSE = """
 import resource, sys
 import tensorflow as tf
-from annotator import images
+from annotator.images import decode as images
 decode = tf.function(images.decode_image)
 decode(tf.io.encode_png(tf.zeros([2, 2, 3], tf.uint8)))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
