@@ -1,6 +1,7 @@
 """Files that are whole or not there: written to a temporary name, then renamed."""
 
 import contextlib
+import csv
 import errno
 import hashlib
 import json
@@ -9,6 +10,7 @@ import pathlib
 import re
 import secrets
 import shutil
+from collections.abc import Iterable
 
 
 @contextlib.contextmanager
@@ -62,6 +64,23 @@ def write_text(path, text):
 def write_json(path, value):
     """Writes a value as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(
+    path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
+) -> None:
+    """Writes a CSV file atomically.
+
+    Args:
+        path: The file.
+        header: Names of the columns.
+        rows: Values of each row.
+    """
+    with atomic_path(path) as temporary:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
 
 
 def read_json(path):

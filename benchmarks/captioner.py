@@ -190,6 +190,7 @@ class Annotator:
         from annotator.backbones.backbone import resolve_precision
         from annotator.captioner import Vocabulary
         from annotator.config import Config
+        from annotator.runs.run import Run
         from annotator.training.captioner.fit import build_captioner
         from annotator.training.captioner.inputs import CachedRegions
         from annotator.training.captioner.trainer import CaptionerTrainer
@@ -209,13 +210,14 @@ class Annotator:
             caption_batch=settings.batch,
             beams=settings.beams,
         )
-        vocabulary = Vocabulary([f"w{i}" for i in range(4, settings.vocabulary)])
-        self.captioner = build_captioner(config, vocabulary)
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
+        run = Run(config, folder)
+        vocabulary = Vocabulary([f"w{i}" for i in range(4, settings.vocabulary)])
+        self.captioner = build_captioner(run, vocabulary)
         self.split = drawn_split(folder, features, vocabulary.decode(tokens))
         inputs = CachedRegions(self.split, self.split)
-        self.trainer = CaptionerTrainer(config, folder, self.captioner, inputs)
+        self.trainer = CaptionerTrainer(run, self.captioner, inputs)
         np.testing.assert_array_equal(self.trainer.batches.tokens, tokens)
         self.search, self.seed = None, tf.zeros([2], tf.int32)
 
@@ -269,11 +271,11 @@ class Annotator:
 
 
 def drawn_split(folder, maps, captions):
-    """A `pipeline.Split` with a feature cache on disk."""
+    """A `Split` with a feature cache on disk."""
     from annotator import datasets
     from annotator.datasets.image_files import ImageFiles
     from annotator.features import cache as features
-    from annotator.runs import run as pipeline
+    from annotator.runs.splits import Split
 
     starts = range(0, len(maps), features.SHARD_ROWS)
     shards = (maps[start : start + features.SHARD_ROWS] for start in starts)
@@ -282,7 +284,7 @@ def drawn_split(folder, maps, captions):
     annotated = datasets.AnnotatedImages(
         "drawn", "train", names, ImageFiles(names), captions=tuple(map(tuple, captions))
     )
-    return pipeline.Split(annotated, np.arange(len(maps)), (cache,))
+    return Split(annotated, np.arange(len(maps)), (cache,))
 
 
 if __name__ == "__main__":

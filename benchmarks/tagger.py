@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import threading
 import time
-import unittest.mock
 
 import numpy as np
 from absl import app, flags
@@ -86,7 +85,8 @@ def fit(cache, folder, words):
     from annotator.config import Config
     from annotator.datasets.image_files import ImageFiles
     from annotator.features import cache as features
-    from annotator.runs import run as pipeline
+    from annotator.runs.run import Run
+    from annotator.runs.splits import Split
     from annotator.training.tagger.fit import train_tagger
 
     memory = PeakMemory()
@@ -98,9 +98,9 @@ def fit(cache, folder, words):
     annotated = datasets.AnnotatedImages(
         "drawn", "train", names, ImageFiles(names), tuple(map(str, range(words))), tags
     )
-    split = pipeline.Split(annotated, np.arange(len(cache)), (cache,))
-    with unittest.mock.patch.object(pipeline, "load_split", return_value=split):
-        train_tagger(Config(task="tagger"), folder)
+    run = Run(Config(task="tagger"), folder)
+    run.split = lambda task, name: Split(annotated, np.arange(len(cache)), (cache,))
+    train_tagger(run)
     seconds = time.perf_counter() - start
     processor = time.process_time() - processor
     peak, resident = memory.stop()
@@ -223,7 +223,7 @@ def measure_cost():
     import tensorflow as tf
 
     from annotator.config import Config
-    from annotator.training.tagger.fit import fit_scores
+    from annotator.training.tagger.scores import fit_scores
 
     batch = 32
     rng = np.random.default_rng(0)

@@ -1,13 +1,25 @@
 """A captioner at work on the images of a split: captions, and where it looked."""
 
+from collections.abc import Callable, Iterator
+
 import tensorflow as tf
 import tqdm
+from PIL import Image
 
+from annotator.captioner import Captioner
 from annotator.pictures.attention import attention_picture
+from annotator.runs.splits import Split
 
 
-def caption_function(captioner, with_feedback=True):
-    """The graph from regions `[B, R, D]` to captions, string `[B]`."""
+def caption_function(
+    captioner: Captioner, with_feedback: bool = True
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The graph from regions `[B, R, D]` to captions, string `[B]`.
+
+    Args:
+        captioner: `Captioner`.
+        with_feedback: As of `Captioner.generate`.
+    """
 
     def caption(regions):
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
@@ -15,7 +27,9 @@ def caption_function(captioner, with_feedback=True):
     return tf.function(caption, reduce_retracing=True)
 
 
-def generate(caption, regions):
+def generate(
+    caption: Callable[[tf.Tensor], tf.Tensor], regions: tf.data.Dataset
+) -> list[str]:
     """Captions of images, a list of N strings.
 
     Args:
@@ -31,12 +45,14 @@ def generate(caption, regions):
     ]
 
 
-def attention_pictures(captioner, split, regions=None):
+def attention_pictures(
+    captioner: Captioner, split: Split, regions: tf.data.Dataset | None = None
+) -> Iterator[tuple[str, Image.Image]]:
     """Draws where a captioner looked.
 
     Args:
         captioner: `Captioner`.
-        split: `pipeline.Split` of N images.
+        split: `Split` of N images.
         regions: `tf.data.Dataset` of their regions `[B, R, D]`; those of the split by
             default.
 

@@ -1,234 +1,313 @@
-"""From a run's settings to regions: the road that training and evaluation share."""
+"""A run: settings and a folder, and whatever follows from the two, made once."""
 
-import csv
+import contextlib
 import dataclasses
-import pathlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from annotator import datasets, files
-from annotator.backbones import backbone as backbones
-from annotator.features import cache as features
-from annotator.images import decode as images
+from annotator.backbones.backbone import build_backbone, pixels
+from annotator.backbones.precision import resolve_precision
+from annotator.captioner import BeamSearch, Captioner
+from annotator.config import Config
+from annotator.datasets import AnnotatedImages
+from annotator.features.extraction import extract
+from annotator.images.resize import Resize
+from annotator.runs import settings_file
+from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
+from annotator.runs.splits import Split
+from annotator.runs.workdir import Workdir
+
+_NO_FILES = ("imagenet", "random")
+# Training crops are taken from images a seventh larger than a view.
+_CROP_MARGIN = 8 / 7
 
 
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """A split of a data set whose feature maps are on disk.
+class Run:
+    """The owner of all that belongs to a run.
+
+    Annotations, backbones, splits and trained models are made when they are first asked
+    for, and kept: a frozen backbone is built once for each layer that is read, each
+    split's files are hashed once, and a trained model is loaded once.
+
+    Args:
+        config: `Config`.
+        workdir: Folder of the run, the whole of its state beside the feature cache.
 
     Attributes:
-        annotated: `AnnotatedImages`, without the images that could not be read.
-        rows: int `[N]`, their rows in the caches.
-        caches: One `FeatureCache` per view.
-    """
-
-    annotated: datasets.AnnotatedImages
-    rows: np.ndarray
-    caches: tuple[features.FeatureCache, ...]
-
-    def __len__(self):
-        return len(self.rows)
-
-    def select(self, rows):
-        """Some of its images, in ascending order, as a split of their own."""
-        return Split(self.annotated.select(rows), self.rows[rows], self.caches)
-
-    def regions(self, batch_size):
-        """`tf.data.Dataset` of float16 regions `[B, R, channels]`, in order."""
-        dataset = features.regions_dataset(self.caches, self.rows, batch_size)
-        return dataset.map(lambda rows, regions: regions)
-
-    def pixels(self, batch_size):
-        """The same of a split of pixels: float16 `[B, height, width, 3]`, in order."""
-        shape = (-1, *self.caches[0].shape)
-        return self.regions(batch_size).map(lambda pixels: tf.reshape(pixels, shape))
-
-
-def build_resizes(config, task):
-    """The views of an image that a task reads, as `annotator.images.Resize` layers."""
-    views = [
-        images.Resize(size, config.aspect, config.resize_method, flip)
-        for size in config.scales
-        for flip in ((False, True) if config.flip else (False,))
-    ]
-    return views if task == "tagger" else views[:1]
-
-
-def build_backbone(config, task, workdir=None, trainable=False):
-    """The backbone that `config` asks for, with the tap of a task.
-
-    Args:
-        config: `Config`.
-        task: `"tagger"` or `"captioner"`.
-        workdir: Folder of the run. If the task's model was trained together with the
-            backbone, its backbone has the weights of that training.
-        trainable: Whether it is to be trained.
+        config: `Config`, with absolute paths and a definite precision.
+        files: `Workdir`, the paths in that folder.
+        tasks: The `Task`s that `config.task` names.
 
     Raises:
-        ValueError: If the network, its layer or its weights cannot be had, or images of
-            `config.scales` are too small for them.
+        ValueError: If the precision is unknown.
+
+    Example:
+
+    ```python
+    run = Run.open("runs/shapes")
+    captions = run.captioner().predict(run.split(CAPTIONER, "test").regions(32))
+    ```
     """
-    learns = {
-        "tagger": config.tagger == "finetuned",
-        "captioner": config.finetune_backbone,
-    }
-    finetuned = learns[task] and workdir is not None
-    backbone = backbones.build_backbone(
-        config.backbone,
-        tap(config, task),
-        finetuned_backbone(workdir, task) if finetuned else config.backbone_weights,
-        config.precision,
-        config.seed,
-        trainable,
-        mixed=finetuned,
-    )
-    for resize in build_resizes(config, task):
-        try:
-            backbone.compute_output_shape((1, resize.size, resize.size, 3))
-        except ValueError as error:
+
+    def __init__(self, config: Config, workdir: str | os.PathLike) -> None:
+        weights = config.backbone_weights
+        self.config = dataclasses.replace(
+            config,
+            data_dir=files.absolute(config.data_dir),
+            cache_dir=files.absolute(config.cache_dir or datasets.default_cache_dir()),
+            backbone_weights=(
+                weights if weights in _NO_FILES else files.absolute(weights)
+            ),
+            extend=files.absolute(config.extend),
+            precision=resolve_precision(config.precision),
+        )
+        self.files = Workdir(workdir)
+        self.tasks = tasks_of(config.task)
+        self._annotated: dict[str, AnnotatedImages] = {}
+        self._backbones: dict[Any, keras.Model] = {}
+        self._splits: dict[Any, Split] = {}
+        self._models: dict[Task, keras.Model] = {}
+
+    @classmethod
+    def open(cls, workdir: str | os.PathLike, **places: Any) -> "Run":
+        """The run of a folder.
+
+        Args:
+            workdir: Folder of the run.
+            **places: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
+                others than in training; `None` for those.
+
+        Raises:
+            FileNotFoundError: If the folder holds no run.
+            ValueError: If its settings cannot be read.
+        """
+        config = settings_file.load(Workdir(workdir).folder)
+        given = {name: value for name, value in places.items() if value is not None}
+        return cls(dataclasses.replace(config, **given), workdir)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder.
+
+        Raises:
+            BlockingIOError: If another process does.
+        """
+        self.files.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.files.lock, "ab") as file:
+            files.lock(file, f"{self.files.folder} is being worked on")
+            yield
+
+    def claim(self) -> None:
+        """Makes the folder this run's, or finds that it is already.
+
+        Raises:
+            ValueError: If a run with other settings, or of other data, is kept there.
+        """
+        settings_file.claim(self.config, self.files.folder)
+        for task in self.tasks:
+            self._check_same_data(task)
+
+    def check(self, splits: Iterable[str]) -> None:
+        """Finds out, before any backbone runs, whether a run has all it will need.
+
+        Args:
+            splits: Names of the splits that will be read.
+
+        Raises:
+            ValueError: If a split lacks what a task learns, the network is unknown, or
+                its layer must be said.
+            OSError: If a file of the data set is missing.
+        """
+        # All are there before one is looked into: a missing file is the plainer fault.
+        for annotated in [self.annotated(split) for split in splits]:
+            for task in self.tasks:
+                task.check_labels(annotated)
+        for task in self.tasks:
+            task.tap(self.config)
+
+    def is_trained(self, task: Task) -> bool:
+        """Whether the training of a task is finished."""
+        return self.files.model(task.name).is_file()
+
+    def annotated(self, split: str) -> AnnotatedImages:
+        """The images of a split with their annotations."""
+        if split not in self._annotated:
+            self._annotated[split] = datasets.load(
+                self.config.dataset,
+                split,
+                data_dir=self.config.data_dir,
+                cache_dir=self.config.cache_dir,
+                skip_bad_images=self.config.skip_bad_images,
+            )
+        return self._annotated[split]
+
+    def backbone(self, task: Task) -> keras.Model:
+        """The backbone whose regions a task reads.
+
+        If it is trained together with the task's model, it is the one of that training,
+        which must be finished.
+
+        Raises:
+            ValueError: If the network, its layer or its weights cannot be had, or
+                images of `config.scales` are too small for them.
+        """
+        tap = task.tap(self.config)
+        trained = task.trains_backbone(self.config)
+        # Frozen, it is the same for all tasks that read the same layer.
+        key = (tap, task if trained else None)
+        if key not in self._backbones:
+            weights = self.files.backbone(task.name) if trained else None
+            self._backbones[key] = self._build_backbone(task, weights, mixed=trained)
+        backbone = self._backbones[key]
+        self._check_sizes(task, backbone)
+        return backbone
+
+    def trainable_backbone(self, task: Task) -> keras.Model:
+        """A backbone to be trained together with a task's model, a new one each time.
+
+        Raises:
+            ValueError: As of `backbone`.
+        """
+        backbone = self._build_backbone(task, trainable=True)
+        self._check_sizes(task, backbone)
+        return backbone
+
+    def split(self, task: Task, name: str, mirrored: bool = False) -> Split:
+        """A split with the feature maps that a task reads, which are made if missing.
+
+        Args:
+            task: The task, which also decides what images are of use.
+            name: Name of the split.
+            mirrored: Whether the views are those of the mirror images.
+
+        Raises:
+            ValueError: If the split has nothing that the task could learn or be scored
+                by.
+        """
+        key = (task, name, mirrored)
+        if key not in self._splits:
+            views = task.views(self.config)
+            if mirrored:
+                settings = [view.view for view in views]
+                views = [Resize(**{**s, "flip": not s["flip"]}) for s in settings]
+            self._splits[key] = self._load(task, name, self.backbone(task), views)
+        return self._splits[key]
+
+    def pixels(self, task: Task, name: str) -> Split:
+        """A split with its images as maps, 0 to 255, which are made if missing.
+
+        Those of `train` are a seventh larger than a view of the task, so that crops can
+        be taken.
+
+        Args:
+            task: As of `split`.
+            name: Name of the split.
+        """
+        (view,) = [resize.view for resize in task.views(self.config)]
+        size = view["size"]
+        if name == "train":
+            size = round(size * _CROP_MARGIN)
+        return self._load(task, name, pixels(), [Resize(**{**view, "size": size})])
+
+    def captioner(self) -> Captioner:
+        """The trained captioner, which decodes as the settings say."""
+        if CAPTIONER not in self._models:
+            captioner = keras.saving.load_model(self.files.model(CAPTIONER.name))
+            captioner.decode_by(self.sampler())
+            self._models[CAPTIONER] = captioner
+        return self._models[CAPTIONER]
+
+    def sampler(self) -> BeamSearch:
+        """The search that the settings ask for."""
+        return BeamSearch(
+            self.config.beams,
+            self.config.length_penalty,
+            max_length=self.config.max_length,
+            no_repeat_ngram=self.config.no_repeat_ngram,
+        )
+
+    def tagger(self) -> keras.Model:
+        """The trained tagger, from regions to a score for each of `words`."""
+        if TAGGER not in self._models:
+            path = self.files.model(TAGGER.name)
+            self._models[TAGGER] = keras.saving.load_model(path)
+        return self._models[TAGGER]
+
+    def words(self) -> list[str]:
+        """The words of the trained tagger, in the order of its scores."""
+        return files.read_json(self.files.words)
+
+    def _build_backbone(self, task, weights=None, trainable=False, mixed=False):
+        return build_backbone(
+            self.config.backbone,
+            task.tap(self.config),
+            weights or self.config.backbone_weights,
+            self.config.precision,
+            self.config.seed,
+            trainable,
+            mixed=mixed,
+        )
+
+    def _check_sizes(self, task, backbone):
+        for resize in task.views(self.config):
+            try:
+                backbone.compute_output_shape((1, resize.size, resize.size, 3))
+            except ValueError as error:
+                raise ValueError(
+                    f"--scales={resize.size} is too small for {task.tap(self.config)} "
+                    f"of {self.config.backbone}."
+                ) from error
+
+    def _load(self, task, name, backbone, views):
+        annotated = self.annotated(name)
+        task.check_labels(annotated)
+        (layer,) = backbone.output
+        caches = tuple(
+            extract(
+                annotated,
+                view,
+                backbone,
+                layer,
+                self.config.cache_dir,
+                skip_bad_images=self.config.skip_bad_images,
+                batch_size=self.config.batch_size,
+            )
+            for view in views
+        )
+        bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
+        self._list_skipped(annotated, bad)
+        rows = np.setdiff1d(np.arange(len(annotated)), list(bad))
+        rows = task.labeled_rows(annotated, rows)
+        if len(rows) < len(annotated):
+            annotated = annotated.select(rows)
+        return Split(annotated, rows, caches)
+
+    def _list_skipped(self, annotated, bad):
+        skipped = list(annotated.skipped)
+        skipped += [(annotated.image_ids[row], bad[row]) for row in sorted(bad)]
+        if skipped:
+            path = self.files.skipped_images(annotated.split)
+            files.write_csv(path, ("image", "reason"), skipped)
+            print(
+                f"{len(skipped)} images of {annotated.name} {annotated.split} skipped: "
+                f"{path}"
+            )
+
+    def _check_same_data(self, task):
+        """Sees to it that a task goes on with the data it began with."""
+        annotated = self.annotated("train")
+        data = task.fingerprint(annotated)
+        path = self.files.data(task.name)
+        begun = settings_file.begun(path.parent)
+        if begun and path.is_file() and files.read_json(path) != data:
             raise ValueError(
-                f"--scales={resize.size} is too small for {tap(config, task)} of "
-                f"{config.backbone}."
-            ) from error
-    return backbone
-
-
-def tap(config, task):
-    """The layer that a task reads: `--tap`, `--captioner_tap`, or its default.
-
-    Raises:
-        ValueError: If the network is unknown, or the layer must be said.
-    """
-    if task == "captioner":
-        return config.captioner_tap or backbones.default_tap(config.backbone, task)
-    kind = "finetuned" if config.tagger == "finetuned" else task
-    return config.tap or backbones.default_tap(config.backbone, kind)
-
-
-def finetuned_backbone(workdir, task):
-    """Where a run keeps the backbone that was trained with a task's model."""
-    return pathlib.Path(workdir) / task / "backbone.keras"
-
-
-def load_split(config, task, split, workdir, mirrored=False):
-    """Loads a split and sees to it that its feature maps are on disk.
-
-    Args:
-        config: `Config`.
-        task: `"tagger"` or `"captioner"`.
-        split: Name of the split.
-        workdir: Where `skipped_images_<split>.csv` is written, if one was skipped.
-        mirrored: Whether the views are those of the mirror images.
-
-    Returns:
-        `Split`. For the captioner it leaves out images without a caption.
-
-    Raises:
-        ValueError: If the split has nothing that the task could learn or be scored by.
-    """
-    backbone = build_backbone(config, task, workdir)
-    resizes = build_resizes(config, task)
-    if mirrored:
-        views = [resize.view for resize in resizes]
-        resizes = [images.Resize(**{**v, "flip": not v["flip"]}) for v in views]
-    return _load(config, task, split, workdir, backbone, resizes)
-
-
-def load_pixels(config, task, split, workdir):
-    """Loads a split and sees to it that its images are on disk, decoded.
-
-    Those of `train` are a seventh larger than a view of the task, so that crops can be
-    taken.
-
-    Args and returns: as of `load_split`, but the maps are pixels, 0 to 255.
-    """
-    resizes = build_resizes(config, task)
-    if split == "train":
-        (view,) = [resize.view for resize in resizes]
-        resizes = [images.Resize(**{**view, "size": round(view["size"] * 8 / 7)})]
-    return _load(config, task, split, workdir, backbones.pixels(), resizes)
-
-
-def load_annotations(config, splits):
-    """Finds out, before any backbone runs, whether a run has all it will need.
-
-    Returns:
-        Dict from the name of a split to `AnnotatedImages`.
-
-    Raises:
-        ValueError: If a split lacks the tags or the captions of `config.task`.
-        OSError: If a file of the data set is missing.
-    """
-    tasks = ("tagger", "captioner") if config.task == "all" else (config.task,)
-    loaded = {split: _annotated_images(config, split) for split in splits}
-    for annotated in loaded.values():
-        for task in tasks:
-            _check_annotations(annotated, task)
-    return loaded
-
-
-def _check_annotations(annotated, task):
-    has = {"tagger": annotated.tags is not None}
-    has["captioner"] = annotated.captions is not None and any(annotated.captions)
-    if not has[task]:
-        kind = {"tagger": "tags", "captioner": "captions"}[task]
-        others = " ".join(f"--task={name} does without." for name in has if has[name])
-        raise ValueError(
-            f"The split {annotated.split} of the data set {annotated.name} has no "
-            f"{kind} for the {task}. {others}".rstrip()
-        )
-
-
-def _annotated_images(config, split):
-    return datasets.load(
-        config.dataset,
-        split,
-        data_dir=config.data_dir,
-        cache_dir=config.cache_dir,
-        skip_bad_images=config.skip_bad_images,
-    )
-
-
-def _load(config, task, split, workdir, backbone, resizes):
-    annotated = _annotated_images(config, split)
-    _check_annotations(annotated, task)
-    (layer,) = backbone.output
-    caches = tuple(
-        features.extract(
-            annotated,
-            resize,
-            backbone,
-            layer,
-            config.cache_dir,
-            skip_bad_images=config.skip_bad_images,
-            batch_size=config.batch_size,
-        )
-        for resize in resizes
-    )
-    bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
-    skipped = list(annotated.skipped)
-    skipped += [(annotated.image_ids[row], bad[row]) for row in sorted(bad)]
-    if skipped:
-        path = pathlib.Path(workdir) / f"skipped_images_{split}.csv"
-        write_csv(path, ("image", "reason"), skipped)
-        print(f"{len(skipped)} images of {config.dataset} {split} skipped: {path}")
-    rows = np.setdiff1d(np.arange(len(annotated)), list(bad))
-    if task == "captioner":
-        captioned = [row for row in rows if annotated.captions[row]]
-        if len(captioned) < len(rows):
-            left = f"{len(rows) - len(captioned)} images without a caption"
-            print(f"{left} are left out of {config.dataset} {split}")
-        rows = np.array(captioned, rows.dtype)
-    if len(rows) < len(annotated):
-        annotated = annotated.select(rows)
-    return Split(annotated, rows, caches)
-
-
-def write_csv(path, header, rows):
-    """Writes a CSV file atomically."""
-    with files.atomic_path(path) as temporary:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
+                f"The training images of {annotated.name} or their {task.labels} have "
+                f"changed since the {task.name} in {self.files.folder} was begun. Put "
+                "them back, or name another --workdir."
+            )
+        files.write_json(path, data)

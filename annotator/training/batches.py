@@ -1,9 +1,16 @@
 """Batches read ahead in the background, and shared among the replicas of a strategy."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import tensorflow as tf
 
 
-def shared_batches(read, count, specs, strategy):
+def shared_batches(
+    read: Callable[[int, int], tuple],
+    count: int,
+    specs: Sequence[tf.TensorSpec],
+    strategy: tf.distribute.Strategy,
+) -> Iterable[tuple]:
     """What the replicas of a strategy take in each of some steps.
 
     Args:
@@ -30,8 +37,8 @@ def shared_batches(read, count, specs, strategy):
     def of_worker(context):
         local = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * local
-        places = tf.data.Dataset.range(count * local)
-        shares = places.map(lambda i: load(i // local, first + i % local))
+        indices = tf.data.Dataset.range(count * local)
+        shares = indices.map(lambda i: load(i // local, first + i % local))
         return shares.prefetch(2)
 
     return strategy.distribute_datasets_from_function(of_worker)

@@ -1,14 +1,19 @@
 """A training loop: one for one device and for many, that a killed run continues."""
 
 import json
-import pathlib
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
+from annotator.runs.heads import Task
+from annotator.runs.run import Run
 from annotator.training import workers
+from annotator.training.optimizers import GroupedOptimizer
 
 
 class TrainingLoop:
@@ -22,38 +27,43 @@ class TrainingLoop:
     call `_keep` when they have made all that is to be kept.
 
     Args:
-        config: `Config`.
-        folder: Where the checkpoints go.
-        logs: Folder of TensorBoard's logs.
+        run: The run whose folder gets checkpoints and TensorBoard's logs.
+        task: The task that is trained.
 
     Attributes:
+        config: `Config`, the run's.
+        files: `Workdir`, the run's.
+        task: Name of the task.
         steps_per_epoch: To be set.
         unit: What steps count, for the progress bar.
         advice: What helps if the training diverges.
     """
 
+    steps_per_epoch: int
+
     unit = "items"
     advice = "lower --learning_rate, in another --workdir."
 
-    def __init__(self, config, folder, logs):
-        self.config = config
-        self.folder = pathlib.Path(folder)
-        self.logs = str(logs)
+    def __init__(self, run: Run, task: Task) -> None:
+        self.config = run.config
+        self.files = run.files
+        self.task = task.name
         self.strategy = workers.strategy()
         self.chief = workers.is_chief()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.history = tf.Variable("[]", trainable=False)
 
-    def run(self):
+    def fit(self) -> None:
         """Trains until it is finished.
 
         Raises:
             FloatingPointError: If the training diverges.
         """
+        folder = self.files.task(self.task)
         if self.manager.restore_or_initialize():
-            print(f"continuing at step {self.step.numpy()} of {self.folder}")
+            print(f"continuing at step {self.step.numpy()} of {folder}")
         writer = (
-            tf.summary.create_file_writer(self.logs)
+            tf.summary.create_file_writer(str(self.files.logs(self.task)))
             if self.chief
             else tf.summary.create_noop_writer()
         )
@@ -62,7 +72,7 @@ class TrainingLoop:
                 self._epoch(len(self._scores()))
                 writer.flush()
 
-    def _begin_epoch(self, epoch, done):
+    def _begin_epoch(self, epoch: int, done: int) -> tuple[Callable, Iterable]:
         """What an epoch learns.
 
         Args:
@@ -75,15 +85,15 @@ class TrainingLoop:
         """
         raise NotImplementedError
 
-    def _validate(self, epoch):
+    def _validate(self, epoch: int) -> float:
         """The validation score after an epoch; keeps the weights if it is the best."""
         raise NotImplementedError
 
-    def _finished(self, scores):
+    def _finished(self, scores: list[float]) -> bool:
         """Whether the validation scores of the epochs so far end the training."""
         raise NotImplementedError
 
-    def _keep(self, models, optimizers):
+    def _keep(self, models: list[keras.Model], optimizers: list) -> None:
         """Puts models and optimisers into the checkpoints."""
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
@@ -93,7 +103,7 @@ class TrainingLoop:
                 step=self.step,
                 history=self.history,
             ),
-            str(self.folder / "checkpoints"),
+            str(self.files.checkpoints(self.task)),
             max_to_keep=2,
         )
 
@@ -144,7 +154,14 @@ class TrainingLoop:
         """int32 `[2]`, another one for every step."""
         return tf.stack([self.config.seed, tf.cast(self.step, tf.int32)])
 
-    def _descend(self, optimizer, loss, count, seed, *inputs):
+    def _descend(
+        self,
+        optimizer: GroupedOptimizer,
+        loss: Callable[..., dict],
+        count: str,
+        seed: tf.Tensor,
+        *inputs: Any,
+    ) -> dict:
         """A step on every replica; returns sums over the global batch.
 
         Args:

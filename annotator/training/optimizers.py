@@ -1,4 +1,6 @@
-"""How weights move in training: schedules, and rates for kinds of weights."""
+"""Optimizers: schedules, and rates for kinds of weights."""
+
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -15,17 +17,22 @@ class GroupedOptimizer(tf.Module):
             backbone if that is trained too.
         make_optimizer: Function from such a factor to a Keras optimizer, unbuilt.
         clip_norm: Largest norm of all gradients together.
-        dense_rate, convolution_rate: The factors.
+        dense_rate: Factor of the head's dense layers.
+        convolution_rate: Factor of the backbone.
+
+    Attributes:
+        variables_to_train: The weights that are moved.
+        optimizers: The Keras optimizers, one for each factor.
     """
 
     def __init__(
         self,
-        models,
-        make_optimizer,
-        clip_norm,
-        dense_rate=1.0,
-        convolution_rate=1.0,
-    ):
+        models: Sequence[keras.Model],
+        make_optimizer: Callable[[float], keras.optimizers.Optimizer],
+        clip_norm: float,
+        dense_rate: float = 1.0,
+        convolution_rate: float = 1.0,
+    ) -> None:
         super().__init__()
         self.clip_norm = clip_norm
         self.variables_to_train = [v for m in models for v in m.trainable_variables]
@@ -40,7 +47,7 @@ class GroupedOptimizer(tf.Module):
             self._groups.append(group)
             self.optimizers.append(optimizer)
 
-    def apply(self, gradients):
+    def apply(self, gradients: Sequence) -> None:
         """Moves the weights.
 
         Args:
@@ -71,13 +78,22 @@ class GroupedOptimizer(tf.Module):
             optimizer.apply(*zip(*(pairs[i] for i in group), strict=True))
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> float:
         """The rate of the weights that move fastest, a float."""
         return float(self.optimizers[0].learning_rate)
 
 
-def cosine_adamw(rate, epochs, steps_per_epoch, weight_decay):
-    """AdamW, warmed up for two epochs or a tenth of all, then a cosine decay to 0."""
+def cosine_adamw(
+    rate: float, epochs: int, steps_per_epoch: int, weight_decay: float
+) -> keras.optimizers.Optimizer:
+    """AdamW, warmed up for two epochs or a tenth of all, then a cosine decay to 0.
+
+    Args:
+        rate: Peak learning rate.
+        epochs: Epochs until the rate is 0.
+        steps_per_epoch: Steps of an epoch.
+        weight_decay: Of AdamW.
+    """
     total = epochs * steps_per_epoch
     warmup = min(total // 10, 2 * steps_per_epoch)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -86,10 +102,14 @@ def cosine_adamw(rate, epochs, steps_per_epoch, weight_decay):
     return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
 
 
-def published_sgd(rate, steps_per_epoch):
+def published_sgd(rate: float, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """SGD with Nesterov momentum and a tenth of the rate every 10 epochs (Deng et al.).
 
     It is the captioner's published training.
+
+    Args:
+        rate: Learning rate of the first ten epochs.
+        steps_per_epoch: Steps of an epoch.
     """
     steps = [10 * epoch * steps_per_epoch for epoch in range(1, 10)]
     rates = [rate * 0.1**drop for drop in range(10)]
@@ -97,8 +117,16 @@ def published_sgd(rate, steps_per_epoch):
     return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
 
 
-def cosine_adam(rate, epochs, steps_per_epoch):
-    """Adam and a cosine decay without warm-up, for weights that are good already."""
+def cosine_adam(
+    rate: float, epochs: int, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Adam and a cosine decay without warm-up, for weights that are good already.
+
+    Args:
+        rate: Learning rate of the first step.
+        epochs: Epochs until the rate is 0.
+        steps_per_epoch: Steps of an epoch.
+    """
     steps = max(1, epochs * steps_per_epoch)
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 

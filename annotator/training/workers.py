@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 @functools.cache
-def strategy():
+def strategy() -> tf.distribute.Strategy:
     """How this process trains: with the workers of `TF_CONFIG`, its GPUs, or alone.
 
     With `TF_CONFIG` set, the first call must come before TensorFlow does anything.
@@ -24,7 +24,7 @@ def strategy():
     return tf.distribute.get_strategy()
 
 
-def is_chief():
+def is_chief() -> bool:
     """Whether this process does what is done once."""
     resolver = strategy().cluster_resolver
     if resolver is None:
@@ -37,7 +37,7 @@ def is_chief():
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
-def from_chief(value=0.0):
+def from_chief(value: float = 0.0) -> float:
     """The number that the chief gives; all workers wait here for each other.
 
     Args:

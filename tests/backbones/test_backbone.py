@@ -13,7 +13,8 @@ from annotator.backbones import backbone as backbones
 from annotator.backbones import weights as backbone_weights
 from annotator.backbones.backbone import BackboneWeightsError, build_backbone
 from annotator.config import Config
-from annotator.runs import run as pipeline
+from annotator.runs.heads import TAGGER, TASKS
+from annotator.runs.run import Run
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
 
@@ -181,18 +182,18 @@ def test_each_task_has_its_default_tap_however_the_network_is_spelt(
     spelling, tagger, captioner
 ):
     config = Config(backbone=spelling, backbone_weights="random", precision="float32")
-    for task, tap in (("tagger", tagger), ("captioner", captioner)):
-        assert backbones.default_tap(spelling, task) == tap
+    for task, tap in zip(TASKS, (tagger, captioner), strict=True):
+        assert backbones.default_tap(spelling, task.name) == task.tap(config) == tap
         if spelling == "VGG16":
-            assert list(pipeline.build_backbone(config, task).output) == [tap]
+            assert list(Run(config, "unused").backbone(task).output) == [tap]
 
 
 def test_images_that_are_too_small_for_a_layer_are_said():
     config = Config(backbone="alexnet", backbone_weights="random", scales=(224, 80))
-    assert "conv5" in pipeline.build_backbone(config, "tagger").output
+    assert "conv5" in Run(config, "unused").backbone(TAGGER).output
     config = dataclasses.replace(config, tap="fc6")
     with pytest.raises(ValueError, match="--scales=80 is too small for fc6 of alexnet"):
-        pipeline.build_backbone(config, "tagger")
+        Run(config, "unused").backbone(TAGGER)
 
 
 def test_no_default_tap_names_the_flag_of_the_task():

@@ -3,19 +3,21 @@
 import json
 import types
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from annotator.config import Config
 from annotator.evaluation import captioning
-from annotator.evaluation import run as evaluation
+from annotator.evaluation.pictures import draw_attention
+from annotator.evaluation.scores import score_captioner, score_tagger
+from annotator.evaluation.tables import caption_table
 from annotator.metrics import captions as caption_metrics
+from annotator.runs.run import Run
 
 
 class _Split:
-    """Stands for a `pipeline.Split` of images with one caption each."""
+    """Stands for a `Split` of images with one caption each."""
 
     def __init__(self, image_ids, words=()):
         self.annotated = types.SimpleNamespace(
@@ -32,6 +34,13 @@ class _Split:
         return _Split(tuple(self.annotated.image_ids[row] for row in rows))
 
 
+def run_of(split, workdir, **settings):
+    """A `Run` whose splits are all `split`."""
+    run = Run(Config(**settings), workdir)
+    run.split = lambda task, name: split
+    return run
+
+
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch):
     def draw(captioner, split):
@@ -39,8 +48,8 @@ def stand_ins(monkeypatch):
             yield image_id, Image.fromarray(np.full((2, 2, 3), row, np.uint8))
 
     scores = caption_metrics.score_captions
-    monkeypatch.setattr(keras.saving, "load_model", lambda path: None)
-    monkeypatch.setattr(evaluation, "load_captioner", lambda config, workdir: None)
+    monkeypatch.setattr(Run, "tagger", lambda run: None)
+    monkeypatch.setattr(Run, "captioner", lambda run: None)
     monkeypatch.setattr(captioning, "generate", lambda caption, _: ["a dog", "a cat"])
     monkeypatch.setattr(captioning, "attention_pictures", draw)
     monkeypatch.setattr(
@@ -64,7 +73,7 @@ def stand_ins(monkeypatch):
 def test_captions_are_written_with_numbers_as_ids_where_all_are(
     image_ids, expected, tmp_path
 ):
-    evaluation._score_captions(Config(), tmp_path, "test", _Split(image_ids), False)
+    score_captioner(run_of(_Split(image_ids), tmp_path), "test", False)
     written = json.loads((tmp_path / "metrics" / "test_captions.json").read_text())
     assert written == [
         {"image_id": image_id, "caption": caption}
@@ -80,15 +89,13 @@ def test_unknown_words_come_with_a_remedy(tmp_path):
     (tmp_path / "tagger" / "words.json").write_text('["sea"]')
     split = _Split(("1", "2"), ("sea", "zebra", "cow"))
     with pytest.raises(ValueError, match=r"\['cow', 'zebra'\].*--extend=/.*--workdir"):
-        evaluation._score_tags(Config(), tmp_path, "test", split, False)
+        score_tagger(run_of(split, tmp_path), "test", False)
 
 
 def test_each_image_has_an_attention_picture_of_its_own(tmp_path):
     image_ids = ("a/1.jpg", "b/1.jpg", "a_1.jpg", "1.jpg", "1.png", "../1.jpg", "1-2")
     expected = ("a_1", "b_1", "a_1-2", "1", "1-2", "1-3", "1-2-2")
-    evaluation._show_attention(
-        Config(), tmp_path, "test", _Split(image_ids), len(image_ids)
-    )
+    draw_attention(run_of(_Split(image_ids), tmp_path), "test", len(image_ids))
     folder = tmp_path / "pictures" / "test_attention"
     assert len(list(folder.iterdir())) == len(image_ids)
     for row, name in enumerate(expected):
@@ -98,14 +105,15 @@ def test_each_image_has_an_attention_picture_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_published_rows_say_what_they_are_of(split, tmp_path):
-    config, images = Config(dataset="flickr8k"), _Split(("a.jpg", "b.jpg"))
-    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    images = _Split(("a.jpg", "b.jpg"))
+    run = run_of(images, tmp_path, dataset="flickr8k")
+    table = score_captioner(run, split, True).table
     assert "4 layers, feedback (the paper)" in table and "24.80" in table
     assert ("of the official test split, this run's of its" in table) == (
         split == "validation"
     )
-    config = Config(dataset="folder")
-    _, table, _ = evaluation._score_captions(config, tmp_path, split, images, True)
+    run = run_of(images, tmp_path, dataset="folder")
+    table = score_captioner(run, split, True).table
     assert "nothing was published for this data set" in table
 
 
@@ -122,5 +130,5 @@ def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
         (caption_metrics.METEOR_NLTK, False),
     ):
         scores["meteor_dialect"] = dialect
-        table = evaluation._caption_table(scores, rows)
+        table = caption_table(scores, rows)
         assert "24.80" in table and ("21.50" in table) is shown

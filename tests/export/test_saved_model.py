@@ -17,7 +17,8 @@ from annotator.evaluation import run as evaluation
 from annotator.export import saved_model as export
 from annotator.export import serving_files
 from annotator.images import decode as images
-from annotator.runs import run as pipeline
+from annotator.runs.heads import CAPTIONER, TAGGER
+from annotator.runs.run import Run
 from annotator.training import run as training
 from annotator.training.captioner import fit as captioner_training
 from annotator.training.run import export_tagger
@@ -40,7 +41,7 @@ def expected(tagger_run, tagger_config):
     workdir, _, _ = tagger_run
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     words = json.loads((workdir / "tagger" / "words.json").read_text())
-    split = pipeline.load_split(tagger_config, "tagger", "validation", workdir)
+    split = Run(tagger_config, workdir).split(TAGGER, "validation")
     scores = evaluation.predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
     return {
@@ -107,11 +108,12 @@ def test_a_tagger_on_bfloat16_features_says_the_same(
     shutil.copytree(tagger_run[0] / "tagger", tmp_path / "tagger")
     tagger = keras.saving.load_model(tmp_path / "tagger" / "tagger.keras")
     words = json.loads((tmp_path / "tagger" / "words.json").read_text())
-    split = pipeline.load_split(config, "tagger", "validation", tmp_path)
+    run = Run(config, tmp_path)
+    split = run.split(TAGGER, "validation")
     scores = evaluation.predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : config.top_k]
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
-    for result in outputs(export_tagger(config, tmp_path), encoded).values():
+    for result in outputs(export_tagger(run), encoded).values():
         tags = np.asarray(result["tags"]).tolist()
         assert [[tag.decode() for tag in row] for row in tags] == [
             [words[i] for i in row] for row in order
@@ -126,11 +128,12 @@ def test_a_captioner_in_bfloat16_says_the_same(
 ):
     """Weights drawn at random do as well as trained ones."""
     config = dataclasses.replace(captioner_config, precision="bfloat16")
-    split = pipeline.load_split(config, "captioner", "validation", tmp_path)
+    run = Run(config, tmp_path)
+    split = run.split(CAPTIONER, "validation")
     regions = next(iter(split.regions(6)))
     keras.utils.set_random_seed(21)
     vocabulary = Vocabulary.fit(["a wall of red beside blue", "green all over"])
-    captioner = captioner_training.build_captioner(config, vocabulary)
+    captioner = captioner_training.build_captioner(run, vocabulary)
     captioner.build(regions.shape)
     for weight in captioner.trainable_weights:
         weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
@@ -138,8 +141,7 @@ def test_a_captioner_in_bfloat16_says_the_same(
     # As a graph: run op by op, the same sums may be added up in another order.
     expected = tf.function(captioner.generate)(regions)
     assert len(set(expected["captions"].numpy())) > 1
-    resizes = pipeline.build_resizes(config, "captioner")
-    backbone = pipeline.build_backbone(config, "captioner")
+    resizes, backbone = CAPTIONER.views(config), run.backbone(CAPTIONER)
     models = export.image_model(backbone, resizes, captioner, "captioner")
     served = ("captions", "tokens", "scores")
     exported = export.save(tmp_path, "captioner", *models, resizes, {}, served)
@@ -157,11 +159,12 @@ def test_features_and_export_resize_as_the_run_is_told(
     config = dataclasses.replace(
         tagger_config, **settings, flip=False, tap="block1_conv1"
     )
-    split = pipeline.load_split(config, "tagger", "validation", tmp_path)
+    run = Run(config, tmp_path)
+    split = run.split(TAGGER, "validation")
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
     view = images.resize_image(pixels, 32, "center_crop", "bicubic")
-    backbone = pipeline.build_backbone(config, "tagger")
+    backbone = run.backbone(TAGGER)
     expected = np.reshape(backbone(view)["block1_conv1"], [6, -1, 64])
     (regions,) = split.regions(6)
     np.testing.assert_allclose(regions, expected, rtol=1e-3)

@@ -12,10 +12,11 @@ import scipy.linalg
 from PIL import Image
 
 from annotator import datasets
-from annotator.config import Config
 from annotator.evaluation.run import evaluate
 from annotator.pictures import contact_sheet as pictures
-from annotator.runs import run as pipeline
+from annotator.runs import settings_file
+from annotator.runs.heads import TAGGER
+from annotator.runs.run import Run
 from annotator.training.run import train
 
 
@@ -45,7 +46,7 @@ def test_pictures_show_what_was_said_of_which_image(tagger_run, monkeypatch):
     evaluate(tagger_run[0], "test", shown=3)
     ((encoded, texts, path),) = shown
     annotated = datasets.load(
-        "folder", "test", data_dir=Config.load(tagger_run[0]).data_dir
+        "folder", "test", data_dir=settings_file.load(tagger_run[0]).data_dir
     )
     contents = [content for _, content in annotated.encoded_images()]
     # Spread over the split: the first, one in the middle, the last.
@@ -65,7 +66,7 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
     arrays = np.load(workdir / "tagger" / "encoder.npz")
     vectors = np.load(workdir / "tagger" / "vectors.npy")
     tags = np.load(workdir / "tagger" / "tags.npz")["tags"]
-    split = pipeline.load_split(tagger_config, "tagger", "train", workdir)
+    split = Run(tagger_config, workdir).split(TAGGER, "train")
     regions = np.concatenate(list(split.regions(8).as_numpy_iterator()))
     expected = []
     for image in regions.astype(np.float64):

@@ -1,9 +1,15 @@
 """The batches of the captioner's training: which images, in which order, how long."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
+from annotator.captioner import Vocabulary
+from annotator.config import Config
 from annotator.training.batches import shared_batches
+from annotator.training.captioner.inputs import CachedRegions
+from annotator.training.learned_regions import LearnedRegions
 
 # Batches are cut from pools of this many, sorted by length: little padding, and still
 # other neighbors in every epoch.
@@ -20,7 +26,7 @@ class CaptionBatches:
 
     Args:
         config: `Config`.
-        inputs: `CachedRegions` or `AugmentedImages`, of splits with captions.
+        inputs: `CachedRegions` or `LearnedRegions`, of splits with captions.
         vocabulary: `Vocabulary`.
 
     Attributes:
@@ -28,7 +34,12 @@ class CaptionBatches:
             images with fewer captions than others have empty rows.
     """
 
-    def __init__(self, config, inputs, vocabulary):
+    def __init__(
+        self,
+        config: Config,
+        inputs: CachedRegions | LearnedRegions,
+        vocabulary: Vocabulary,
+    ) -> None:
         self.seed = config.seed
         self.batch_size = config.caption_batch
         self.inputs = inputs
@@ -36,11 +47,11 @@ class CaptionBatches:
         self.tokens = _encode(vocabulary, captions, config.max_length)
         self.longest = (self.tokens != 0).sum(axis=2).max(axis=1)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.tokens) // self.batch_size)
 
-    def rows(self, epoch):
+    def rows(self, epoch: int) -> list[np.ndarray]:
         """Rows of the training images in each batch of an epoch, a list of arrays."""
         rng = np.random.default_rng([self.seed, epoch])
         batches = []
@@ -49,7 +60,13 @@ class CaptionBatches:
             batches += _split(by_length, self.batch_size)
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def stream(self, epoch, start, drafts, strategy):
+    def stream(
+        self,
+        epoch: int,
+        start: int,
+        drafts: np.ndarray | None,
+        strategy: tf.distribute.Strategy,
+    ) -> Iterator[tuple]:
         """What an epoch's steps take, read ahead in the background.
 
         Args:

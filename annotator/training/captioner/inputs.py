@@ -3,34 +3,48 @@
 import numpy as np
 import tensorflow as tf
 
-from annotator.runs import run as pipeline
-from annotator.training.augmented_images import AugmentedImages
+from annotator.runs.heads import CAPTIONER
+from annotator.runs.run import Run
+from annotator.runs.splits import Split
+from annotator.training.learned_regions import LearnedRegions
 
 
 class CachedRegions:
     """Regions that a frozen backbone left on disk.
 
     Args:
-        train, validation: `pipeline.Split`s of regions.
-        mirrored: The training images' mirror images, a `pipeline.Split`; or `None`.
-            With it an image is seen one way and the other in turn, epoch by epoch.
+        train: The training images, a `Split` of regions.
+        validation: The validation images, a `Split` of regions.
+        mirrored: The training images' mirror images, or `None`. With it an image is
+            seen one way and the other in turn, epoch by epoch.
+
+    Attributes:
+        signature: `tf.TensorSpec` of what `read` returns.
+        channels: Channels of a region.
     """
 
     backbone = None
 
-    def __init__(self, train, validation, mirrored=None):
+    def __init__(
+        self, train: Split, validation: Split, mirrored: Split | None = None
+    ) -> None:
         self.train = train
         self.validation = validation
         self._views = [train] if mirrored is None else [train, mirrored]
-        cells, rows, channels = train.caches[0].shape
-        self.signature = tf.TensorSpec([None, cells * rows, channels], tf.float16)
+        height, width, channels = train.caches[0].shape
+        self.signature = tf.TensorSpec([None, height * width, channels], tf.float16)
         self.channels = channels
 
-    def build(self):
-        """Nothing is to be built; see `AugmentedImages`."""
+    def build(self) -> None:
+        """Nothing is to be built; see `LearnedRegions`."""
 
-    def read(self, rows, epoch):
-        """What an epoch sees of training images, an array as `signature` says."""
+    def read(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """What an epoch sees of training images, an array as `signature` says.
+
+        Args:
+            rows: int `[B]`, rows of the training split.
+            epoch: Number of the epoch.
+        """
         turn = (rows + epoch) % len(self._views)
         regions = np.empty((len(rows), *self.signature.shape[1:]), np.float16)
         for i, view in enumerate(self._views):
@@ -38,39 +52,50 @@ class CachedRegions:
             regions[now] = view.caches[0].regions(view.rows[rows[now]])
         return regions
 
-    def regions(self, batch, seed):
-        """Regions `[B, R, D]` of a training batch, in the graph."""
+    def regions(self, batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Regions `[B, R, D]` of a training batch, in the graph.
+
+        Args:
+            batch: As `signature` says.
+            seed: int `[2]`; there is nothing to draw.
+        """
         return batch
 
-    def stream(self, split, batch_size):
-        """`tf.data.Dataset` of the regions of a split's images, in order."""
+    def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
+        """`tf.data.Dataset` of the regions of a split's images, in order.
+
+        Args:
+            split: A `Split` of regions.
+            batch_size: Images of a batch.
+        """
         return split.regions(batch_size)
 
 
-def captioner_inputs(config, workdir):
-    """The inputs that `config` asks for, with their training and validation splits.
+def captioner_inputs(run: Run) -> CachedRegions | LearnedRegions:
+    """The inputs that a run asks for, with their training and validation splits.
 
     They are to be built, in the scope of the strategy, before they are used.
+
+    Raises:
+        ValueError: If a split cannot be had, or an image cannot be read mirrored.
     """
-    load = pipeline.load_pixels if config.finetune_backbone else pipeline.load_split
-    train, validation = (
-        load(config, "captioner", split, workdir) for split in ("train", "validation")
-    )
-    if not config.finetune_backbone:
-        mirrored = None
-        if config.caption_flip:
-            mirrored = load(config, "captioner", "train", workdir, mirrored=True)
-            if mirrored.annotated.image_ids != train.annotated.image_ids:
-                raise ValueError(
-                    "Some training images can be read one way and not mirrored: remove "
-                    f"those that {workdir}/skipped_images_train.csv lists."
-                )
-        return CachedRegions(train, validation, mirrored)
-    (resize,) = pipeline.build_resizes(config, "captioner")
-    return AugmentedImages(
-        train,
-        validation,
-        resize,
-        lambda: pipeline.build_backbone(config, "captioner", trainable=True),
-        mirror=config.caption_flip,
-    )
+    if CAPTIONER.trains_backbone(run.config):
+        (resize,) = CAPTIONER.views(run.config)
+        return LearnedRegions(
+            run.pixels(CAPTIONER, "train"),
+            run.pixels(CAPTIONER, "validation"),
+            resize,
+            lambda: run.trainable_backbone(CAPTIONER),
+            mirror=run.config.caption_flip,
+        )
+    train = run.split(CAPTIONER, "train")
+    validation = run.split(CAPTIONER, "validation")
+    mirrored = None
+    if run.config.caption_flip:
+        mirrored = run.split(CAPTIONER, "train", mirrored=True)
+        if mirrored.annotated.image_ids != train.annotated.image_ids:
+            raise ValueError(
+                "Some training images can be read one way and not mirrored: remove "
+                f"those that {run.files.skipped_images('train')} lists."
+            )
+    return CachedRegions(train, validation, mirrored)

@@ -1,4 +1,4 @@
-"""When a captioner's training learns what, and when it ends.
+"""The phases of a captioner's training, and its end.
 
 First it learns reference captions, then, if asked, the rewards of its own captions. The
 validation scores of the epochs so far tell where it stands, and nothing else does.
@@ -6,8 +6,10 @@ validation scores of the epochs so far tell where it stands, and nothing else do
 
 import numpy as np
 
+from annotator.config import Config
 
-def feedback_joins(config):
+
+def feedback_joins(config: Config) -> int:
     """The epoch from which on the feedback is learnt, and captions are decoded with it.
 
     What the captioner scores before it is no sign of what it will be in the end: these
@@ -16,7 +18,7 @@ def feedback_joins(config):
     return config.feedback_start if config.rounds else 0
 
 
-def is_best(score, scores, config):
+def is_best(score: float, scores: list[float], config: Config) -> bool:
     """Whether an epoch's weights are the best so far.
 
     Args:
@@ -28,7 +30,7 @@ def is_best(score, scores, config):
     return len(scores) >= first and score > max(scores[first:], default=-1.0)
 
 
-def first_self_critical_epoch(scores, config):
+def first_self_critical_epoch(scores: list[float], config: Config) -> int | None:
     """The epoch from which on rewards are learnt.
 
     Args:
@@ -46,8 +48,13 @@ def first_self_critical_epoch(scores, config):
     return None
 
 
-def finished(scores, config):
-    """Whether both phases have had their epochs, or the end of patience."""
+def finished(scores: list[float], config: Config) -> bool:
+    """Whether both phases have had their epochs, or the end of patience.
+
+    Args:
+        scores: Validation score of each epoch so far.
+        config: `Config`.
+    """
     first = first_self_critical_epoch(scores, config)
     if first is None:
         return False

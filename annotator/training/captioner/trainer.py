@@ -1,6 +1,4 @@
-"""How the captioner learns: from references, then from the rewards of its captions."""
-
-import pathlib
+"""The captioner's training: on references, then on the rewards of its captions."""
 
 import keras
 import numpy as np
@@ -8,6 +6,7 @@ import tensorflow as tf
 import tqdm
 
 from annotator import files
+from annotator.captioner import Captioner
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
     attention_pictures,
@@ -16,22 +15,22 @@ from annotator.evaluation.captioning import (
 )
 from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
-from annotator.runs import run as pipeline
+from annotator.runs.heads import CAPTIONER
+from annotator.runs.run import Run
 from annotator.training import workers
 from annotator.training.captioner.batches import CaptionBatches
+from annotator.training.captioner.inputs import CachedRegions
+from annotator.training.captioner.optimizers import optimizers_for
 from annotator.training.captioner.phases import (
     feedback_joins,
     finished,
     first_self_critical_epoch,
     is_best,
 )
+from annotator.training.captioner.selection import selection_score
+from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
-from annotator.training.optimizers import (
-    GroupedOptimizer,
-    cosine_adam,
-    cosine_adamw,
-    published_sgd,
-)
+from annotator.training.optimizers import GroupedOptimizer
 
 
 class CaptionerTrainer(TrainingLoop):
@@ -41,11 +40,10 @@ class CaptionerTrainer(TrainingLoop):
     are kept in a file.
 
     Args:
-        config: `Config`.
-        workdir: Folder of the run. Checkpoints, drafts and the best weights go to its
-            `captioner`, TensorBoard's logs to `logs/captioner`.
+        run: The run; checkpoints, drafts and the best weights go to its captioner's
+            folder.
         captioner: An unbuilt `Captioner`; it is built here, for the features at hand.
-        inputs: `CachedRegions` or `AugmentedImages`, built, of splits with captions.
+        inputs: `CachedRegions` or `LearnedRegions`, built, of splits with captions.
     """
 
     unit = "words"
@@ -54,10 +52,14 @@ class CaptionerTrainer(TrainingLoop):
         "--workdir."
     )
 
-    def __init__(self, config, workdir, captioner, inputs):
-        self.workdir = pathlib.Path(workdir)
-        logs = self.workdir / "logs" / "captioner"
-        super().__init__(config, self.workdir / "captioner", logs)
+    def __init__(
+        self,
+        run: Run,
+        captioner: Captioner,
+        inputs: CachedRegions | LearnedRegions,
+    ) -> None:
+        super().__init__(run, CAPTIONER)
+        config = self.config
         self.inputs = inputs
         self.train = inputs.train
         self.captioner = captioner
@@ -66,15 +68,24 @@ class CaptionerTrainer(TrainingLoop):
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
-            models = [captioner] + [inputs.backbone] * (inputs.backbone is not None)
+            models = [captioner]
+            if inputs.backbone is not None:
+                models.append(inputs.backbone)
             make, make_self_critical = optimizers_for(config, self.steps_per_epoch)
-            rates = config.clip_norm, config.dense_rate, config.convolution_rate
-            self.optimizer = GroupedOptimizer(models, make, *rates)
+
+            def grouped(make_optimizer):
+                return GroupedOptimizer(
+                    models,
+                    make_optimizer,
+                    config.clip_norm,
+                    config.dense_rate,
+                    config.convolution_rate,
+                )
+
+            self.optimizer = grouped(make)
             optimizers = [*self.optimizer.optimizers]
             if config.self_critical_epochs:
-                self.self_critical_optimizer = GroupedOptimizer(
-                    models, make_self_critical, *rates
-                )
+                self.self_critical_optimizer = grouped(make_self_critical)
                 optimizers += self.self_critical_optimizer.optimizers
                 self.reward = CiderReward(self.batches.tokens[..., 1:])
         self._keep(models, optimizers)
@@ -115,10 +126,9 @@ class CaptionerTrainer(TrainingLoop):
         return float(sums["tokens"]), {"reward": reward, "learning_rate": rate}
 
     def _take_best_weights(self):
-        self.captioner.load_weights(self.folder / "best.weights.h5")
+        self.captioner.load_weights(self.files.best_weights(self.task))
         if self.inputs.backbone is not None:
-            path = pipeline.finetuned_backbone(self.workdir, "captioner")
-            best = keras.saving.load_model(path)
+            best = keras.saving.load_model(self.files.backbone(self.task))
             self.inputs.backbone.set_weights(best.get_weights())
 
     def _validate(self, epoch):
@@ -144,11 +154,10 @@ class CaptionerTrainer(TrainingLoop):
                 pixels = np.asarray(picture)[None]
                 tf.summary.image(f"validation/attention_{i}", pixels, step)
         if is_best(score, self._scores(), self.config):
-            with files.atomic_path(self.folder / "best.weights.h5") as temporary:
+            with files.atomic_path(self.files.best_weights(self.task)) as temporary:
                 self.captioner.save_weights(temporary)
             if self.inputs.backbone is not None:
-                path = pipeline.finetuned_backbone(self.workdir, "captioner")
-                with files.atomic_path(path) as temporary:
+                with files.atomic_path(self.files.backbone(self.task)) as temporary:
                     self.inputs.backbone.save(temporary)
         print(
             f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
@@ -206,7 +215,7 @@ class CaptionerTrainer(TrainingLoop):
         feedback = self.captioner.feedback
         if feedback is None or feedback.causal or epoch < self.config.feedback_start:
             return None
-        path = self.folder / f"drafts-{epoch}.npy"
+        path = self.files.drafts(epoch)
         if self.chief and not path.is_file():
             batches = tqdm.tqdm(
                 self.inputs.stream(self.train, 128),
@@ -219,7 +228,7 @@ class CaptionerTrainer(TrainingLoop):
             )
             with files.atomic_path(path) as temporary:
                 np.save(temporary, drafts, allow_pickle=False)
-            for old in self.folder.glob("drafts-*.npy"):
+            for old in path.parent.glob(self.files.drafts("*").name):
                 if old != path:
                     old.unlink()
         workers.from_chief()
@@ -239,41 +248,3 @@ class CaptionerTrainer(TrainingLoop):
         some = self.inputs.validation.select(rows)
         regions = self.inputs.stream(some, len(rows))
         return attention_pictures(self.captioner, some, regions)
-
-
-def check_selection(config):
-    """Finds out, before hours of training, whether the picking score can be had here.
-
-    Raises:
-        ValueError: If it cannot.
-    """
-    selection_score(config, score_captions(["a"], [["a"]], meteor="none"))
-
-
-def selection_score(config, scores):
-    """The one of a dict of scores that picks the weights."""
-    name = config.select_by
-    if scores[name] is None:
-        raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
-    return scores[name]
-
-
-def optimizers_for(config, steps_per_epoch):
-    """The optimisers that `config` asks for.
-
-    Returns:
-        Two functions from a factor of the learning rate to a Keras optimizer: for the
-        epochs that learn from references, and for those that learn from rewards.
-    """
-
-    def references(factor):
-        rate = factor * config.learning_rate
-        if config.schedule == "paper":
-            return published_sgd(rate, steps_per_epoch)
-        return cosine_adamw(rate, config.epochs, steps_per_epoch, config.weight_decay)
-
-    def rewards(factor):
-        rate = factor * config.self_critical_rate
-        return cosine_adam(rate, config.self_critical_epochs, steps_per_epoch)
-
-    return references, rewards

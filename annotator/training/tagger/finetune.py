@@ -1,19 +1,18 @@
 """A tagger that is the backbone itself, trained to tag: on images, resumable."""
 
-import pathlib
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from annotator import files
 from annotator.metrics.tags import score_tags
-from annotator.runs import run as pipeline
+from annotator.runs.heads import TAGGER
+from annotator.runs.run import Run
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger.word_probabilities import WordProbabilities
 from annotator.training import workers
-from annotator.training.augmented_images import AugmentedImages
 from annotator.training.batches import shared_batches
+from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
 from annotator.training.optimizers import GroupedOptimizer, cosine_adamw
 
@@ -21,80 +20,68 @@ _WEIGHT_DECAY = 0.01
 _CLIP_NORM = 5.0
 
 
-def finetune_tagger(config, workdir):
+def finetune_tagger(run: Run) -> None:
     """Trains backbone and tagger together, or continues what an earlier try left.
 
-    `workdir/tagger` holds `checkpoints/`, `best.weights.h5` and `backbone.keras` (those
-    of the epoch with the best F1 on validation), `words.json`, and at the end
-    `tagger.keras`, from the regions of that backbone to scores.
+    The tagger's folder then holds `checkpoints/`, `best.weights.h5` and
+    `backbone.keras` (those of the epoch with the best F1 on validation), `words.json`,
+    and at the end `tagger.keras`, from the regions of that backbone, float
+    `[B, R, channels]`, to scores `[B, W]`.
 
     Args:
-        config: `Config`.
-        workdir: Folder of the run.
+        run: The run. For workers other than the chief nothing is written.
 
-    Returns:
-        `keras.Model` from regions `[B, R, channels]` to scores `[B, W]` (for workers
-        other than the chief, `None`).
+    Raises:
+        FloatingPointError: If the training diverges.
     """
-    folder = pathlib.Path(workdir) / "tagger"
-    finished = folder / "tagger.keras"
-    if finished.is_file():
-        return keras.saving.load_model(finished) if workers.is_chief() else None
+    if run.is_trained(TAGGER):
+        return
     if not workers.is_chief():  # it reads the images that the others train on
         workers.from_chief()
-    train, validation = (
-        pipeline.load_pixels(config, "tagger", split, workdir)
-        for split in ("train", "validation")
-    )
+    train, validation = (run.pixels(TAGGER, name) for name in ("train", "validation"))
     if workers.is_chief():
         workers.from_chief()
-    (resize,) = pipeline.build_resizes(config, "tagger")
-    inputs = AugmentedImages(
-        train,
-        validation,
-        resize,
-        lambda: pipeline.build_backbone(config, "tagger", trainable=True),
+    (resize,) = TAGGER.views(run.config)
+    inputs = LearnedRegions(
+        train, validation, resize, lambda: run.trainable_backbone(TAGGER)
     )
-    keras.utils.set_random_seed(config.seed)
+    keras.utils.set_random_seed(run.config.seed)
     with workers.strategy().scope():
         inputs.build()
         words = train.annotated.words
         scores = WordProbabilities(
-            len(words), config.tag_dropout, config.seed, name="scores"
+            len(words), run.config.tag_dropout, run.config.seed, name="scores"
         )
-    trainer = TaggerTrainer(config, workdir, scores, inputs)
-    trainer.run()
+    TaggerTrainer(run, scores, inputs).fit()
     if not workers.is_chief():
-        return None
+        return
     tagger = keras.Sequential(
         [keras.Input((None, inputs.channels), dtype="float16"), scores], name="tagger"
     )
-    tagger.load_weights(folder / "best.weights.h5")
+    tagger.load_weights(run.files.best_weights(TAGGER.name))
     tagger.trainable = False
-    files.write_json(folder / "words.json", list(words))
-    with files.atomic_path(finished) as temporary:
+    files.write_json(run.files.words, list(words))
+    with files.atomic_path(run.files.model(TAGGER.name)) as temporary:
         tagger.save(temporary)
-    return tagger
 
 
 class TaggerTrainer(TrainingLoop):
     """The training of a tagger and its backbone.
 
     Args:
-        config: `Config`.
-        workdir: Folder of the run. Checkpoints and the best weights go to its
-            `tagger`, TensorBoard's logs to `logs/tagger`.
+        run: The run; checkpoints and the best weights go to its tagger's folder.
         scores: An unbuilt `WordProbabilities`; it is built here.
-        inputs: `AugmentedImages`, built, of splits with tags.
+        inputs: `LearnedRegions`, built, of splits with tags.
     """
 
     unit = "images"
     advice = "lower --tag_rate, in another --workdir."
 
-    def __init__(self, config, workdir, scores, inputs):
-        self.workdir = pathlib.Path(workdir)
-        logs = self.workdir / "logs" / "tagger"
-        super().__init__(config, self.workdir / "tagger", logs)
+    def __init__(
+        self, run: Run, scores: WordProbabilities, inputs: LearnedRegions
+    ) -> None:
+        super().__init__(run, TAGGER)
+        config = self.config
         self.inputs = inputs
         self.scores = scores
         self.tags = inputs.train.annotated.tags.astype(np.float32)
@@ -120,7 +107,7 @@ class TaggerTrainer(TrainingLoop):
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.predict = tf.function(self.head, reduce_retracing=True)
 
-    def rows(self, epoch):
+    def rows(self, epoch: int) -> list[np.ndarray]:
         """Rows of the training images in each batch of an epoch, a list of arrays."""
         order = np.random.default_rng([self.config.seed, epoch]).permutation(
             len(self.tags)
@@ -174,10 +161,9 @@ class TaggerTrainer(TrainingLoop):
                 f"validation/{name}", scores[name], int(self.step.numpy())
             )
         if scores["f1"] > max(self._scores(), default=-1.0):
-            with files.atomic_path(self.folder / "best.weights.h5") as temporary:
+            with files.atomic_path(self.files.best_weights(self.task)) as temporary:
                 self.head.save_weights(temporary)
-            path = pipeline.finetuned_backbone(self.workdir, "tagger")
-            with files.atomic_path(path) as temporary:
+            with files.atomic_path(self.files.backbone(self.task)) as temporary:
                 self.inputs.backbone.save(temporary)
         print(
             f"epoch {epoch + 1}: validation F1 {100 * scores['f1']:.2f}, "

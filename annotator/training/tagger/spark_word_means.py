@@ -1,16 +1,21 @@
 """The tagger's word means, added up by many workers with Spark."""
 
 import functools
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
+from annotator.runs.workdir import Workdir
 from annotator.tagger.word_means import WordMeans
 
 _ROWS = 1024  # of a batch, as in the local fit
 
 
-def fit_word_means(spark, folder, tasks=None):
+def fit_word_means(
+    spark: Any, folder: str | os.PathLike, tasks: int | None = None
+) -> WordMeans:
     """Fits `WordMeans` to the images of a tagger's training.
 
     Each task adds up the vectors of its rows, and the tasks' sums and counts are added
@@ -51,6 +56,7 @@ def _merged(one, other):
 
 
 def _open(folder):
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-    with np.load(folder / "tags.npz", allow_pickle=False) as arrays:
+    paths = Workdir(folder.parent)
+    vectors = np.load(paths.vectors, mmap_mode="r", allow_pickle=False)
+    with np.load(paths.tags, allow_pickle=False) as arrays:
         return vectors, arrays["tags"]

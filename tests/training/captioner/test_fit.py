@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from annotator.captioner import CaptionDetails
 from annotator.evaluation import captioning
 from annotator.metrics.captions import score_captions
-from annotator.runs import run as pipeline
+from annotator.runs.heads import CAPTIONER
+from annotator.runs.run import Run
 from annotator.training.captioner import fit as captioner_training
 from annotator.training.captioner import trainer as captioner_loop
 from annotator.training.captioner.batches import CaptionBatches
@@ -61,7 +62,7 @@ def test_metrics_are_those_of_the_captions_that_are_written(
 ):
     workdir, metrics, _ = captioner_run
     captions = json.loads((workdir / "metrics/validation_captions.json").read_text())
-    split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
+    split = Run(captioner_config, workdir).split(CAPTIONER, "validation")
     assert [c["image_id"] for c in captions] == list(split.annotated.image_ids)
     scores = score_captions(
         [c["caption"] for c in captions], split.annotated.captions, meteor="none"
@@ -183,7 +184,7 @@ def test_rewards_are_learnt_from_the_best_weights_on(
     monkeypatch.setattr(trainer, "_validate", watched_validate)
     monkeypatch.setattr(trainer, "_learn_rewards", watched_learn)
     monkeypatch.setattr(captioner_loop, "score_captions", score)
-    captioner_training.train_captioner(config, tmp_path)
+    captioner_training.train_captioner(Run(config, tmp_path))
     first, second, start, *_, last = seen
     assert len(seen) == 2 + 4 + 1
 
@@ -207,11 +208,11 @@ def test_killed_while_learning_rewards_ends_with_the_same_weights(
             raise Killed
         return learn(self, *args)
 
-    captioner_training.train_captioner(rewarded_config, tmp_path / "undisturbed")
+    captioner_training.train_captioner(Run(rewarded_config, tmp_path / "undisturbed"))
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(trainer, "_learn_rewards", dying)
-        captioner_training.train_captioner(rewarded_config, tmp_path / "killed")
-    captioner_training.train_captioner(rewarded_config, tmp_path / "killed")
+        captioner_training.train_captioner(Run(rewarded_config, tmp_path / "killed"))
+    captioner_training.train_captioner(Run(rewarded_config, tmp_path / "killed"))
     killed, undisturbed = (
         weights(tmp_path / name) for name in ("killed", "undisturbed")
     )
@@ -222,7 +223,7 @@ def test_killed_while_learning_rewards_ends_with_the_same_weights(
 def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, keras_file) = captioner_run
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
+    split = Run(captioner_config, workdir).split(CAPTIONER, "validation")
     caption = captioning.caption_function(captioner)
     expected = captioning.generate(caption, split.regions(6))
     scores = tf.function(captioner.generate)(next(iter(split.regions(6))))["scores"]
@@ -242,7 +243,7 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
 def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, _) = captioner_run
     captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    split = pipeline.load_split(captioner_config, "captioner", "validation", workdir)
+    split = Run(captioner_config, workdir).split(CAPTIONER, "validation")
     (regions,) = split.regions(6)
     # As a graph: run op by op, the same sums may be added up in another order.
     expected = tf.function(CaptionDetails(captioner))(regions)
@@ -302,8 +303,9 @@ def test_the_backbone_learns_too_if_asked(captioner_config, image_folder, tmp_pa
         epochs=1,
     )
     metrics, _, (saved_model, _) = train(config, tmp_path)
-    given = pipeline.build_backbone(config, "captioner")
-    learned = pipeline.build_backbone(config, "captioner", tmp_path)
+    frozen = dataclasses.replace(config, finetune_backbone=False)
+    given = Run(frozen, tmp_path).backbone(CAPTIONER)
+    learned = Run(config, tmp_path).backbone(CAPTIONER)
     moved = [
         np.abs(one - other).max()
         for one, other in zip(given.get_weights(), learned.get_weights(), strict=True)
@@ -398,8 +400,8 @@ def test_a_finished_run_is_exported_with_other_beams(
     )
     _, _, (saved_model, _) = train(config, workdir)
     assert saved_model.name == "2"
-    captioner = captioner_training.load_captioner(config, workdir)
-    split = pipeline.load_split(config, "captioner", "validation", workdir)
+    run = Run(config, workdir)
+    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     expected = CaptionDetails(captioner)(next(iter(split.regions(6))))
     images = [next(iter(split.annotated.encoded_images()))[1]]
     details = tf.saved_model.load(saved_model).signatures["details"](

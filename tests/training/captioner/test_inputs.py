@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.runs import run as pipeline
+from annotator.runs.heads import CAPTIONER
+from annotator.runs.run import Run
 from annotator.runs.run import Split
 from annotator.training.captioner.inputs import CachedRegions, captioner_inputs
 
@@ -54,12 +55,13 @@ def test_without_mirror_images_all_epochs_see_the_same():
 
 def test_mirror_images_are_those_of_the_files(captioner_config, image_folder, tmp_path):
     config = dataclasses.replace(captioner_config, caption_flip=True)
-    inputs = captioner_inputs(config, tmp_path)
+    run = Run(config, tmp_path)
+    inputs = captioner_inputs(run)
     names = inputs.train.annotated.image_ids[:2]
-    (resize,) = pipeline.build_resizes(config, "captioner")
+    (resize,) = CAPTIONER.views(config)
     pixels = [tf.io.decode_image((image_folder / name).read_bytes()) for name in names]
     pixels[1] = pixels[1][:, ::-1]  # the second image is the one whose turn it is
     views = tf.stack([resize(image) for image in pixels])
-    maps = pipeline.build_backbone(config, "captioner")(views)
+    maps = run.backbone(CAPTIONER)(views)
     expected = tf.reshape(*maps.values(), inputs.read(np.arange(2), 0).shape)
     np.testing.assert_allclose(inputs.read(np.arange(2), 0), expected, rtol=1e-2)

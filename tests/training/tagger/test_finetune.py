@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
-from annotator.runs import run as pipeline
+from annotator.runs.heads import TAGGER
+from annotator.runs.run import Run
 from annotator.training.run import train
 from annotator.training.tagger.finetune import TaggerTrainer
 
@@ -61,7 +62,8 @@ def test_learns_and_writes_its_files(run, config):
     assert list((workdir / "logs" / "tagger").iterdir())
     assert all(path.exists() for path in exports)
     _, backbone = models(workdir)
-    before = pipeline.build_backbone(config, "tagger")
+    frozen = dataclasses.replace(config, tagger="means")
+    before = Run(frozen, workdir).backbone(TAGGER)
     for now, then in zip(backbone.get_weights(), before.get_weights(), strict=True):
         if then.ndim > 1:  # the kernels, down to the first
             assert np.abs(now - then).max() > 0
@@ -72,7 +74,7 @@ def test_export_equals_the_trained_models(run, config, image_folder):
     tagger, backbone = models(workdir)
     files = sorted(image_folder.glob("*.png"))[:3]
     encoded = [path.read_bytes() for path in files]
-    (resize,) = pipeline.build_resizes(config, "tagger")
+    (resize,) = TAGGER.views(config)
     views = tf.stack([resize(tf.io.decode_png(image)) for image in encoded])
     (maps,) = backbone(views, training=False).values()
     regions = tf.reshape(maps, [3, -1, maps.shape[-1]])

@@ -1,0 +1,105 @@
+"""The files of a run's folder: the one place that knows their names."""
+
+import os
+import pathlib
+
+
+class Workdir:
+    """Paths in the folder of a run.
+
+    Args:
+        folder: The folder; `~` is expanded.
+
+    Attributes:
+        folder: `pathlib.Path`.
+        config: The settings, JSON.
+        lock: What a process that trains here holds.
+        export: Folder of the exported models.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = pathlib.Path(folder).expanduser()
+        self.config = self.folder / "config.json"
+        self.lock = self.folder / ".lock"
+        self.export = self.folder / "export"
+
+    def task(self, task: str) -> pathlib.Path:
+        """Folder of what a task has made so far."""
+        return self.folder / task
+
+    def model(self, task: str) -> pathlib.Path:
+        """The trained model, from regions to results; its presence ends a training."""
+        return self.task(task) / f"{task}.keras"
+
+    def data(self, task: str) -> pathlib.Path:
+        """What the task began to learn from, JSON."""
+        return self.task(task) / "data.json"
+
+    def backbone(self, task: str) -> pathlib.Path:
+        """The backbone that was trained together with a task's model."""
+        return self.task(task) / "backbone.keras"
+
+    def best_weights(self, task: str) -> pathlib.Path:
+        """Weights of the epoch with the best validation score so far."""
+        return self.task(task) / "best.weights.h5"
+
+    def checkpoints(self, task: str) -> pathlib.Path:
+        """Folder of the states from which a training goes on."""
+        return self.task(task) / "checkpoints"
+
+    def logs(self, name: str) -> pathlib.Path:
+        """Folder of TensorBoard's logs of a task's training, or of a split's scores."""
+        return self.folder / "logs" / name
+
+    @property
+    def words(self) -> pathlib.Path:
+        """The tagger's words in the order of its scores, JSON."""
+        return self.task("tagger") / "words.json"
+
+    @property
+    def encoder(self) -> pathlib.Path:
+        """The tagger's projection and codebook, NumPy arrays."""
+        return self.task("tagger") / "encoder.npz"
+
+    @property
+    def vectors(self) -> pathlib.Path:
+        """The training images' vectors, float32 `[N, d]`."""
+        return self.task("tagger") / "vectors.npy"
+
+    @property
+    def tags(self) -> pathlib.Path:
+        """The training images' tags; its presence says that `vectors` is complete."""
+        return self.task("tagger") / "tags.npz"
+
+    @property
+    def vocabulary(self) -> pathlib.Path:
+        """The captioner's vocabulary, JSON."""
+        return self.task("captioner") / "vocabulary.json"
+
+    def drafts(self, epoch: int | str) -> pathlib.Path:
+        """Drafts of the training images as of an epoch's start; `"*"` for a pattern."""
+        return self.task("captioner") / f"drafts-{epoch}.npy"
+
+    def metrics(self, split: str) -> pathlib.Path:
+        """Scores on a split, JSON."""
+        return self.folder / "metrics" / f"{split}.json"
+
+    def word_scores(self, split: str) -> pathlib.Path:
+        """Scores of each tag on a split, CSV."""
+        return self.folder / "metrics" / f"{split}_words.csv"
+
+    def captions(self, split: str) -> pathlib.Path:
+        """What was said of a split's images, in COCO's result format, JSON."""
+        return self.folder / "metrics" / f"{split}_captions.json"
+
+    def contact_sheet(self, split: str) -> pathlib.Path:
+        """Some images of a split with what was said of them, PNG."""
+        return self.folder / "pictures" / f"{split}.png"
+
+    def attention(self, split: str) -> pathlib.Path:
+        """Folder of pictures of where the captioner looked."""
+        return self.folder / "pictures" / f"{split}_attention"
+
+    def skipped_images(self, split: str) -> pathlib.Path:
+        """Images of a split that were left out, and why, CSV."""
+        return self.folder / f"skipped_images_{split}.csv"

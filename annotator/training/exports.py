@@ -1,0 +1,85 @@
+"""The exports of a run's trained models."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from annotator import files
+from annotator.captioner import CaptionDetails
+from annotator.export import saved_model
+from annotator.runs.heads import CAPTIONER, TAGGER, Task
+from annotator.runs.run import Run
+from annotator.tagger.top_tags import TopTags
+
+
+def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
+    """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
+    tagger, words = run.tagger(), run.words()
+    top = TopTags(words, run.config.top_k, run.config.threshold, name="top_tags")
+    return _export(
+        run,
+        TAGGER,
+        lambda regions: top(tagger(regions)),
+        served=("tags", "scores"),
+        words=words,
+    )
+
+
+def export_captioner(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
+    """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
+    captioner = run.captioner()
+    return _export(
+        run,
+        CAPTIONER,
+        captioner,
+        served=("captions", "scores"),
+        detailed_head=CaptionDetails(captioner),
+        words=list(captioner.vocabulary.words),
+    )
+
+
+def is_current(run: Run, task: Task, manifest: dict) -> bool:
+    """Whether an export is of the trained model and decodes as the settings say.
+
+    Args:
+        run: The run.
+        task: The task of the model.
+        manifest: The export's, see `annotator.export.saved_model`.
+    """
+    return manifest["trained"] == files.sha256(run.files.model(task.name)) and all(
+        manifest["config"].get(name) == getattr(run.config, name)
+        for name in task.settings.exported()
+    )
+
+
+def _export(
+    run: Run,
+    task: Task,
+    head: Callable,
+    served: tuple[str, ...],
+    detailed_head: Callable | None = None,
+    **facts: Any,
+) -> tuple[pathlib.Path, pathlib.Path]:
+    views, backbone = task.views(run.config), run.backbone(task)
+    model, views_model = saved_model.image_model(backbone, views, head, task.name)
+    details = None
+    if detailed_head is not None:
+        _, details = saved_model.image_model(
+            backbone, views, detailed_head, f"{task.name}_details"
+        )
+    manifest = {
+        "config": dataclasses.asdict(run.config),
+        "trained": files.sha256(run.files.model(task.name)),
+        **facts,
+    }
+    return saved_model.save(
+        run.files.export,
+        task.name,
+        model,
+        views_model,
+        views,
+        manifest,
+        served,
+        details,
+    )

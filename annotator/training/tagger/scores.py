@@ -1,0 +1,78 @@
+"""The last layer of a tagger: from an image's vector to a score for each word."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from annotator.config import Config
+from annotator.tagger import mbrm, nearest_neighbors, whitened_means
+from annotator.tagger.word_means import WordMeans
+from annotator.tagger.word_scores import WordScores
+
+_BLOCK = 1024  # rows that are added to the means at a time
+
+
+def fit_scores(
+    config: Config,
+    vectors: np.ndarray,
+    tags: np.ndarray,
+    whitening_rows: int | None = None,
+) -> keras.layers.Layer:
+    """The layer from vectors to scores that `config` asks for.
+
+    Args:
+        config: `Config`.
+        vectors: float32 `[N, d]`; may be a memory map.
+        tags: bool `[N, W]`.
+        whitening_rows: How many of the first vectors decide the whitening; all by
+            default.
+
+    Returns:
+        A built layer from `[B, d]` to float32 `[B, W]`.
+    """
+    return _FITS[config.tagger](config, vectors, tags, whitening_rows)
+
+
+def _means(config, vectors, tags, whitening_rows):
+    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
+    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
+        means.add(vectors[rows], tags[rows])
+    if config.similarity != "whitened":
+        return WordScores.from_means(means, config.similarity, name="scores")
+    whitening = whitened_means.Whitening.fit(vectors[:whitening_rows], config.shrinkage)
+    kernel, bias = whitened_means.fit_whitened_means(
+        means, whitening, vectors, tags, config.margin
+    )
+    return whitened_means.linear_scores(kernel, bias)
+
+
+def _jec(config, vectors, tags, whitening_rows):
+    return nearest_neighbors.JEC.fit(
+        np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+    )
+
+
+def _two_pass_knn(config, vectors, tags, whitening_rows):
+    return nearest_neighbors.TwoPassKNN.fit(
+        np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+    )
+
+
+def _mbrm(config, vectors, tags, whitening_rows):
+    return mbrm.MBRM.fit(
+        np.asarray(vectors),
+        tags,
+        regions=config.grid**2,
+        bandwidth=config.bandwidth,
+        smoothing=config.smoothing,
+        name="scores",
+    )
+
+
+_FITS: dict[str, Callable] = {
+    "means": _means,
+    "jec": _jec,
+    "2pknn": _two_pass_knn,
+    "mbrm": _mbrm,
+}
