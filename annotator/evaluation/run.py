@@ -11,13 +11,13 @@ import tqdm
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files
-from annotator.config import Config
 from annotator.evaluation import captioning
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import published
 from annotator.metrics import tags as tag_metrics
 from annotator.pictures import contact_sheet as pictures
 from annotator.runs import run as pipeline
+from annotator.runs import settings_file
 from annotator.tagger.top_tags import TopTags
 from annotator.training.captioner.fit import load_captioner
 
@@ -67,7 +67,8 @@ def evaluate(
     for name in ("data_dir", "cache_dir"):
         places[name] = files.absolute(places.get(name))
     config = dataclasses.replace(
-        Config.load(workdir), **{k: v for k, v in places.items() if v is not None}
+        settings_file.load(workdir),
+        **{k: v for k, v in places.items() if v is not None},
     )
     trained = {
         name: score

@@ -11,11 +11,12 @@ import tensorflow as tf
 from annotator import datasets, files
 from annotator.backbones import backbone as backbones
 from annotator.captioner import CaptionDetails
-from annotator.config import EXPORT_SETTINGS, begun
+from annotator.config import HEADS
 from annotator.evaluation import run as evaluation
 from annotator.export import saved_model as export
 from annotator.export import serving_files
 from annotator.runs import run as pipeline
+from annotator.runs import settings_file
 from annotator.tagger.top_tags import TopTags
 from annotator.training import workers
 from annotator.training.captioner.fit import load_captioner, train_captioner
@@ -74,7 +75,7 @@ def train(config, workdir, eval_split="validation"):
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / ".lock", "ab") as file:
         files.lock(file, f"{workdir} is being worked on")
-        config.claim(workdir)
+        settings_file.claim(config, workdir)
         for task in tasks:
             check_same_data(workdir / task, splits["train"], task)
         for folder in (*TASKS, "export"):
@@ -102,7 +103,7 @@ def check_same_data(folder, annotated, task):
         digest.update(json.dumps(annotated.captions).encode())
     data = {"images": len(annotated), "SHA-256": digest.hexdigest()}
     path = folder / "data.json"
-    if begun(folder) and path.is_file() and files.read_json(path) != data:
+    if settings_file.begun(folder) and path.is_file() and files.read_json(path) != data:
         kind = {"tagger": "tags", "captioner": "captions"}[task]
         raise ValueError(
             f"The training images of {annotated.name} or their {kind} have changed "
@@ -138,7 +139,7 @@ def _is_current(manifest, config, workdir, task):
         workdir / task / f"{task}.keras"
     ) and all(
         manifest["config"].get(name) == getattr(config, name)
-        for name in EXPORT_SETTINGS[task]
+        for name in HEADS[task].exported()
     )
 
 

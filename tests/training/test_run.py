@@ -12,10 +12,10 @@ import scipy.linalg
 from PIL import Image
 
 from annotator import datasets
-from annotator.config import Config
 from annotator.evaluation.run import evaluate
 from annotator.pictures import contact_sheet as pictures
 from annotator.runs import run as pipeline
+from annotator.runs import settings_file
 from annotator.training.run import train
 
 
@@ -45,7 +45,7 @@ def test_pictures_show_what_was_said_of_which_image(tagger_run, monkeypatch):
     evaluate(tagger_run[0], "test", shown=3)
     ((encoded, texts, path),) = shown
     annotated = datasets.load(
-        "folder", "test", data_dir=Config.load(tagger_run[0]).data_dir
+        "folder", "test", data_dir=settings_file.load(tagger_run[0]).data_dir
     )
     contents = [content for _, content in annotated.encoded_images()]
     # Spread over the split: the first, one in the middle, the last.

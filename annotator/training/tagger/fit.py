@@ -7,8 +7,8 @@ import numpy as np
 import tqdm
 
 from annotator import files
-from annotator.config import Config
 from annotator.runs import run as pipeline
+from annotator.runs import settings_file
 from annotator.tagger import encoder, mbrm, nearest_neighbors, vlad, whitened_means
 from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import WordScores
@@ -21,14 +21,6 @@ NEIGHBOR_TAGGERS = {
     "jec": nearest_neighbors.JEC,
     "2pknn": nearest_neighbors.TwoPassKNN,
 }
-
-# Settings that decide an image's vector.
-_ENCODING = (
-    *("backbone", "backbone_weights", "tap", "precision", "seed", "scales", "flip"),
-    *("aspect", "resize_method", "components"),
-)
-_VLAD_ENCODING = ("codebook", "vlad")
-_GRID_ENCODING = ("tagger", "grid")
 
 
 def train_tagger(config, workdir):
@@ -120,15 +112,14 @@ def _extended_folder(config):
     """The tagger folder of the run that `config.extend` names, if any."""
     if not config.extend:
         return None
-    other = Config.load(config.extend)
-    grid = "mbrm" in (config.tagger, other.tagger)
-    for name in (_GRID_ENCODING if grid else _VLAD_ENCODING) + _ENCODING:
-        if getattr(other, name) != getattr(config, name):
-            raise ValueError(
-                f"The vectors of --extend={config.extend} were made with "
-                f"{name}={getattr(other, name)}, these would be with "
-                f"{getattr(config, name)}: they cannot be compared."
-            )
+    other = settings_file.load(config.extend)
+    name = config.different_encoding(other)
+    if name is not None:
+        raise ValueError(
+            f"The vectors of --extend={config.extend} were made with "
+            f"{name}={getattr(other, name)}, these would be with "
+            f"{getattr(config, name)}: they cannot be compared."
+        )
     folder = pathlib.Path(config.extend) / "tagger"
     if not all((folder / name).is_file() for name in ("encoder.npz", "tags.npz")):
         raise ValueError(f"--extend={config.extend} holds no trained tagger.")
