@@ -1,3 +1,3 @@
 """annotator: describes images with a caption and tags (TensorFlow/Keras)."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -9,7 +9,9 @@ import numpy as np
 
 from annotator.backbones.backbone import default_tap
 from annotator.config import Config
-from annotator.config.settings import CaptionerSettings, TaggerSettings
+from annotator.config.captioner import CaptionerSettings
+from annotator.config.setting import Settings
+from annotator.config.tagger import TaggerSettings
 from annotator.datasets import AnnotatedImages
 from annotator.images.resize import Resize
 
@@ -29,7 +31,7 @@ class Task(abc.ABC):
 
     name: ClassVar[str]
     labels: ClassVar[str]
-    settings: ClassVar[type]
+    settings: ClassVar[type[Settings]]
 
     @abc.abstractmethod
     def tap(self, config: Config) -> str:

@@ -1,6 +1,5 @@
 """The exports of a run's trained models."""
 
-import dataclasses
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -69,7 +68,7 @@ def _export(
             backbone, views, detailed_head, f"{task.name}_details"
         )
     manifest = {
-        "config": dataclasses.asdict(run.config),
+        "config": run.config.to_json(),
         "trained": files.sha256(run.files.model(task.name)),
         **facts,
     }

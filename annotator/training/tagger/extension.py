@@ -31,15 +31,13 @@ class Extended:
         if not config.extend:
             return None
         other = settings_file.load(config.extend)
-        # The settings of both ways, where the two differ in it: it is named first.
-        names = config.encoding_settings(other)
-        for name in names:
-            if getattr(other, name) != getattr(config, name):
-                raise ValueError(
-                    f"The vectors of --extend={config.extend} were made with "
-                    f"{name}={getattr(other, name)}, these would be with "
-                    f"{getattr(config, name)}: they cannot be compared."
-                )
+        name = config.different_encoding(other)
+        if name:
+            raise ValueError(
+                f"The vectors of --extend={config.extend} were made with "
+                f"{name}={getattr(other, name)}, these would be with "
+                f"{getattr(config, name)}: they cannot be compared."
+            )
         run_files = Workdir(config.extend)
         if not (run_files.encoder.is_file() and run_files.tags.is_file()):
             raise ValueError(f"--extend={config.extend} holds no trained tagger.")

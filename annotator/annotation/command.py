@@ -1,0 +1,182 @@
+"""The command `annotate`: its flags, its engines and what its exit codes say.
+
+It is `python annotate.py` in the checkout and `annotator annotate` anywhere.
+"""
+
+import importlib.util
+import os
+import sys
+import traceback
+from typing import Any
+
+from absl import flags
+
+from annotator import commands
+
+_FAILURE = 2  # the run could not be begun or ended; 1: images failed
+
+
+def _define(parser: commands.Parser) -> None:
+    group = parser.group("input")
+    group.add(
+        flags.DEFINE_multi_string,
+        "model",
+        None,
+        "An export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or "
+        "WORKDIR/export for all in it. May be given twice, or as a comma-separated "
+        "list.",
+        required=True,
+    )
+    group.add(
+        flags.DEFINE_string,
+        "images",
+        None,
+        "A folder (with all below it), a pattern such as 'photos/*.jpg', a text file "
+        "with a path a line, or a Parquet table with the columns `image` and "
+        "`content`.",
+        required=True,
+    )
+    group = parser.group("output")
+    group.add(
+        flags.DEFINE_string,
+        "output",
+        None,
+        "The records: a .jsonl, .csv or .parquet file.",
+        required=True,
+    )
+    group.add(
+        flags.DEFINE_enum,
+        "sidecars",
+        None,
+        "Also write IMAGE.txt or IMAGE.json beside it.",
+        enum_values=["txt", "json"],
+    )
+    group = parser.group("tags and captions")
+    group.add(
+        flags.DEFINE_integer,
+        "top_k",
+        None,
+        "Tags per image; 0 for all.",
+        lower_bound=0,
+        note="default: as exported",
+    )
+    group.add(
+        flags.DEFINE_float,
+        "threshold",
+        None,
+        "Lowest score of a tag.",
+        note="default: as exported",
+    )
+    group.add(
+        flags.DEFINE_integer,
+        "captions",
+        1,
+        "Captions per image, best first.",
+        lower_bound=1,
+    )
+    _define_engine(parser.group("engine"))
+
+
+def _define_engine(group):
+    group.add(
+        flags.DEFINE_enum,
+        "engine",
+        "local",
+        "Where the work is done: here, or by Spark.",
+        enum_values=["local", "spark"],
+    )
+    group.add(flags.DEFINE_integer, "batch_size", 32, "Images per pass.", lower_bound=1)
+    group.add(
+        flags.DEFINE_integer,
+        "workers",
+        None,
+        "Threads that read and decode.",
+        lower_bound=1,
+        note="default: one a core",
+    )
+    group.add(
+        flags.DEFINE_string,
+        "master",
+        None,
+        "The Spark cluster: spark://HOST:7077, yarn, local[*], ...",
+    )
+    group.add(
+        flags.DEFINE_multi_string,
+        "spark_conf",
+        [],
+        "A Spark property, NAME=VALUE; may be given several times.",
+    )
+
+
+def _run(values: flags.FlagValues) -> int:
+    engine_options = _engine_options(values)
+    sys.stdout.reconfigure(errors="backslashreplace")  # paths need not be UTF-8
+    if engine_options:
+        from annotator.annotation.spark import annotate_on_spark as annotate
+    else:
+        from annotator.annotation.run import annotate
+
+    goes_on = f"the same command goes on with {values.output}"
+    try:
+        records, failed = annotate(
+            [path for paths in values.model for path in _split_paths(paths)],
+            values.images,
+            values.output,
+            captions=values.captions,
+            top_k=values.top_k,
+            threshold=values.threshold,
+            sidecars=values.sidecars,
+            batch_size=values.batch_size,
+            workers=values.workers,
+            **engine_options,
+        )
+    except (ValueError, OSError):
+        raise
+    except Exception:
+        traceback.print_exc()
+        commands.end(_FAILURE, f"error: see above; {goes_on}")
+    except KeyboardInterrupt:
+        commands.end(commands.INTERRUPTED, f"\ninterrupted: {goes_on}")
+    print(f"{values.output}: {records} images, {failed} of them failed")
+    return int(bool(failed))
+
+
+def _split_paths(paths):
+    """The paths of a comma-separated list; a path may have a comma, too."""
+    return [paths] if os.path.exists(paths) else filter(None, paths.split(","))
+
+
+def _engine_options(values) -> dict[str, Any]:
+    """The options of the engine, if its flags go together and it is installed."""
+    if values.engine == "local":
+        if values.master or values.spark_conf:
+            raise commands.UsageError("--master and --spark_conf need --engine=spark.")
+        return {}
+    if not values.master:
+        raise commands.UsageError("--engine=spark needs --master.")
+    if values.sidecars:
+        raise commands.UsageError("--sidecars are written by --engine=local alone.")
+    wrong = [each for each in values.spark_conf if "=" not in each]
+    if wrong:
+        raise commands.UsageError(f"--spark_conf={wrong[0]} is not NAME=VALUE.")
+    if importlib.util.find_spec("pyspark") is None:
+        raise commands.UsageError(
+            '--engine=spark needs PySpark: pip install ".[spark]"'
+        )
+    conf = dict(each.split("=", 1) for each in values.spark_conf)
+    return {"master": values.master, "conf": conf}
+
+
+COMMAND = commands.Command(
+    """Writes captions and tags for a folder of images, or any number of them.
+
+    annotator annotate --model=runs/shapes/export --images=photos --output=photos.jsonl
+
+An interrupted run goes on where it stopped when the same command is given again. An
+image that cannot be read becomes a record with an `error`, and the exit code is 1; it
+is 2 if the run could not be begun or ended, and 130 after Ctrl-C.""",
+    _define,
+    _run,
+    failure=_FAILURE,
+)
+main = COMMAND.main

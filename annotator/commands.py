@@ -1,0 +1,273 @@
+"""Commands of the console: flags in groups, help, errors and exit codes."""
+
+import dataclasses
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from absl import app, flags, logging
+
+from annotator import __version__
+from annotator.config.names import suggestion
+
+# As all programs made with absl.
+HELP_EXIT_CODE = 1
+INTERRUPTED = 130
+
+
+class UsageError(ValueError):
+    """Flags that do not go together; `--help` would have told."""
+
+
+@dataclasses.dataclass
+class _Group:
+    """Flags that stand together in `--help`."""
+
+    title: str
+    values: flags.FlagValues
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    required: list[str] = dataclasses.field(default_factory=list)
+
+    def add(
+        self,
+        define: Callable[..., Any],
+        name: str,
+        default: Any,
+        help: str,
+        required: bool = False,
+        note: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Defines a flag.
+
+        Args:
+            define: One of `absl.flags.DEFINE_...`.
+            name: Its name.
+            default: Its default.
+            help: A sentence on it.
+            required: Whether it must be given.
+            note: What stands behind its help; by default its choices and its default.
+            **options: What `define` takes besides.
+        """
+        define(
+            name=name, default=default, help=help, flag_values=self.values, **options
+        )
+        if required:
+            self.required.append(name)
+        self.notes[name] = _note(default, required, **options) if note is None else note
+
+
+class Parser:
+    """The flags of a command, which are not absl's global ones.
+
+    Args:
+        program: What the user typed to call it, such as `"annotator train"`.
+        description: Text that `--help` begins with.
+    """
+
+    def __init__(self, program: str, description: str):
+        self.program = program
+        self.description = description
+        self.values = flags.FlagValues()
+        self._groups: dict[str, _Group] = {}
+
+    def group(self, title: str) -> _Group:
+        """A group of flags, which `--help` shows in the order they are asked for.
+
+        Args:
+            title: Its title.
+        """
+        return self._groups.setdefault(title, _Group(title, self.values))
+
+    def parse(self, arguments: list[str]) -> flags.FlagValues:
+        """Parses arguments.
+
+        `--help`, `-h`, `--helpfull` and `--version` are answered, and end the program.
+
+        Args:
+            arguments: What was typed behind the program.
+
+        Raises:
+            UsageError: If a flag is unknown, wrong or missing, or anything is left
+                over.
+        """
+        self._add_common_flags()
+        try:
+            left = self.values([self.program, *arguments])[1:]
+        except flags.UnrecognizedFlagError as error:
+            raise UsageError(
+                f"Unknown command line flag {error.flagname!r}."
+                f"{suggestion(error.flagname, self._shown_flags(), '--')}"
+            ) from error
+        except flags.Error as error:
+            raise UsageError(str(error)) from error
+        if left:
+            raise UsageError(f"Unexpected arguments: {left}")
+        for group in self._groups.values():
+            for name in group.required:
+                if self.values[name].value is None:
+                    help = self.values[name].help
+                    raise UsageError(f"--{name} must have a value. {help}")
+        return self.values
+
+    def help(self, width: int | None = None) -> str:
+        """The text of `--help`.
+
+        Args:
+            width: Columns; by default those of the terminal.
+        """
+        width = width or shutil.get_terminal_size().columns
+        lines = [self.description.strip(), "", f"usage: {self.program} [--FLAG=VALUE]"]
+        for group in self._groups.values():
+            lines += ["", f"{group.title}:"]
+            for name, note in group.notes.items():
+                lines += _wrap(self.values[name], note, width)
+        lines += [
+            "",
+            "others:",
+            *_wrap_text(
+                "--verbosity: -1: warnings; 0: what is done; 1: debugging", width
+            ),
+            *_wrap_text("--flagfile: a file with more flags, one a line", width),
+            *_wrap_text("--version, -h, --help, --helpfull (absl's flags, too)", width),
+        ]
+        return "\n".join(lines)
+
+    def _shown_flags(self):
+        return [name for group in self._groups.values() for name in group.notes]
+
+    def _add_common_flags(self):
+        answers = {
+            ("help", "h"): self.help,
+            ("helpshort", "?"): self.help,
+            ("helpfull", None): lambda: f"{self.help()}\n{flags.FLAGS.get_help()}",
+        }
+        for (name, short), text in answers.items():
+            flag = _AnswerFlag(name, text, HELP_EXIT_CODE, short)
+            flags.DEFINE_flag(flag, self.values)
+        version = _AnswerFlag("version", lambda: f"annotator {__version__}", 0)
+        flags.DEFINE_flag(version, self.values)
+        for name in flags.FLAGS:  # absl's own, such as --verbosity
+            flag = flags.FLAGS[name]
+            if name == flag.name and name not in self.values:
+                self.values[name] = flag
+
+
+class _AnswerFlag(flags.BooleanFlag):
+    """A flag that is answered as soon as it is read, whatever stands beside it."""
+
+    def __init__(self, name, text, exit_code, short_name=None):
+        super().__init__(name, False, "", short_name=short_name)
+        self._text = text
+        self._exit_code = exit_code
+
+    def parse(self, argument):
+        if self._parse(argument):
+            print(self._text())
+            sys.exit(self._exit_code)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command: what it is called, its flags, and what it does.
+
+    Attributes:
+        description: Text that `--help` begins with.
+        define: Defines its flags; called with a `Parser`.
+        run: Called with the parsed flags; returns the exit code, `None` for 0. Imports
+            TensorFlow, which is slow: help and wrong flags are answered before.
+        failure: Exit code if it could not be begun or ended.
+        interrupted: What the user is told after Ctrl-C.
+    """
+
+    description: str
+    define: Callable[[Parser], None]
+    run: Callable[[flags.FlagValues], int | None]
+    failure: int = 1
+    interrupted: str = ""
+
+    def main(self, argv: list[str] | None = None) -> NoReturn:
+        """Runs the command and ends the program.
+
+        Args:
+            argv: The program and its arguments, by default those of the process.
+        """
+        program, *arguments = sys.argv if argv is None else argv
+        parser = Parser(os.path.basename(program), self.description)
+        self.define(parser)
+        parsed: list[flags.FlagValues] = []
+
+        def parse(argv):
+            parsed.append(self._parse(parser, argv[1:]))
+            flags.FLAGS.mark_as_parsed()
+            return argv[:1]
+
+        app.run(
+            lambda argv: sys.exit(self._run(parsed[0])),
+            [program, *arguments],
+            flags_parser=parse,
+        )
+        raise AssertionError("absl's run does not return.")
+
+    def _parse(self, parser, arguments):
+        try:
+            return parser.parse(arguments)
+        except UsageError as error:
+            end(self.failure, f"error: {error}\n(see {parser.program} --help)")
+
+    def _run(self, values):
+        if not values["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        try:
+            return self.run(values)
+        except UsageError as error:
+            end(self.failure, f"error: {error}")
+        except (ValueError, OSError, FloatingPointError) as error:
+            logging.debug("", exc_info=True)
+            end(
+                self.failure,
+                f"error: {error}\n(with --verbosity=1: where it came from)",
+            )
+        except KeyboardInterrupt:
+            end(INTERRUPTED, f"\n{self.interrupted}" if self.interrupted else "")
+
+
+def end(code: int, message: str) -> NoReturn:
+    """Ends the program.
+
+    Args:
+        code: Its exit code.
+        message: What is written to stderr.
+    """
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def _wrap(flag, note, width):
+    """The lines of a flag in `--help`."""
+    name = f"[no]{flag.name}" if flag.boolean else flag.name
+    return _wrap_text(f"--{name}: {flag.help}{f' ({note})' if note else ''}", width)
+
+
+def _wrap_text(text, width):
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent="  ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
+    )
+
+
+def _note(default, required=False, enum_values=(), **options):
+    notes = [f"one of {', '.join(enum_values)}"] if enum_values else []
+    if required:
+        notes.append("required")
+    elif default not in (None, []):
+        typed = str(default).lower() if isinstance(default, bool) else default
+        notes.append(f"default: {typed}")
+    return "; ".join(notes)

@@ -1,0 +1,126 @@
+"""Settings of the captioner: its network, its training and its decoding."""
+
+import dataclasses
+import functools
+
+from annotator.config.setting import Settings, setting
+
+_captioner = functools.partial(setting, group="captioner")
+_training = functools.partial(setting, group="training")
+_decoding = functools.partial(setting, group="decoding", exported=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionerSettings(Settings):
+    """The captioner."""
+
+    captioner_tap: str | None = _captioner(
+        None,
+        "Layer whose maps the captioner reads.",
+        unset="vgg16: block5_conv3, vgg19: block5_conv4, resnet50: conv4_block6_out, "
+        "alexnet: conv5",
+    )
+    min_count: int = _captioner(
+        5, "Training occurrences that put a word into the vocabulary.", least=1
+    )
+    max_length: int = _captioner(
+        20, "Words per caption, in training and decoding.", least=1
+    )
+    decoder: str = _captioner(
+        "stacked",
+        "The network that writes; stacked is the published one.",
+        choices=("stacked", "soft", "hard", "nic", "log_bilinear", "brnn"),
+    )
+    layers: int = _captioner(2, "Layers of the stacked decoder.", least=1, most=6)
+    feedback: str = _captioner(
+        "draft",
+        "Where the feedback's text comes from; who says it gets a round.",
+        choices=("draft", "causal"),
+    )
+    rounds: int = _captioner(
+        0,
+        "Rounds of text feedback, 0 for none; only stacked has some unasked.",
+        least=0,
+    )
+    feedback_start: int = _training(
+        1, "Epochs trained before the feedback joins; 0 if --epochs=1.", least=0
+    )
+    units: int = _captioner(512, "Width of states and word vectors.", least=1)
+    attention_units: int = _captioner(256, "Width of the additive attention.", least=1)
+    tied: bool = _captioner(
+        False, "Whether the word vectors are also the weights of the output."
+    )
+    dropout: float = _captioner(0.4, "Rate of dropout.", least=0, below=1)
+    epochs: int = _training(12, "Passes over the training captions.", least=1)
+    self_critical_epochs: int = _training(
+        0,
+        "Passes over the training images after these, from the best weights on, in "
+        "which the captioner learns from the CIDEr-D of captions it draws itself "
+        "(Rennie et al., CVPR 2017).",
+        least=0,
+    )
+    self_critical_rate: float = _training(
+        1e-4, "Peak learning rate of these, decayed to 0 by a cosine.", above=0
+    )
+    self_critical_samples: int = _training(
+        5, "Captions drawn for each image of these.", least=2
+    )
+    caption_batch: int = _training(
+        16, "Images per training step, each with all its captions.", least=1
+    )
+    caption_flip: bool = _training(
+        True,
+        "Whether training sees every other epoch an image's mirror image; where the "
+        "backbone is trained too, whether augmentation mirrors images.",
+    )
+    schedule: str = _training(
+        "cosine",
+        "cosine: AdamW, warm-up, cosine decay; paper: SGD with Nesterov momentum 0.9, "
+        "a tenth of the rate every 10 epochs.",
+        choices=("cosine", "paper"),
+    )
+    learning_rate: float = _training(1e-3, "Peak learning rate.", above=0)
+    dense_rate: float = _training(
+        1.0, "What the rate is multiplied by for weights of dense layers.", least=0
+    )
+    convolution_rate: float = _training(
+        0.01,
+        "The same for convolutions, where the backbone is trained.",
+        least=0,
+    )
+    finetune_backbone: bool = _training(
+        False, "Trains the backbone too, on augmented images."
+    )
+    weight_decay: float = _training(0.01, "Weight decay of AdamW.", least=0)
+    clip_norm: float = _training(5.0, "Largest global norm of a gradient.", above=0)
+    label_smoothing: float = _training(
+        0.1, "Share of the target spread over all words.", least=0, below=1
+    )
+    attention_regularizer: float = _training(
+        0.0, "Weight of the doubly stochastic attention penalty.", least=0
+    )
+    select_by: str = _training(
+        "bleu_4",
+        "Validation score that picks the weights.",
+        choices=("bleu_4", "cider"),
+    )
+    patience: int = _training(
+        4, "Epochs without a better score before training stops.", least=1
+    )
+    beams: int = _decoding(5, "Beams of the search.", least=1)
+    length_penalty: float = _decoding(
+        0.7,
+        "Power of the length that a caption's log probability is divided by.",
+        least=0,
+    )
+    no_repeat_ngram: int = _decoding(
+        0, "Length of n-grams that a caption may not repeat; 0 for none.", least=0
+    )
+    checkpoint_steps: int = _training(
+        100, "Steps between checkpoints.", least=1, free=True
+    )
+    jit_compile: bool = _training(
+        True,
+        "Whether XLA compiles the attention: much faster to run, slower to start.",
+        free=True,
+    )

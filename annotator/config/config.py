@@ -1,0 +1,142 @@
+"""The configuration of a run: all its settings, and what must hold between them."""
+
+import dataclasses
+from typing import Any
+
+from annotator.config.captioner import CaptionerSettings
+from annotator.config.data import DataSettings
+from annotator.config.names import suggestion
+from annotator.config.presets import PAPER, SHAPES
+from annotator.config.schemes import SCHEMES, Scheme
+from annotator.config.setting import Settings
+from annotator.config.tagger import TaggerSettings
+
+# The settings of each head.
+HEADS: dict[str, type[Settings]] = {
+    "tagger": TaggerSettings,
+    "captioner": CaptionerSettings,
+}
+_INATTENTIVE = ("nic", "log_bilinear", "brnn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(CaptionerSettings, TaggerSettings, DataSettings):
+    """Everything that decides the result of a run; the fields are those of its bases.
+
+    Raises:
+        ValueError: If a setting is out of its bounds, or does not go with another.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        scheme = self.scheme
+        if scheme.one_view and (len(self.scales) > 1 or self.flip):
+            raise ValueError(
+                f"--tagger={self.tagger} reads one view of an image: give one of "
+                "--scales and no --flip."
+            )
+        if self.extend and not scheme.extendable:
+            raise ValueError(
+                f"--tagger={self.tagger} has no means that --extend could add to: "
+                "train it anew, on all the images."
+            )
+        if self.task != "tagger":
+            self._check_feedback()
+
+    def _check_feedback(self):
+        if self.rounds and self.feedback_start >= self.epochs:
+            raise ValueError(
+                f"--feedback_start={self.feedback_start} leaves none of "
+                f"--epochs={self.epochs} to learn the feedback: lower it, or say "
+                "--rounds=0."
+            )
+        if self.rounds and self.feedback == "causal" and self.decoder in _INATTENTIVE:
+            raise ValueError(
+                f"--decoder={self.decoder} has no attention that --feedback=causal "
+                "could steer: say --feedback=draft, or --rounds=0."
+            )
+
+    @property
+    def scheme(self) -> Scheme:
+        """The way in which this run tags."""
+        return SCHEMES[self.tagger]
+
+    @classmethod
+    def for_dataset(cls, dataset: str, **settings: Any) -> "Config":
+        """Settings with the defaults that suit a data set and a schedule.
+
+        Args:
+            dataset: Name of the data set. `shapes` is small and drawn: it takes random
+                weights, which keep shapes and colors best in the middle of the
+                network (of other networks than VGG their default layers), its own 112
+                pixels, and a small decoder.
+            **settings: Other settings; those that are `None` take the default. The
+                schedule `"paper"` takes the published rates, number of epochs, layers
+                and feedback; decoders other than `"stacked"` come without feedback, as
+                published. An explicit `feedback` comes with a round.
+
+        Raises:
+            ValueError: If a setting is wrong.
+        """
+        values = dict(SHAPES) if dataset == "shapes" else {}
+        if settings.get("backbone") not in (None, "vgg16", "vgg19"):
+            for name in ("tap", "captioner_tap"):
+                values.pop(name, None)
+        if settings.get("schedule") == "paper":
+            values.update(PAPER)
+        if settings.get("decoder", "stacked") not in (None, "stacked"):
+            values["rounds"] = 0
+        values.update({k: v for k, v in settings.items() if v is not None})
+        if settings.get("feedback") and settings.get("rounds") is None:
+            values["rounds"] = 1  # who says which wants one
+        if values.get("epochs") == 1:  # no time for the decoder alone
+            values.setdefault("feedback_start", 0)
+        return cls(dataset=dataset, **values)
+
+    @classmethod
+    def from_json(cls, values: Any, where: str) -> "Config":
+        """The settings that a JSON file holds.
+
+        Args:
+            values: The content of the file, a flat object. What another version of the
+                package did not write takes its default.
+            where: The file, for messages.
+
+        Raises:
+            ValueError: If it holds a setting that there is not, or a wrong value; the
+                message names both the file and the setting.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(f"{where} holds no settings.")
+        known = cls.settings()
+        for name in values:
+            if name not in known:
+                raise ValueError(
+                    f"{where} has a setting {name!r}, unknown to this version of "
+                    f"annotator.{suggestion(name, known)}"
+                )
+        try:
+            return cls(**{k: known[k].from_json(v) for k, v in values.items()})
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a flat object; `from_json` takes it."""
+        return dataclasses.asdict(self)
+
+    def different_encoding(self, other: "Config") -> str | None:
+        """Finds out whether image vectors of two runs can be compared.
+
+        Args:
+            other: Settings of another run.
+
+        Returns:
+            Name of the first setting that makes vectors of different kinds, or `None`
+            if they can be compared.
+        """
+        if self.scheme.pooling != other.scheme.pooling:
+            return "tagger"
+        for name in self.scheme.encoding + self.encoding():
+            if getattr(self, name) != getattr(other, name):
+                return name
+        return None

@@ -1,0 +1,74 @@
+"""Names that other packages give a meaning, known here before these are imported."""
+
+import difflib
+from collections.abc import Iterable
+
+# Those of `annotator.datasets`.
+DATASETS = (
+    *("shapes", "corel5k", "espgame", "iaprtc12", "flickr8k", "flickr30k"),
+    *("flickr8k_karpathy", "flickr30k_karpathy", "coco_karpathy", "coco", "folder"),
+)
+# Those of `annotator.backbones`: AlexNet, and the networks of `keras.applications`.
+BACKBONES = (
+    "alexnet",
+    *("convnextbase", "convnextlarge", "convnextsmall"),
+    *("convnexttiny", "convnextxlarge"),
+    *("densenet121", "densenet169", "densenet201"),
+    *("efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3"),
+    *("efficientnetb4", "efficientnetb5", "efficientnetb6", "efficientnetb7"),
+    *("efficientnetv2b0", "efficientnetv2b1", "efficientnetv2b2", "efficientnetv2b3"),
+    *("efficientnetv2l", "efficientnetv2m", "efficientnetv2s"),
+    *("inceptionresnetv2", "inceptionv3"),
+    *("mobilenet", "mobilenetv2", "mobilenetv3large", "mobilenetv3small"),
+    *("nasnetlarge", "nasnetmobile"),
+    *("resnet101", "resnet101v2", "resnet152", "resnet152v2"),
+    *("resnet50", "resnet50v2", "vgg16", "vgg19", "xception"),
+)
+
+
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """The end of an error's message: what may have been meant.
+
+    Args:
+        name: What was said.
+        known: What might have been said.
+        prefix: Stands before the name that is suggested.
+
+    Returns:
+        `" Did you mean NAME?"`, or nothing if none of `known` is like it.
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {prefix}{close[0]}?" if close else ""
+
+
+def check_dataset(name: str) -> None:
+    """Refuses a name of no data set.
+
+    Args:
+        name: A name, or `tfds:NAME` with any name.
+
+    Raises:
+        ValueError: If there is no such data set.
+    """
+    if name not in DATASETS and not name.startswith("tfds:"):
+        raise ValueError(
+            f"Unknown data set {name!r}; known: {', '.join(DATASETS)}, and tfds:NAME "
+            f"for any TFDS data set.{suggestion(name, DATASETS)}"
+        )
+
+
+def check_backbone(name: str) -> None:
+    """Refuses a name of no network.
+
+    Args:
+        name: A name in any case, with or without underscores.
+
+    Raises:
+        ValueError: If there is no such network.
+    """
+    key = name.lower().replace("_", "").replace("-", "")
+    if key not in BACKBONES:
+        raise ValueError(
+            f"Unknown backbone {name!r}; there are {', '.join(BACKBONES)}."
+            f"{suggestion(key, BACKBONES)}"
+        )

@@ -1,0 +1,84 @@
+"""Settings of the tagger."""
+
+import dataclasses
+import functools
+
+from annotator.config.schemes import SCHEMES
+from annotator.config.setting import Settings, setting
+
+_tagger = functools.partial(setting, group="tagger")
+_decoding = functools.partial(setting, group="decoding", exported=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggerSettings(Settings):
+    """The tagger."""
+
+    tap: str | None = _tagger(
+        None,
+        "Layer whose maps the tagger reads.",
+        unset="vgg16: block5_conv2, resnet50: conv4_block6_out, alexnet: conv5",
+        encoding=True,
+    )
+    flip: bool = _tagger(False, "Adds the mirror image of each view.", encoding=True)
+    tagger: str = _tagger(
+        "means",
+        "What decides the tags: "
+        + "; ".join(f"{scheme.name}: {scheme.summary}" for scheme in SCHEMES.values())
+        + ".",
+        choices=tuple(SCHEMES),
+    )
+    components: int = _tagger(
+        256, "PCA dimensions of a descriptor.", least=1, encoding=True
+    )
+    codebook: int = _tagger(16, "Visual words of the VLAD vector.", least=1)
+    vlad: tuple[str, ...] = _tagger(
+        ("power", "l2"),
+        "Normalizations of the VLAD vector, any of the choices, or none.",
+        choices=("power", "intra", "l2"),
+    )
+    similarity: str = _tagger(
+        "whitened",
+        "How means compares vectors with those of the words.",
+        choices=("whitened", "l2", "cosine"),
+    )
+    shrinkage: float = _tagger(
+        1e-3,
+        "Share of the trace that is added to the whitening's covariance.",
+        above=0,
+    )
+    margin: float = _tagger(
+        0.7,
+        "Share of a word's typical similarity that is taken off its score.",
+        least=0,
+    )
+    neighbours: int = _tagger(5, "K of jec and 2pknn.", least=1)
+    grid: int = _tagger(
+        3, "Cells along a side, whose mean descriptors mbrm compares.", least=1
+    )
+    bandwidth: float = _tagger(
+        0.03, "Variance of mbrm's kernel, as share of that of the cells.", above=0
+    )
+    smoothing: float = _tagger(
+        1e5, "Images that one image counts for in mbrm, against all.", above=0
+    )
+    tag_epochs: int = _tagger(
+        10, "Passes over the training images in which finetuned learns.", least=1
+    )
+    tag_batch: int = _tagger(32, "Images per step of finetuned.", least=1)
+    tag_rate: float = _tagger(1e-3, "Peak learning rate of finetuned.", above=0)
+    tag_convolution_rate: float = _tagger(
+        0.1, "What this rate is multiplied by for convolutions.", least=0
+    )
+    tag_dropout: float = _tagger(
+        0.5, "Rate of dropout before the last layer of finetuned.", least=0, below=1
+    )
+    extend: str | None = _tagger(
+        None,
+        "Workdir of an earlier run whose tagger is given this data set's images and "
+        "words, without fitting its projection, codebook and whitening again.",
+    )
+    top_k: int = _decoding(
+        5, "Tags per image; 0 for all that reach --threshold.", least=0
+    )
+    threshold: float | None = _decoding(None, "Lowest score of a tag.")

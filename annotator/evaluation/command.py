@@ -1,0 +1,83 @@
+"""The command `evaluate`: its flags, and what it prints.
+
+It is `python evaluate.py` in the checkout and `annotator evaluate` anywhere.
+"""
+
+from absl import flags
+
+from annotator import commands
+
+
+def _define(parser: commands.Parser) -> None:
+    group = parser.group("input")
+    group.add(flags.DEFINE_string, "workdir", None, "The run's folder.", required=True)
+    group.add(
+        flags.DEFINE_enum,
+        "task",
+        "all",
+        "What to score.",
+        enum_values=["tagger", "captioner", "all"],
+    )
+    group.add(flags.DEFINE_string, "split", "validation", "The split to score.")
+    group.add(
+        flags.DEFINE_string,
+        "data_dir",
+        None,
+        "The data set's folder, if it moved.",
+        note="default: as in training",
+    )
+    group.add(
+        flags.DEFINE_string,
+        "cache_dir",
+        None,
+        "Feature caches, if they are elsewhere now.",
+        note="default: as in training",
+    )
+    group.add(
+        flags.DEFINE_bool,
+        "skip_bad_images",
+        None,
+        "Go on without unreadable images.",
+        note="default: as in training",
+    )
+    group = parser.group("output")
+    group.add(
+        flags.DEFINE_bool, "compare", False, "Add the published rows for this data set."
+    )
+    group.add(
+        flags.DEFINE_integer,
+        "pictures",
+        0,
+        "Images to draw with what was said of them.",
+        lower_bound=0,
+    )
+    group.add(
+        flags.DEFINE_integer,
+        "attention",
+        0,
+        "Images to draw with where each layer looked.",
+        lower_bound=0,
+    )
+
+
+def _run(values: flags.FlagValues) -> None:
+    from annotator.evaluation.run import evaluate
+
+    _, table = evaluate(
+        values.workdir,
+        values.split,
+        values.compare,
+        values.pictures,
+        values.attention,
+        values.task,
+        data_dir=values.data_dir,
+        cache_dir=values.cache_dir,
+        skip_bad_images=values.skip_bad_images,
+    )
+    print(f"\n{table}")
+
+
+COMMAND = commands.Command(
+    "Scores a trained run on a split of its data set.", _define, _run
+)
+main = COMMAND.main

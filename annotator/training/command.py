@@ -1,0 +1,56 @@
+"""The command `train`: its flags, and what it prints.
+
+It is `python train.py` in the checkout and `annotator train` anywhere.
+"""
+
+import os
+
+from absl import flags
+
+from annotator import commands
+from annotator.config import flags as setting_flags
+
+
+def _define(parser: commands.Parser) -> None:
+    for title, settings in setting_flags.groups():
+        group = parser.group(title)
+        for setting in settings:
+            setting_flags.define(setting, group.add)
+    group = parser.group("data")
+    group.add(
+        flags.DEFINE_string,
+        "workdir",
+        None,
+        "The run's folder.",
+        note="default: runs/DATASET",
+    )
+    group.add(
+        flags.DEFINE_string,
+        "eval_split",
+        None,
+        "The split to score.",
+        note="default: validation; shapes: test",
+    )
+
+
+def _run(values: flags.FlagValues) -> None:
+    config = setting_flags.config(values)
+    workdir = values.workdir or os.path.join("runs", config.dataset)
+    split = "test" if config.dataset == "shapes" else "validation"
+    from annotator.training.run import train
+
+    _, table, exports = train(config, workdir, values.eval_split or split)
+    if exports:  # not for other workers than the first
+        print(f"\n{table}\n\nexported:", *exports, sep="\n  ")
+
+
+COMMAND = commands.Command(
+    """Trains models that tag and caption images, scores them and exports them.
+
+Without flags it needs no data: it draws some. An interrupted run goes on where it
+stopped when the same command is given again.""",
+    _define,
+    _run,
+    interrupted="interrupted: the same command goes on",
+)
+main = COMMAND.main
