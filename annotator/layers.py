@@ -5,7 +5,7 @@
 
 from annotator import captioner
 from annotator.backbones import backbone
-from annotator.images import decode as images
+from annotator.images import resize
 from annotator.tagger import (
     mbrm,
     nearest_neighbors,
@@ -18,9 +18,9 @@ from annotator.tagger import (
 __all__ = [
     "backbone",
     "captioner",
-    "images",
     "mbrm",
     "nearest_neighbors",
+    "resize",
     "top_tags",
     "vlad",
     "word_probabilities",

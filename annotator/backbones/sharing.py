@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from annotator.backbones.backbone import HalfPrecision
-from annotator.images import decode as images
+from annotator.images.resize import Resize
 
 
 def join_regions(exports):
@@ -28,7 +28,7 @@ def join_regions(exports):
     for task, (model, head) in exports.items():
         inputs = []
         # The order of these layers is that in which their views are arguments.
-        for resize in (x for x in model.layers if isinstance(x, images.Resize)):
+        for resize in (x for x in model.layers if isinstance(x, Resize)):
             key = tuple(resize.view.values())
             if key not in views:
                 resizes[key] = resize

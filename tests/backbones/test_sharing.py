@@ -8,7 +8,7 @@ import tensorflow as tf
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.sharing import join_regions
 from annotator.export import saved_model as export
-from annotator.images.decode import Resize
+from annotator.images.resize import Resize
 
 RNG = np.random.default_rng(0)
 
