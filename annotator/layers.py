@@ -1,11 +1,11 @@
-"""Registers every layer of this package with Keras, for `.keras` files in scripts.
+"""All layers of this package, registered with Keras for `.keras` files in scripts.
 
 `import annotator.layers` is all that `keras.saving.load_model` needs.
 """
 
 from annotator import captioner
-from annotator.backbones import backbone
-from annotator.images import decode as images
+from annotator.backbones import half_precision, pixel_normalization
+from annotator.images import resize
 from annotator.tagger import (
     mbrm,
     nearest_neighbors,
@@ -16,11 +16,12 @@ from annotator.tagger import (
 )
 
 __all__ = [
-    "backbone",
     "captioner",
-    "images",
+    "half_precision",
     "mbrm",
     "nearest_neighbors",
+    "pixel_normalization",
+    "resize",
     "top_tags",
     "vlad",
     "word_probabilities",

@@ -1,6 +1,10 @@
 """AlexNet, which `keras.applications` lacks, as a network of its kind."""
 
+from collections.abc import Mapping
+
+import keras
 import numpy as np
+import tensorflow as tf
 from keras import Model, layers, utils
 
 # Layers of `AlexNet` by their names in torchvision's `alexnet`.
@@ -15,7 +19,12 @@ _TORCHVISION = {
 }
 
 
-def AlexNet(include_top=False, weights=None, input_tensor=None, name="alexnet"):
+def AlexNet(
+    include_top: bool = False,
+    weights: None = None,
+    input_tensor: tf.Tensor | None = None,
+    name: str = "alexnet",
+) -> keras.Model:
     """Builds AlexNet in its form of one column, without the layer of 1,000 classes.
 
     The fully connected layers are convolutions, which compute the same on one window
@@ -24,7 +33,7 @@ def AlexNet(include_top=False, weights=None, input_tensor=None, name="alexnet"):
     what learns from the network.
 
     Args:
-        include_top: Must be false.
+        include_top: Whether to add the layer of classes; must be false.
         weights: Must be `None`: no file of Keras's has them.
         input_tensor: Symbolic float tensor `[batch, height, width, 3]`, RGB, with
             ImageNet's mean and deviation taken out. At least 63 pixels a side give
@@ -36,10 +45,11 @@ def AlexNet(include_top=False, weights=None, input_tensor=None, name="alexnet"):
         of `fc7`.
 
     Raises:
-        ValueError: If a top or weights are asked for.
+        ValueError: When a top or weights are asked for.
 
-    Source: Krizhevsky, "One weird trick for parallelizing convolutional neural
-    networks", 2014, the network of torchvision's `alexnet`.
+    Reference:
+        - Krizhevsky, "One weird trick for parallelizing convolutional neural
+          networks", 2014, the network of torchvision's `alexnet`.
     """
     if include_top:
         raise ValueError("AlexNet has no layer of classes here.")
@@ -64,8 +74,10 @@ def AlexNet(include_top=False, weights=None, input_tensor=None, name="alexnet"):
     return Model(pixels, x, name=name)
 
 
-def from_torchvision(arrays):
-    """Weights of torchvision's `alexnet` as those of the layers here.
+def from_torchvision(
+    arrays: Mapping[str, np.ndarray],
+) -> dict[str, list[np.ndarray]]:
+    """Converts the weights of torchvision's `alexnet` to those of the layers here.
 
     Args:
         arrays: Dict from the names of its `state_dict()` to float arrays.
@@ -74,9 +86,10 @@ def from_torchvision(arrays):
         Dict from layer to `[kernel, bias]`. What is missing in `arrays`, or has
         another rank than it should, is left out.
     """
-    found = {}
+    weights = {}
     for theirs, ours in _TORCHVISION.items():
-        kernel, bias = (arrays.get(f"{theirs}.{part}") for part in ("weight", "bias"))
+        kernel = arrays.get(f"{theirs}.weight")
+        bias = arrays.get(f"{theirs}.bias")
         if kernel is None or bias is None:
             continue
         if ours == "fc6" and kernel.shape[-1] == 256 * 6 * 6:
@@ -84,8 +97,8 @@ def from_torchvision(arrays):
         elif ours == "fc7":
             kernel = kernel[..., None, None]
         if kernel.ndim == 4:
-            found[ours] = [np.transpose(kernel, (2, 3, 1, 0)), bias]
-    return found
+            weights[ours] = [np.transpose(kernel, (2, 3, 1, 0)), bias]
+    return weights
 
 
 def _convolution(x, filters, size, name, strides=1, padding="valid"):

@@ -10,7 +10,7 @@ _CONVOLUTIONS = (
 )
 
 
-def fold_batch_normalization(model):
+def fold_batch_normalization(model: keras.Model) -> keras.Model:
     """Copies a model that is not to be trained, with fewer passes over its maps.
 
     A convolution whose maps are read by one batch normalization and by nothing else
@@ -25,8 +25,9 @@ def fold_batch_normalization(model):
     Returns:
         A functional model with the same inputs and outputs.
 
-    Source: Jacob et al., "Quantization and training of neural networks for efficient
-    integer-arithmetic-only inference", CVPR 2018, section 3.2.
+    Reference:
+        - Jacob et al., "Quantization and training of neural networks for efficient
+          integer-arithmetic-only inference", CVPR 2018, section 3.2.
     """
     folded = _foldable(model)
     idle = {normalization.name for normalization in folded.values()}
@@ -66,14 +67,19 @@ def _foldable(model):
         for node in operation._inbound_nodes:
             for tensor in node.input_tensors:
                 readers.setdefault(id(tensor), []).append(operation)
-    found = {}
+    foldable = {}
     for layer in model.layers:
-        if isinstance(layer, _CONVOLUTIONS) and _is_linear(layer):
-            (*others, reader) = readers.get(id(layer.output), [None])
-            if isinstance(reader, keras.layers.BatchNormalization) and not others:
-                if reader.axis in (-1, 3):
-                    found[layer.name] = reader
-    return found
+        if not isinstance(layer, _CONVOLUTIONS) or not _is_linear(layer):
+            continue
+        its_readers = readers.get(id(layer.output), [])
+        if len(its_readers) != 1:
+            continue
+        reader = its_readers[0]
+        if isinstance(reader, keras.layers.BatchNormalization) and (
+            reader.axis in (-1, 3)
+        ):
+            foldable[layer.name] = reader
+    return foldable
 
 
 def _is_linear(convolution):

@@ -1,13 +1,17 @@
 """One network for the regions of several exports, run once where they agree."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
-from annotator.backbones.backbone import HalfPrecision
-from annotator.images import decode as images
+from annotator.backbones.half_precision import HalfPrecision
+from annotator.images.resize import Resize
 
 
-def join_regions(exports):
+def join_regions(
+    exports: Mapping[str, tuple[keras.Model, keras.layers.Layer]],
+) -> tuple[list[Resize], keras.Model]:
     """Joins the exports' ways from views to regions.
 
     Exports that read the same view share it. Exports whose backbones are the same
@@ -23,12 +27,14 @@ def join_regions(exports):
         from the list of views `[batch, size, size, 3]` to a dict from task to regions
         float16 `[batch, R, channels]`.
     """
-    resizes, views, parts = {}, {}, {}
+    resizes: dict[tuple, Resize] = {}
+    views: dict[tuple, keras.KerasTensor] = {}
+    parts = {}
     backbones = _Backbones()
     for task, (model, head) in exports.items():
         inputs = []
         # The order of these layers is that in which their views are arguments.
-        for resize in (x for x in model.layers if isinstance(x, images.Resize)):
+        for resize in (x for x in model.layers if isinstance(x, Resize)):
             key = tuple(resize.view.values())
             if key not in views:
                 resizes[key] = resize

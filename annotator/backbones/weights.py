@@ -1,5 +1,7 @@
-"""Weights of a backbone from a file, matched layer by layer."""
+"""Weights of a backbone: from a file, matched layer by layer, or random."""
 
+import hashlib
+import pathlib
 import re
 import zipfile
 
@@ -16,28 +18,66 @@ class BackboneWeightsError(ValueError):
     """The requested weights cannot be had or do not fit the network."""
 
 
-def number_from_first(network):
+def weights_fingerprint(model: keras.Model) -> str:
+    """Hashes the names, shapes and values of a model's weights.
+
+    Args:
+        model: A model whose layers have names.
+
+    Returns:
+        SHA-256, as hex.
+    """
+    digest = hashlib.sha256()
+    for layer in model.layers:
+        # Not all `variables`: the seed of a dropout differs in every process.
+        for variable in layer.weights:
+            values = np.ascontiguousarray(np.asarray(variable.value, np.float32))
+            digest.update(f"{layer.name}/{variable.name} {values.shape}".encode())
+            digest.update(values.data)
+    return digest.hexdigest()
+
+
+def initialize_weights(model: keras.Model, seed: int) -> None:
+    """Draws He-normal kernels (He et al., 2015): ReLU activations keep their scale.
+
+    Args:
+        model: The model that gets them; weights other than kernels stay.
+        seed: Seed of all kernels, each of which gets one of its own.
+    """
+    for index, layer in enumerate(model.layers):
+        for variable in layer.weights:
+            if variable.name.endswith("kernel"):
+                initializer = keras.initializers.HeNormal(seed=seed * 100_003 + index)
+                variable.assign(initializer(variable.shape, "float32"))
+
+
+def number_from_first(network: keras.Model) -> None:
     """Renames the layers that have no name of their own: `conv2d`, `conv2d_1`, ...
 
     Keras numbers these as a process goes on, so that a second network would have other
     names than the first, and both others than their weights file.
+
+    Args:
+        network: A network of `keras.applications`.
     """
     names = _renumbered([layer.name for layer in network.layers], _unnamed(network))
     for layer in network.layers:
         layer.name = names[layer.name]
 
 
-def load_weights_file(backbone, network, path):
+def load_weights_file(
+    backbone: keras.Model, network: keras.Model, path: pathlib.Path
+) -> None:
     """Gives a backbone the weights of a file.
 
     Args:
         backbone: Functional model of some of the layers of `network`, of its name.
         network: Network of `keras.applications` without top, after
             `number_from_first`.
-        path: `pathlib.Path` of one of the files that `build_backbone` lists.
+        path: One of the files that `build_backbone` lists.
 
     Raises:
-        BackboneWeightsError: If there is no such file, or it does not fit.
+        BackboneWeightsError: When there is no such file, or it does not fit.
     """
     if not path.is_file():
         raise BackboneWeightsError(
@@ -108,12 +148,12 @@ def _assign(backbone, unnamed, stored, path):
             f"{backbone.name} needs up to its taps: {', '.join(missing)}."
         )
     for layer in layers:
-        wanted = [tuple(variable.shape) for variable in layer.weights]
-        given = [array.shape for array in stored[layer.name]]
-        if wanted != given:
+        needed_shapes = [tuple(variable.shape) for variable in layer.weights]
+        stored_shapes = [array.shape for array in stored[layer.name]]
+        if needed_shapes != stored_shapes:
             raise BackboneWeightsError(
-                f"{path}: layer {layer.name} has weights of shapes {given}, "
-                f"{backbone.name} needs {wanted}."
+                f"{path}: layer {layer.name} has weights of shapes {stored_shapes}, "
+                f"{backbone.name} needs {needed_shapes}."
             )
         layer.set_weights(stored[layer.name])
         if isinstance(layer, keras.layers.Normalization):
@@ -136,12 +176,12 @@ def _renumbered(names, stems):
     first = {}
     for stem, number in numbers.values():
         first[stem] = min(number, first.get(stem, number))
-    result = {}
+    renumbered = {}
     for name, (stem, number) in numbers.items():
-        place = number - first[stem]
-        unnumbered = stem if place == 0 else f"{stem}_{place}"
-        result[name] = unnumbered if stem in stems else name
-    return result
+        count = number - first[stem]
+        new_name = stem if count == 0 else f"{stem}_{count}"
+        renumbered[name] = new_name if stem in stems else name
+    return renumbered
 
 
 def _numbered(name):

@@ -1,4 +1,4 @@
-"""Decodes a BMP with what `tf.io.decode_bmp` leaves out: palette and kind of alpha."""
+"""BMP decoding with what `tf.io.decode_bmp` leaves out: palette and kind of alpha."""
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ _FILE_HEADER = 14
 _COLORS = 256
 
 
-def decode(encoded):
+def decode(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP of 8 bits with a palette, or of 24 or 32 bits.
 
     `tf.io.decode_bmp` returns the indices of a palette as if they were gray, and the
@@ -27,10 +27,11 @@ def decode(encoded):
         uint8 tensor `[height, width, 3]`, or `[height, width, 4]` with alpha.
 
     Raises:
-        tf.errors.InvalidArgumentError: If the pixels are compressed or stored in
+        tf.errors.InvalidArgumentError: When the pixels are compressed or stored in
             another way, or the data are damaged.
 
-    Source: Microsoft, Bitmap Storage (BITMAPINFOHEADER, BITMAPV5HEADER).
+    Reference:
+        - Microsoft, Bitmap Storage (BITMAPINFOHEADER, BITMAPV5HEADER).
     """
     # Zeros stand past the end, so that what is cut off can be read like the rest.
     longest = _FILE_HEADER + _LARGEST + 4 * _COLORS
@@ -54,7 +55,9 @@ def decode(encoded):
             "Of BMP, only 8, 24 and 32 bits a pixel (blue, green, red) without "
             "compression can be read; save this one as PNG. Its bits, compression "
             "and size of header are",
-            *(bits, compression, size),
+            bits,
+            compression,
+            size,
         ],
     )
     with tf.control_dependencies([refusal]):

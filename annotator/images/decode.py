@@ -1,30 +1,29 @@
-"""From encoded bytes to the pixels a backbone reads: the only definition of it.
+"""The decoder of image files: encoded bytes to 8-bit RGB, the only definition of it.
 
-Training, evaluation and the exported graphs all call `decode_image` and
-`resize_image`, so a SavedModel cannot disagree with the training that made it.
+Training, evaluation and the exported graphs all call `decode_image`, so a SavedModel
+cannot disagree with the training that made it.
 """
 
-import keras
 import tensorflow as tf
 
 from annotator.images import bmp, exif, gif
+
+# For imports of before the split of this module.
+from annotator.images.augment import augment_images as augment  # noqa: F401
+from annotator.images.resize import Resize, resize_image  # noqa: F401
 
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-ASPECTS = ("squash", "center_crop")
-METHODS = ("bilinear", "bicubic", "area", "lanczos3")
 
 # A larger image is refused from its header, before memory is spent on decoding it.
 MAX_PIXELS = 1 << 26
 # What those pixels take uncompressed, with four channels of 16 bits.
 MAX_BYTES = 8 * MAX_PIXELS
-# As of JPEG.
-MAX_SIDE = 65_535
 
 
-def decode_image(encoded):
+def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     """Decodes one image of any supported format to 8-bit RGB.
 
     Gray images are repeated over the three channels, transparent pixels are
@@ -41,7 +40,7 @@ def decode_image(encoded):
         uint8 tensor `[height, width, 3]`.
 
     Raises:
-        tf.errors.InvalidArgumentError: If the bytes are empty, damaged, of another
+        tf.errors.InvalidArgumentError: When the bytes are empty, damaged, of another
             format, an animated WebP, a BMP that is compressed or of other than 8, 24
             or 32 bits, or an image of more than `MAX_PIXELS` pixels.
     """
@@ -66,158 +65,6 @@ def decode_image(encoded):
     image = tf.tile(image, [1, 1, 3 // tf.shape(image)[-1]])
     image = _upright(image, exif.orientation(encoded))
     return tf.ensure_shape(image, [None, None, 3])
-
-
-def resize_image(image, size, aspect="squash", method="bilinear", flip=False):
-    """Resizes images to a square, with antialiasing.
-
-    Args:
-        image: `[height, width, 3]` or `[batch, height, width, 3]`, any real dtype,
-            values 0 to 255.
-        size: Side of the result in pixels.
-        aspect: `"squash"` changes the aspect ratio, as this field's published features
-            were made; `"center_crop"` keeps it and cuts the longer side at both ends
-            (the same as scaling the shorter side to `size` and cropping the center).
-        method: One of `METHODS`.
-        flip: Mirrors the image left to right.
-
-    Returns:
-        float32 tensor `[(batch,) size, size, 3]`, values 0 to 255.
-
-    Raises:
-        ValueError: If `size`, `aspect` or `method` is not one of those stated.
-        tf.errors.InvalidArgumentError: If a side has more than `MAX_SIDE` pixels.
-    """
-    if size < 1:
-        raise ValueError(f"size must be at least 1 pixel, got {size}.")
-    if aspect not in ASPECTS:
-        raise ValueError(f"aspect must be one of {ASPECTS}, got {aspect!r}.")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
-    image = tf.convert_to_tensor(image)
-    height, width = tf.shape(image)[-3], tf.shape(image)[-2]
-    refusal = tf.debugging.Assert(
-        tf.maximum(height, width) <= MAX_SIDE,
-        [f"An image with a side of more than {MAX_SIDE} pixels is refused; it has"]
-        + [height, width],
-    )
-    # Resizing takes memory by the side of an image, whatever its area.
-    with tf.control_dependencies([refusal]):
-        image = tf.identity(image)
-    if aspect == "center_crop":
-        side = tf.minimum(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        image = image[..., top : top + side, left : left + side, :]
-    image = tf.image.resize(image, (size, size), method=method, antialias=True)
-    # Bicubic and Lanczos kernels overshoot at edges.
-    image = tf.clip_by_value(tf.cast(image, tf.float32), 0.0, 255.0)
-    return image[..., ::-1, :] if flip else image
-
-
-def augment(images, size, seed, places=None, mirror=True):
-    """Other views of training images: crops of several scales, flips, other colors.
-
-    Each image gets a square of 3/4 to all of its side from anywhere in it, is mirrored
-    half of the time (if at all), and has brightness, contrast and saturation changed by
-    up to a fifth. Batches are treated in the graph. An image's view depends on the seed
-    and its place alone, whatever images are beside it.
-
-    Args:
-        images: `[batch, height, width, 3]`, values 0 to 255.
-        size: Side of the result in pixels.
-        seed: int `[2]`.
-        places: int `[batch]`, places in the batch that these images are a share of; 0
-            to batch - 1 by default.
-        mirror: Whether images may be mirrored: not where left must stay left.
-
-    Returns:
-        float32 `[batch, size, size, 3]`, values 0 to 255.
-
-    Source: the training of Deng et al., Deep image annotation model based on attention
-    feedback mechanism; the amounts are ours.
-    """
-    images = tf.cast(images, tf.float32)
-    batch = tf.shape(images)[0]
-    places = tf.range(batch) if places is None else tf.convert_to_tensor(places)
-    chance = tf.map_fn(
-        lambda place: tf.random.stateless_uniform([7], tf.random.fold_in(seed, place)),
-        places,
-        fn_output_signature=tf.TensorSpec([7]),
-    )
-    chance = tf.transpose(chance)
-    scale = 0.75 + 0.25 * chance[0]
-    top, left = (1 - scale) * chance[1], (1 - scale) * chance[2]
-    right = left + scale
-    mirrored = (chance[3] < 0.5) & mirror
-    boxes = tf.stack(
-        [
-            top,
-            tf.where(mirrored, right, left),
-            top + scale,
-            tf.where(mirrored, left, right),
-        ],
-        axis=1,
-    )
-    images = tf.image.crop_and_resize(images, boxes, tf.range(batch), (size, size))
-    brightness, contrast, saturation = tf.unstack(
-        (0.8 + 0.4 * chance[4:])[..., None, None, None]
-    )
-    images *= brightness
-    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
-    images = mean + contrast * (images - mean)
-    gray = tf.image.rgb_to_grayscale(images)
-    images = gray + saturation * (images - gray)
-    return tf.clip_by_value(images, 0.0, 255.0)
-
-
-@keras.saving.register_keras_serializable(package="annotator")
-class Resize(keras.layers.Layer):
-    """`resize_image` as a layer: one view of an image.
-
-    Args:
-        size, aspect, method, flip: As in `resize_image`.
-
-    Call arguments:
-        images: `[batch, height, width, 3]` or `[height, width, 3]`, RGB, 0 to 255.
-
-    Output shape:
-        float32 `[(batch,) size, size, 3]`.
-    """
-
-    def __init__(
-        self, size=224, aspect="squash", method="bilinear", flip=False, **kwargs
-    ):
-        # Pixels never pass through half precision before they are normalized.
-        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
-        self.size = size
-        self.aspect = aspect
-        self.method = method
-        self.flip = flip
-
-    def call(self, images):
-        return resize_image(images, self.size, self.aspect, self.method, self.flip)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-3], self.size, self.size, 3)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "aspect": self.aspect,
-            "method": self.method,
-            "flip": self.flip,
-        }
-
-    @property
-    def view(self):
-        """The settings that decide the pixels, as a JSON-ready dict."""
-        return {
-            "size": self.size,
-            "aspect": self.aspect,
-            "method": self.method,
-            "flip": self.flip,
-        }
 
 
 def _over_white(image):

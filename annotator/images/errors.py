@@ -1,10 +1,12 @@
-"""What TensorFlow's errors say, without where in the graph it was said."""
+"""Texts of TensorFlow's errors, without the place in the graph."""
 
 import re
 
+import tensorflow as tf
 
-def message(error):
-    """The text of an error in a line.
+
+def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
+    """Reads the text of an error, in a line.
 
     Args:
         error: A `tf.errors.OpError`, or the `UnicodeDecodeError` that comes instead

@@ -1,4 +1,4 @@
-"""Reads from a JPEG which way up its picture belongs: EXIF's tag Orientation."""
+"""The EXIF of a JPEG, as far as it says which way up the picture belongs."""
 
 import struct
 
@@ -16,12 +16,13 @@ _HEAD = 10
 _MOST_SEGMENTS = 100
 # An entry of TIFF has a tag, a type, a number of values, and the value. This is how the
 # orientation's begins, one SHORT, with the lowest byte of a number first or last.
-_LITTLE, _BIG = (list(struct.pack(f"{order}HHI", 0x0112, 3, 1)) for order in "<>")
+_LITTLE = list(struct.pack("<HHI", 0x0112, 3, 1))
+_BIG = list(struct.pack(">HHI", 0x0112, 3, 1))
 _ENTRY = 12
 
 
-def orientation(encoded):
-    """Where row 0 and column 0 of a JPEG belong in the picture that was taken.
+def orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads where row 0 and column 0 of a JPEG belong in the picture that was taken.
 
     That is the tag Orientation of its EXIF:
 
@@ -40,8 +41,10 @@ def orientation(encoded):
     Returns:
         int32 scalar, 1 to 8; 1 if this is no JPEG, or the tag is missing or damaged.
 
-    Source: CIPA DC-008 (Exif 2.32), sections 4.5.4, 4.6.4 and 4.7.2; TIFF 6.0, section
-    2; ITU-T T.81, section B.1.1.
+    Reference:
+        - CIPA DC-008 (Exif 2.32), sections 4.5.4, 4.6.4 and 4.7.2.
+        - TIFF 6.0, section 2.
+        - ITU-T T.81, section B.1.1.
     """
     return tf.cond(
         tf.equal(tf.strings.substr(encoded, 0, 2), _START_OF_IMAGE),

@@ -1,4 +1,4 @@
-"""Cuts a GIF down to its first frame, before anything of it is decoded."""
+"""GIFs cut down to their first frame, before anything of them is decoded."""
 
 import tensorflow as tf
 
@@ -13,8 +13,8 @@ _SMALL_PIECES = 1 << 12
 _BYTES_OF_A_PIECE = 32
 
 
-def first_frame(encoded):
-    """A GIF that ends behind its first frame, and the size of that frame.
+def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts a GIF off behind its first frame, and says how large that frame is.
 
     A frame may be larger than the header says, and a small file may hold thousands;
     `tf.io.decode_image` decodes them all to return one. Pure TensorFlow in a graph.
@@ -27,9 +27,10 @@ def first_frame(encoded):
         and int64, width times height of the frame, or 0.
 
     Raises:
-        tf.errors.InvalidArgumentError: If data come in countless small pieces.
+        tf.errors.InvalidArgumentError: When data come in countless small pieces.
 
-    Source: GIF89a specification, sections 18 to 23.
+    Reference:
+        - GIF89a specification, sections 18 to 23.
     """
     full = tf.strings.length(encoded) // _BYTES_OF_A_PIECE
     most = tf.minimum(_SMALL_PIECES + full, _MOST_PIECES)
@@ -50,10 +51,10 @@ def first_frame(encoded):
     )
     with tf.control_dependencies([refusal]):
         cut = tf.strings.join([tf.strings.substr(encoded, 0, position), _TRAILER])
-    found = tf.greater_equal(image, 0)
+    has_frame = tf.greater_equal(image, 0)
     sides = tf.strings.substr(padded, tf.maximum(image, 0) + 5, 4)
     sides = tf.cast(tf.io.decode_raw(sides, tf.uint16), tf.int64)
-    return cut, tf.where(found, sides[0] * sides[1], 0)
+    return cut, tf.where(has_frame, sides[0] * sides[1], 0)
 
 
 def _walk(byte, most):

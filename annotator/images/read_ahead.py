@@ -5,23 +5,35 @@ import concurrent.futures
 import errno
 import functools
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from annotator.images import decode as images
-from annotator.images import errors as tensorflow_errors
+from annotator.images import errors
+from annotator.images.decode import decode_image
+from annotator.images.resize import Resize
 
 _BYTES_AHEAD = 2**28
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-def decode_ahead(pairs, resizes, workers=None, ahead=32):
-    """The views of images.
+
+def decode_ahead(
+    pairs: Iterable[tuple[Any, bytes | Exception]],
+    resizes: Iterable[Resize],
+    workers: int | None = None,
+    ahead: int = 32,
+) -> Iterator[tuple[Any, list[tf.Tensor] | None, str | None]]:
+    """Decodes images in threads and makes their views.
 
     Args:
         pairs: Iterable of `(name, content)`; `content` is the `bytes` of an image file,
             or an exception that says why there are none.
-        resizes: `annotator.images.Resize` layers.
-        workers, ahead: As in `map_ahead`.
+        resizes: The layers that make the views.
+        workers: Threads; by default as many as there are cores.
+        ahead: Images begun before the first result is asked for.
 
     Yields:
         `(name, views, error)` in order: a list of float32 `[size, size, 3]`, one for
@@ -51,31 +63,41 @@ def decode_ahead(pairs, resizes, workers=None, ahead=32):
     return map_ahead(decode, pairs, workers, ahead, item_bytes=size_of)
 
 
-def size_of(pair):
-    """Bytes of the content of a `(name, content)`."""
+def size_of(pair: tuple[Any, bytes | Exception]) -> int:
+    """Counts the bytes of the content of a `(name, content)`."""
     return 0 if isinstance(pair[1], Exception) else len(pair[1])
 
 
 def map_ahead(
-    function, items, workers=None, ahead=32, item_bytes=None, result_bytes=None
-):
-    """`map` in threads, in order, with at most `ahead + 1` results waiting.
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int | None = None,
+    ahead: int = 32,
+    item_bytes: Callable[[Item], int] | None = None,
+    result_bytes: Callable[[Result], int] | None = None,
+) -> Iterator[Result]:
+    """Maps in threads, in order, with at most `ahead + 1` results waiting.
 
     Args:
-        function: Of one item.
-        items: Iterable.
+        function: What is computed of one item.
+        items: The items.
         workers: Threads; by default as many as there are cores.
         ahead: Items begun before the first result is asked for.
-        item_bytes, result_bytes: Functions of an item or a result, what it takes of the
-            memory. Where that is much, fewer are begun: as many as take 256 MiB, or as
-            there are threads.
+        item_bytes: What an item takes of the memory. Where that is much, fewer are
+            begun: as many as take 256 MiB, or as there are threads.
+        result_bytes: What a result takes of the memory, in the same way.
+
+    Yields:
+        The results, in the order of the items.
     """
+    waiting: collections.deque[tuple[int, concurrent.futures.Future[Result]]]
     waiting = collections.deque()
     workers = workers or _cores()
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     weighed = item_bytes or result_bytes
     # What the first ones take is not known before they are done.
-    heaviest, limit = 0, min(ahead, workers) if weighed else ahead
+    heaviest = 0.0
+    limit = min(ahead, workers) if weighed else ahead
     try:
         for item in items:
             size = item_bytes(item) if item_bytes else 0
@@ -101,7 +123,7 @@ def _views_of(resizes):
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def views_of(encoded):
-        image = images.decode_image(encoded)
+        image = decode_image(encoded)
         return [resize(image) for resize in resizes]
 
     return views_of
@@ -115,10 +137,10 @@ def _decoding_error(content, error):
     """Why an image cannot be decoded, in a line."""
     try:
         # Op by op, the error names what is wrong and not where in the graph.
-        images.decode_image(content)
+        decode_image(content)
     except tf.errors.OpError as plain:
         error = plain
-    return tensorflow_errors.message(error)
+    return errors.message(error)
 
 
 def _cores():

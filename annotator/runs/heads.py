@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annotator.backbones.backbone import default_tap
+from annotator.backbones.networks import default_tap
 from annotator.config import Config
 from annotator.config.captioner import CaptionerSettings
 from annotator.config.setting import Settings

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from annotator import datasets, files
-from annotator.backbones.backbone import build_backbone, pixels
+from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
 from annotator.captioner import BeamSearch, Captioner
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
-from annotator.features.extraction import extract
+from annotator.features.cache import extract
 from annotator.images.resize import Resize
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
@@ -212,7 +212,9 @@ class Run:
         size = view["size"]
         if name == "train":
             size = round(size * _CROP_MARGIN)
-        return self._load(task, name, pixels(), [Resize(**{**view, "size": size})])
+        return self._load(
+            task, name, identity_backbone(), [Resize(**{**view, "size": size})]
+        )
 
     def captioner(self) -> Captioner:
         """The trained captioner, which decodes as the settings say."""

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from annotator.images.augment import augment
+from annotator.images.augment import augment_images
 from annotator.images.resize import Resize
 from annotator.runs.splits import Split
 
@@ -70,7 +70,7 @@ class LearnedRegions:
         positions = tf.range(tf.shape(batch)[0]) * context.num_replicas_in_sync
         positions += context.replica_id_in_sync_group
         size = self.resize.size
-        return self._regions(augment(batch, size, seed, positions, self.mirror))
+        return self._regions(augment_images(batch, size, seed, positions, self.mirror))
 
     def stream(self, split: Split, batch_size: int) -> tf.data.Dataset:
         """`tf.data.Dataset` of the regions of a split's images, in order.

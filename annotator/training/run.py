@@ -92,7 +92,10 @@ def train_run(
         STAGES[task].check(run)
     with run.locked():
         run.claim()
-        for folder in [run.files.export, *(run.files.task(task.name) for task in TASKS)]:
+        for folder in [
+            run.files.export,
+            *(run.files.task(task.name) for task in TASKS),
+        ]:
             files.remove_leftovers(folder.rglob(".*"))
         exports = []
         for task in run.tasks:

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from annotator.backbones.backbone import (
-    BackboneWeightsError,
-    build_backbone,
-    default_tap,
-)
+from annotator.backbones.backbone import build_backbone
+from annotator.backbones.networks import default_tap
+from annotator.backbones.weights import BackboneWeightsError
 
 SHAPES = {
     "features.0": (64, 3, 11, 11),
@@ -26,12 +24,12 @@ SHAPES = {
 def arrays():
     """A `state_dict` as torchvision's: kernels `[out, in, height, width]`."""
     rng = np.random.default_rng(0)
-    found = {}
+    state = {}
     for name, shape in SHAPES.items():
         scale = np.float32((2 / np.prod(shape[1:])) ** 0.5)
-        found[f"{name}.weight"] = scale * rng.standard_normal(shape, np.float32)
-        found[f"{name}.bias"] = 0.1 * rng.standard_normal(shape[0], np.float32)
-    return found
+        state[f"{name}.weight"] = scale * rng.standard_normal(shape, np.float32)
+        state[f"{name}.bias"] = 0.1 * rng.standard_normal(shape[0], np.float32)
+    return state
 
 
 @pytest.fixture(scope="module")

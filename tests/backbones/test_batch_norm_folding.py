@@ -88,9 +88,9 @@ def test_what_others_read_or_another_function_stands_before_is_left():
     left = ["after_curved", "after_read_twice", "of_rows"]
     assert [layer.name for layer in normalizations(copy)] == left
     pixels = np.random.default_rng(1).uniform(-1, 1, (2, 8, 8, 3)).astype(np.float32)
-    expected, found = model(pixels, training=False), copy(pixels)
+    expected, maps = model(pixels, training=False), copy(pixels)
     for name in ("x", "y"):
-        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+        np.testing.assert_allclose(maps[name], expected[name], atol=1e-5)
 
 
 def test_frozen_backbones_are_folded_in_their_precision():

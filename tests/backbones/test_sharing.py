@@ -8,7 +8,7 @@ import tensorflow as tf
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.sharing import join_regions
 from annotator.export import saved_model as export
-from annotator.images.decode import Resize
+from annotator.images.resize import Resize
 
 RNG = np.random.default_rng(0)
 
@@ -54,12 +54,12 @@ def test_the_deeper_network_serves_both(captioner, tagger, expected):
     assert [resize.view for resize in resizes] == [Resize(32).view]
     assert convolutions(regions) == expected
     pixels = np.float32(RNG.integers(0, 256, (2, 40, 50, 3)))
-    found = regions([resize(pixels) for resize in resizes])
+    joined = regions([resize(pixels) for resize in resizes])
     for task, (model, _, _) in zip(("captioner", "tagger"), parts, strict=True):
         alone = model(pixels)
-        assert found[task].dtype == alone.dtype == "float16"
+        assert joined[task].dtype == alone.dtype == "float16"
         assert np.asarray(alone, np.float32).std() > 0
-        np.testing.assert_array_equal(found[task], alone)
+        np.testing.assert_array_equal(joined[task], alone)
 
 
 def test_equal_views_are_shared_and_others_stay_apart():
@@ -70,9 +70,9 @@ def test_equal_views_are_shared_and_others_stay_apart():
     # The captioner's view is the tagger's second.
     assert [r.view for r in resizes] == [views[i].view for i in (1, 0, 2)]
     pixels = np.float32(RNG.integers(0, 256, (2, 40, 50, 3)))
-    found = regions([resize(pixels) for resize in resizes])
+    joined = regions([resize(pixels) for resize in resizes])
     for task, model in (("captioner", captioner[0]), ("tagger", tagger[0])):
-        np.testing.assert_array_equal(found[task], model(pixels))
+        np.testing.assert_array_equal(joined[task], model(pixels))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_networks_that_differ_run_apart(settings):
     assert len(resizes) == 1
     assert convolutions(regions) == 4 + 2
     pixels = np.float32(RNG.integers(0, 256, (2, 40, 50, 3)))
-    found = regions([resizes[0](pixels)])
+    joined = regions([resizes[0](pixels)])
     for task, model in (("captioner", captioner[0]), ("tagger", tagger[0])):
-        np.testing.assert_array_equal(found[task], model(pixels))
+        np.testing.assert_array_equal(joined[task], model(pixels))
 
 
 def test_one_changed_weight_parts_them():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator.images import decode as images
+from annotator.images.decode import decode_image
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (3, 5, 3), dtype=np.uint8)
@@ -40,9 +40,9 @@ def data_8(indices):
 
 def decode_all(encoded):
     """What comes eagerly; a graph must give the same."""
-    eager = images.decode_image(encoded).numpy()
+    eager = decode_image(encoded).numpy()
     signature = tf.function(
-        images.decode_image, input_signature=[tf.TensorSpec([], tf.string)]
+        decode_image, input_signature=[tf.TensorSpec([], tf.string)]
     )
     np.testing.assert_array_equal(signature(tf.constant(encoded)), eager)
     return eager
@@ -111,7 +111,7 @@ def test_a_saved_model_decodes_them_too(tmp_path):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def __call__(self, encoded):
             return tf.map_fn(
-                images.decode_image,
+                decode_image,
                 encoded,
                 fn_output_signature=tf.TensorSpec([3, 5, 3], tf.uint8),
             )
@@ -145,20 +145,20 @@ def test_a_saved_model_decodes_them_too(tmp_path):
 )
 def test_other_kinds_are_refused_with_a_remedy(encoded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="Of BMP.*as PNG"):
-        images.decode_image(encoded)
+        decode_image(encoded)
 
 
 @pytest.mark.parametrize("size", [0, 39, 125, 44_000, 2**32 - 1])
 def test_a_header_of_an_impossible_size_is_refused(size):
     encoded = bytearray(bmp(data_8(np.zeros((3, 5))), 8, palette=[(1, 2, 3)]))
     encoded[14:18] = struct.pack("<I", size)
-    for decode in (images.decode_image, tf.function(images.decode_image)):
+    for function in (decode_image, tf.function(decode_image)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="Of BMP.*as PNG"):
-            decode(tf.constant(bytes(encoded)))
+            function(tf.constant(bytes(encoded)))
 
 
 @pytest.mark.parametrize("length", [2, 20, 40, 54, 60, 80])
 def test_a_bmp_that_was_cut_off_is_refused(length):
     encoded = bmp(data_8(np.zeros((3, 5))), 8, palette=[(1, 2, 3)] * 9, used=9)
     with pytest.raises(tf.errors.InvalidArgumentError):
-        images.decode_image(encoded[:length])
+        decode_image(encoded[:length])

@@ -5,7 +5,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from annotator.images import errors as tensorflow_errors
+from annotator.images import errors
 
 
 def check(value):
@@ -18,7 +18,7 @@ def test_an_assertion_says_what_it_was_told_to_say(traced):
     function = tf.function(check) if traced else check
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         function(tf.constant(7))
-    assert tensorflow_errors.message(caught.value) == "Only below 3, got 7 (of 2)."
+    assert errors.message(caught.value) == "Only below 3, got 7 (of 2)."
 
 
 def test_any_bytes_can_be_quoted():
@@ -26,19 +26,19 @@ def test_any_bytes_can_be_quoted():
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         tf.debugging.Assert(False, quoted)
     wanted = "it's say \"it's\" a\\n gr\u00fcn \ufffd"
-    assert tensorflow_errors.message(caught.value) == wanted
+    assert errors.message(caught.value) == wanted
 
 
 def test_other_errors_say_what_they_say():
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         tf.io.decode_png(b"\x89PNG no more")
-    message = tensorflow_errors.message(caught.value)
+    message = errors.message(caught.value)
     assert "PNG" in message and "\n" not in message and "[Op:" not in message
 
 
 def test_text_that_is_no_utf8():
     error = UnicodeDecodeError("utf-8", b"{{node d}} Not an image: \xff", 25, 26, "")
-    assert tensorflow_errors.message(error) == "Not an image: \ufffd"
+    assert errors.message(error) == "Not an image: \ufffd"
 
 
 def test_a_remote_graph():
@@ -48,4 +48,4 @@ def test_a_remote_graph():
         "\t [[{{node Assert}}]] [Op:__inference_pruned_7]"
     )
     error = types.SimpleNamespace(message=text)
-    assert tensorflow_errors.message(error) == "Not [a]: 4000"
+    assert errors.message(error) == "Not [a]: 4000"

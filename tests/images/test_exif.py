@@ -8,14 +8,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from annotator.images import decode as images
-from annotator.images import exif
+from annotator.images import decode, exif
+from annotator.images.decode import decode_image
+from annotator.images.resize import Resize
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 RGB = Image.fromarray(PIXELS)
 ORIENTATION, SHORT, LONG = 0x0112, 3, 4
 SIGNATURE = [tf.TensorSpec([], tf.string)]
-decode = tf.function(images.decode_image, input_signature=SIGNATURE)
+decode_in_graph = tf.function(decode_image, input_signature=SIGNATURE)
 orientation = tf.function(exif.orientation, input_signature=SIGNATURE)
 
 
@@ -62,14 +63,14 @@ def as_pillow_shows(stored, value):
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_each_orientation_is_shown_as_pillow_does(mode, order):
     jpeg = encode(RGB.convert(mode))
-    stored = images.decode_image(jpeg)
+    stored = decode_image(jpeg)
     shown = set()
     for value in range(1, 9):
         encoded = with_exif(tiff(value, order), jpeg=jpeg)
         assert orientation(encoded) == exif.orientation(encoded) == value
         expected = as_pillow_shows(stored, value)
         assert expected.shape == ((20, 30, 3) if value < 5 else (30, 20, 3))
-        for function in (images.decode_image, decode):
+        for function in (decode_image, decode_in_graph):
             np.testing.assert_array_equal(function(encoded), expected)
         shown.add(expected.tobytes())
     assert len(shown) == 8
@@ -106,7 +107,7 @@ EXIF = segment(0xE1, b"Exif\0\0" + tiff(6))
 def test_other_segments_may_come_before(before):
     encoded = with_segments(*before, EXIF)
     assert orientation(encoded) == 6
-    assert decode(encoded).shape == (30, 20, 3)
+    assert decode_in_graph(encoded).shape == (30, 20, 3)
 
 
 def test_the_first_of_two_counts():
@@ -139,7 +140,7 @@ QUANTISATION = JPEG[20 : 22 + int.from_bytes(JPEG[22:24])]
 def test_without_exif_nothing_is_turned(encoded):
     assert orientation(encoded) == exif.orientation(encoded) == 1
     if len(encoded) > 500:
-        assert decode(encoded).shape == (20, 30, 3)
+        assert decode_in_graph(encoded).shape == (20, 30, 3)
 
 
 def altered(offset, content):
@@ -171,7 +172,7 @@ def altered(offset, content):
 def test_another_value_or_type_is_upright(options, order):
     encoded = with_exif(tiff(order=order, **options))
     assert orientation(encoded) == 1
-    np.testing.assert_array_equal(decode(encoded), decode(JPEG))
+    np.testing.assert_array_equal(decode_in_graph(encoded), decode_in_graph(JPEG))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_another_value_or_type_is_upright(options, order):
 def test_a_damaged_directory_is_upright(content):
     encoded = with_exif(content)
     assert orientation(encoded) == exif.orientation(encoded) == 1
-    np.testing.assert_array_equal(decode(encoded), decode(JPEG))
+    np.testing.assert_array_equal(decode_in_graph(encoded), decode_in_graph(JPEG))
 
 
 def test_a_directory_may_stand_anywhere_and_claim_too_much():
@@ -234,17 +235,19 @@ def test_countless_segments_are_not_walked():
 
 def test_mutated_headers_are_read_or_upright():
     rng = np.random.default_rng(1)
-    stored = decode(JPEG)
-    found = set()
+    stored = decode_in_graph(JPEG)
+    values = set()
     for number in range(400):
         content = bytearray(tiff(6, "<>"[number % 2]))
         for _ in range(rng.integers(1, 6)):
             content[rng.integers(len(content))] = rng.choice([*range(9), 128, 255])
         encoded = with_exif(bytes(content))
         value = int(orientation(encoded))
-        found.add(value)
-        np.testing.assert_array_equal(decode(encoded), as_pillow_shows(stored, value))
-    assert {1, 6} < found <= set(range(1, 9))
+        values.add(value)
+        np.testing.assert_array_equal(
+            decode_in_graph(encoded), as_pillow_shows(stored, value)
+        )
+    assert {1, 6} < values <= set(range(1, 9))
     whole = with_segments(COMMENT, EXIF)
     for _ in range(400):
         encoded = bytearray(whole)
@@ -254,18 +257,18 @@ def test_mutated_headers_are_read_or_upright():
 
 
 def test_the_size_is_still_read_from_the_header_alone(monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 599)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
-        images.decode_image(with_segments(EXIF))
-    monkeypatch.setattr(images, "MAX_PIXELS", 600)
-    assert images.decode_image(with_segments(EXIF)).shape == (30, 20, 3)
+        decode_image(with_segments(EXIF))
+    monkeypatch.setattr(decode, "MAX_PIXELS", 600)
+    assert decode_image(with_segments(EXIF)).shape == (30, 20, 3)
 
 
 def test_a_saved_model_turns_each_of_a_batch(tmp_path):
-    resizes = [images.Resize(16), images.Resize(8, "center_crop", flip=True)]
+    resizes = [Resize(16), Resize(8, "center_crop", flip=True)]
 
     def views(encoded):
-        image = images.decode_image(encoded)
+        image = decode_image(encoded)
         return [resize(image) for resize in resizes]
 
     class Viewer(tf.Module):
@@ -280,9 +283,9 @@ def test_a_saved_model_turns_each_of_a_batch(tmp_path):
     viewer = tf.saved_model.load(str(tmp_path))
     png = encode(RGB, "PNG")
     given = [with_exif(tiff(value, ">")) for value in range(1, 9)] + [png, JPEG]
-    stored = decode(JPEG)
+    stored = decode_in_graph(JPEG)
     shown = [as_pillow_shows(stored, value) for value in range(1, 9)]
     shown += [np.asarray(RGB), stored]
-    for found, resize in zip(viewer(tf.constant(given)), resizes, strict=True):
+    for view, resize in zip(viewer(tf.constant(given)), resizes, strict=True):
         expected = [resize(image) for image in shown]
-        np.testing.assert_allclose(found, expected, atol=1e-3)
+        np.testing.assert_allclose(view, expected, atol=1e-3)

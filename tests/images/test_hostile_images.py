@@ -18,7 +18,9 @@ from PIL import Image
 
 from annotator.annotation import run as annotation
 from annotator.annotation.model import find_exports
-from annotator.images import decode as images
+from annotator.images import gif
+from annotator.images.decode import MAX_BYTES, decode_image
+from annotator.images.resize import Resize
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
 RGB = Image.fromarray(PIXELS[..., :3])
@@ -27,7 +29,7 @@ RGB = Image.fromarray(PIXELS[..., :3])
 class MeanColor:
     """Stands for a model: three scores, the image's mean color."""
 
-    resizes = (images.Resize(4),)
+    resizes = (Resize(4),)
     tasks = ("tagger",)
 
     def __call__(self, views):
@@ -140,13 +142,13 @@ def test_table_of_bad_inputs(name):
 REFUSE = """
 import resource, sys
 import tensorflow as tf
-from annotator.images import decode as images
-decode = tf.function(images.decode_image)
-decode(tf.io.encode_png(tf.zeros([2, 2, 3], tf.uint8)))
+from annotator.images.decode import decode_image
+in_graph = tf.function(decode_image)
+in_graph(tf.io.encode_png(tf.zeros([2, 2, 3], tf.uint8)))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     encoded = tf.constant(open(path, "rb").read())
-    for run in (decode, images.decode_image):
+    for run in (in_graph, decode_image):
         try:
             run(encoded)
         except tf.errors.InvalidArgumentError:
@@ -175,10 +177,10 @@ def test_gif_of_many_frames_is_cut_behind_the_first():
     options = {"comment": b"x" * 700, "save_all": True}
     frames = [RGB.rotate(90 * i) for i in range(1, 31)]
     encoded = encode(RGB, "GIF", append_images=frames, **options)
-    alone = images.decode_image(encode(RGB, "GIF", comment=b"x" * 700))
-    for decode in (images.decode_image, tf.function(images.decode_image)):
+    alone = decode_image(encode(RGB, "GIF", comment=b"x" * 700))
+    for decode in (decode_image, tf.function(decode_image)):
         np.testing.assert_array_equal(decode(tf.constant(encoded)), alone)
-    cut, pixels = images.gif.first_frame(tf.constant(encoded))
+    cut, pixels = gif.first_frame(tf.constant(encoded))
     assert pixels == 30 * 20 and len(cut.numpy()) < len(encoded) / 10
     with Image.open(io.BytesIO(cut.numpy())) as image:
         assert image.n_frames == 1
@@ -193,8 +195,8 @@ def test_gif_of_countless_pieces_is_refused():
         block = b"!\xfe" + piece * count + b"\0"
         return tf.constant(encoded[:begin] + block + encoded[begin:])
 
-    expected = images.decode_image(encoded)
-    for decode in (images.decode_image, tf.function(images.decode_image)):
+    expected = decode_image(encoded)
+    for decode in (decode_image, tf.function(decode_image)):
         # 4096 and one for every 32 bytes: no walk over all of them.
         with pytest.raises(
             tf.errors.InvalidArgumentError,
@@ -278,10 +280,10 @@ def test_a_file_without_permission(mean_color, tmp_path):
 def test_a_file_that_is_too_large_is_not_read(mean_color, tmp_path):
     path = tmp_path / "large.png"
     with open(path, "wb") as file:
-        file.truncate(images.MAX_BYTES + 1)  # takes no room on the disk
+        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
     assert annotation.annotate(["m"], path, tmp_path / "o.jsonl") == (1, 1)
     record = json.loads((tmp_path / "o.jsonl").read_text())
-    assert record["error"].startswith(f"A file of more than {images.MAX_BYTES} bytes")
+    assert record["error"].startswith(f"A file of more than {MAX_BYTES} bytes")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator.images.decode import Resize
 from annotator.images.read_ahead import decode_ahead, map_ahead
+from annotator.images.resize import Resize
 
 
 def test_reading_is_never_far_ahead():

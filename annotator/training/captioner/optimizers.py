@@ -6,9 +6,7 @@ from annotator.config import Config
 from annotator.training.optimizers import cosine_adam, cosine_adamw, published_sgd
 
 
-def optimizers_for(
-    config: Config, steps_per_epoch: int
-) -> tuple[Callable, Callable]:
+def optimizers_for(config: Config, steps_per_epoch: int) -> tuple[Callable, Callable]:
     """The optimizers that `config` asks for.
 
     Args:

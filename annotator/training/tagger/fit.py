@@ -8,9 +8,9 @@ from annotator import files
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
+from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.extension import Extended
 from annotator.training.tagger.finetune import finetune_tagger
-from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.scores import fit_scores
 
 

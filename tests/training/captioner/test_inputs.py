@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from annotator.runs.heads import CAPTIONER
-from annotator.runs.run import Run
-from annotator.runs.run import Split
+from annotator.runs.run import Run, Split
 from annotator.training.captioner.inputs import CachedRegions, captioner_inputs
 
 
