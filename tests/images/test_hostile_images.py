@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.annotation import run as annotation
-from annotator.annotation.model import find_exports
+from annotator.export.versions import find_exports
 from annotator.images import decode as images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
@@ -334,7 +334,7 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
     def run():
         return annotation.annotate(["m"], f"{tmp_path}/*.png", output, sidecars="json")
 
-    write_sidecar = annotation._write_sidecar
+    write_sidecar = annotation.write_sidecar
 
     def with_little_room(*arguments):
         file_size_limit(10)
@@ -344,7 +344,7 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
             file_size_limit(None)
 
     with monkeypatch.context() as patch:
-        patch.setattr(annotation, "_write_sidecar", with_little_room)
+        patch.setattr(annotation, "write_sidecar", with_little_room)
         with pytest.raises(OSError, match="File too large"):
             run()
     assert not list(tmp_path.glob("*.png.json")) and not list(tmp_path.glob(".*"))
