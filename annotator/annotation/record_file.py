@@ -3,7 +3,6 @@
 import csv
 import glob
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -57,7 +56,7 @@ class RecordFile:
         self.records = 0
         self.failed = 0
         self._names_digest = 0
-        self._file: io.FileIO | None = None
+        self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
             # Not buffered: what is appended is the kernel's, whatever comes.
             self._file = open(self._partial, "ab+", buffering=0)

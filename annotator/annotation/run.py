@@ -7,7 +7,7 @@ engine gives and goes on where an earlier try stopped. An engine is a function l
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import tqdm
@@ -110,7 +110,8 @@ def local_engine(
         Generator of the records of all other images, in order.
     """
     model = AnnotationModel.load(exports, **options)
-    pairs = images.read(images.pieces(done, batch_size), workers, batch_size)
+    pieces: Iterator[Any] = images.pieces(done, batch_size)
+    pairs = images.read(pieces, workers, batch_size)
     return records(model, pairs, batch_size, workers)
 
 

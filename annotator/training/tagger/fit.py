@@ -101,7 +101,7 @@ def fit_scores(config, vectors, tags, whitening_rows=None):
     if config.tagger in NEIGHBOR_TAGGERS:
         tagger = NEIGHBOR_TAGGERS[config.tagger]
         return tagger.fit(
-            np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+            np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
         )
     means = WordMeans(range(tags.shape[1]), vectors.shape[1])
     for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // 1024)):
