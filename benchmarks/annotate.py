@@ -38,8 +38,9 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.annotation.model import AnnotationModel, find_exports
+    from annotator.annotation.model import AnnotationModel
     from annotator.annotation.run import annotate
+    from annotator.export.versions import find_exports
 
     paths = [path for each in FLAGS.model for path in each.split(",")]
     exports = find_exports(paths)
@@ -76,13 +77,13 @@ def main(argv):
 
 def print_shares(model, names):
     """Decoding, backbone and heads, each alone; they overlap when all is run."""
-    from annotator.annotation import run as annotation
+    from annotator.annotation.records import decoded_batches
 
     seconds = {}
     for _ in range(2):  # the first time, graphs are traced
         seconds = dict.fromkeys(["decode", "backbone", *model.tasks], 0.0)
         start = time.perf_counter()
-        batches = iter(annotation.decoded_batches(model, read(names), **options()))
+        batches = iter(decoded_batches(model, read(names), **options()))
         while batch := next(batches, None):
             seconds["decode"] += time.perf_counter() - start
             if batch[1] is not None:
@@ -101,7 +102,7 @@ def print_shares(model, names):
     for part, each in seconds.items():
         print(f"{part:12}{1000 * each / len(names):10.2f}{each / total:8.1%}")
     start = time.perf_counter()
-    for _ in annotation.decoded_batches(model, read(names), **options()):
+    for _ in decoded_batches(model, read(names), **options()):
         pass
     each = time.perf_counter() - start
     print(f"{'decode alone':12}{1000 * each / len(names):10.2f}")
@@ -109,13 +110,13 @@ def print_shares(model, names):
 
 def compare(names, models):
     """Images/s of two models, and how much longer the first takes."""
-    from annotator.annotation import run as annotation
+    from annotator.annotation.records import records
 
     rates = {name: [] for name in models}
     for turn in range(FLAGS.rounds + 1):
         for name, model in models.items():
             start = time.perf_counter()
-            count = sum(1 for _ in annotation.records(model, read(names), **options()))
+            count = sum(1 for _ in records(model, read(names), **options()))
             if turn:
                 rates[name].append(count / (time.perf_counter() - start))
     print(f"\n{'model':12}{'images/s':>10}   each round, {len(names)} images")

@@ -75,7 +75,8 @@ def main(argv):
 def image_source(folder):
     """The first `--limit` images of what the flags name, else drawn ones."""
     from annotator import datasets
-    from annotator.datasets.image_files import EXTENSIONS, ImageFiles
+    from annotator.datasets.image_files import ImageFiles
+    from annotator.images.extensions import EXTENSIONS
 
     if FLAGS.dataset:
         images = datasets.load(FLAGS.dataset, FLAGS.split, data_dir=FLAGS.data_dir)

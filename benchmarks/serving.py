@@ -41,7 +41,7 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.annotation.model import find_exports
+    from annotator.export.versions import find_exports
 
     with tempfile.TemporaryDirectory() as folder:
         names, _ = list_photographs(FLAGS.images, FLAGS.requests, pathlib.Path(folder))

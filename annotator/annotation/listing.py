@@ -1,20 +1,21 @@
-"""The image files that a user means: a folder, a list or a pattern."""
+"""Image files that a user names by a folder, a list or a pattern."""
 
 import codecs
 import glob
 import os
 import stat
+from collections.abc import Iterator
 
-from annotator.datasets.image_files import EXTENSIONS
-from annotator.images import decode as images
+from annotator.images.decode import MAX_BYTES
+from annotator.images.extensions import EXTENSIONS
 
 _SUFFIXES = (*EXTENSIONS, ".jpe", ".jfif")
 # How JPEG, PNG, GIF and TIFF files begin. The last cannot be read, but is no list.
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 
 
-def list_images(source):
-    """Names of image files, in an order that changes only when the files do.
+def list_images(source: str | os.PathLike) -> Iterator[str]:
+    """Lists image files, in an order that changes only when the files do.
 
     Args:
         source: One of
@@ -29,12 +30,12 @@ def list_images(source):
             - a pattern with `*`, `?`, `[...]` or `**`: the files that match.
 
     Returns:
-        Iterator over paths, `str`. A folder and a list are read while it is used, so
-        that any number of files takes little memory; a pattern is expanded first.
+        Iterator over paths. A folder and a list are read while it is used, so that any
+        number of files takes little memory; a pattern is expanded first.
 
     Raises:
-        FileNotFoundError: If there is no such file or folder, or nothing matches.
-        ValueError: If a file is neither an image nor text.
+        FileNotFoundError: When there is no such file or folder, or nothing matches.
+        ValueError: When a file is neither an image nor text.
     """
     source = os.fspath(source)
     if os.path.isdir(source):
@@ -53,8 +54,11 @@ def list_images(source):
     return iter(matches)
 
 
-def read_image(name):
-    """Reads a file.
+def read_image(name: str) -> tuple[str, bytes | Exception]:
+    """Reads an image file.
+
+    Args:
+        name: Its path.
 
     Returns:
         `(name, content)`; `content` is `bytes`, or the exception that says why there
@@ -68,9 +72,9 @@ def read_image(name):
         # Opening a pipe would wait for somebody to write to it.
         if not stat.S_ISREG(status.st_mode):
             raise OSError("Not a regular file.")
-        if status.st_size > images.MAX_BYTES:
+        if status.st_size > MAX_BYTES:
             raise OSError(
-                f"A file of more than {images.MAX_BYTES} bytes is refused; it has "
+                f"A file of more than {MAX_BYTES} bytes is refused; it has "
                 f"{status.st_size}."
             )
         with open(name, "rb") as file:
@@ -82,8 +86,8 @@ def read_image(name):
 def _begins_as_image(path):
     with open(path, "rb") as file:
         begin = file.read(12)
-    is_webp = (begin[:4], begin[8:]) == (b"RIFF", b"WEBP")
-    is_bmp = (begin[:2], begin[6:10]) == (b"BM", b"\0" * 4)  # not `BMW/1.jpg`
+    is_webp = begin[:4] == b"RIFF" and begin[8:] == b"WEBP"
+    is_bmp = begin[:2] == b"BM" and begin[6:10] == b"\0\0\0\0"  # not `BMW/1.jpg`
     return begin.startswith(_MAGIC) or is_webp or is_bmp
 
 
@@ -93,11 +97,11 @@ def _check_text(path):
         begin = file.read(1 << 16)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ValueError(f"--images={path} is in UTF-16: save the list as UTF-8.")
-    found = set(begin) & (set(range(32)) - set(b"\0\t\n\r"))
-    if found:
+    controls = set(begin) & (set(range(32)) - set(b"\0\t\n\r"))
+    if controls:
         raise ValueError(
             f"--images={path} is neither an image that can be read (JPEG, PNG, GIF, "
-            f"BMP, WebP) nor a list of paths: it holds the byte {min(found):#04x}."
+            f"BMP, WebP) nor a list of paths: it holds the byte {min(controls):#04x}."
         )
 
 
@@ -105,8 +109,8 @@ def _walk(folder):
     # Names alone: a folder may have millions. Those of folders end in a slash.
     names = []
     try:
-        with os.scandir(folder) as found:
-            for entry in found:
+        with os.scandir(folder) as entries:
+            for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir(follow_symlinks=False):
@@ -133,12 +137,12 @@ def _read_list(path):
         rest = b""
         while block:
             *lines, rest = (rest + block).split(separator)
-            yield from _names(lines, ignored)
+            yield from _names_in(lines, ignored)
             block = file.read(1 << 16)
-        yield from _names([rest], ignored)
+        yield from _names_in([rest], ignored)
 
 
-def _names(lines, ignored):
+def _names_in(lines, ignored):
     for line in lines:
         name = line.removesuffix(ignored)
         if name:

@@ -1,6 +1,7 @@
-"""What one or two exports say of images: captions, tags, or both."""
+"""The model that annotates: the captions, the tags, or both, of one or two exports."""
 
-import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,10 +9,8 @@ import tensorflow as tf
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
-from annotator.export import saved_model as export
+from annotator.export.versions import Exports
 from annotator.tagger.top_tags import TopTags
-
-TASKS = ("captioner", "tagger")
 
 
 class AnnotationModel:
@@ -30,11 +29,21 @@ class AnnotationModel:
         threshold: Lowest score of a tag; `None` as above.
 
     Attributes:
-        resizes: `annotator.images.Resize` layers, the views that a call takes.
+        resizes: The `Resize` layers of the views that a call takes.
         tasks: The keys of `exports`.
+
+    Raises:
+        ValueError: When an option needs a model that is not among `exports`, or is out
+            of range.
     """
 
-    def __init__(self, exports, captions=1, top_k=None, threshold=None):
+    def __init__(
+        self,
+        exports: Mapping[str, keras.Model],
+        captions: int = 1,
+        top_k: int | None = None,
+        threshold: float | None = None,
+    ):
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
         if captions > 1 and "captioner" not in exports:
@@ -50,25 +59,25 @@ class AnnotationModel:
             tf.TensorSpec((None, resize.size, resize.size, 3))
             for resize in self.resizes
         ]
-        self._regions = _compiled(lambda x: regions(x, training=False), views)
-        self._heads = {}
+        self._regions = _compiled(lambda inputs: regions(inputs, training=False), views)
+        self._heads: dict[str, Callable] = {}
         for task, head in heads.items():
             if task == "captioner":
                 describe = _captions(head, captions)
             else:
                 top = exports[task].get_layer("tagger_of_views").get_layer("top_tags")
                 describe = _tags(head, top, top_k, threshold)
-            shape = regions.output[task].shape
-            spec = tf.TensorSpec(shape, regions.output[task].dtype)
+            output = regions.output[task]
+            spec = tf.TensorSpec(output.shape, output.dtype)
             self._heads[task] = _compiled(describe, spec)
 
     @classmethod
-    def load(cls, exports, **options):
-        """Loads the exports that `find_exports` returned.
+    def load(cls, exports: Exports, **options: Any) -> "AnnotationModel":
+        """Loads a model from exports.
 
         Args:
-            exports: Dict from task to `(folder, manifest)`.
-            **options: As in the class.
+            exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
+            **options: `captions`, `top_k` and `threshold`, as in the class.
         """
         models = {
             task: keras.saving.load_model(folder / f"{task}.keras", compile=False)
@@ -76,17 +85,24 @@ class AnnotationModel:
         }
         return cls(models, **options)
 
-    def regions(self, views):
-        """Regions by task: float16 `[batch, R, channels]`.
+    def regions(self, views: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The regions that the heads read.
 
         Args:
-            views: List of float32 `[batch, size, size, 3]`, one for each of `resizes`,
-                RGB, 0 to 255.
+            views: A float32 `[batch, size, size, 3]` for each of `resizes`, RGB, 0 to
+                255.
+
+        Returns:
+            Dict from task to regions, float16 `[batch, R, channels]`.
         """
         return self._regions(list(views))
 
-    def describe(self, task, regions):
+    def describe(self, task: str, regions: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a head says of its regions.
+
+        Args:
+            task: One of `tasks`.
+            regions: Its regions, float16 `[batch, R, channels]`.
 
         Returns:
             A dict. Of the captioner: `captions`, string `[batch, n]`, and their
@@ -95,46 +111,10 @@ class AnnotationModel:
         """
         return self._heads[task](regions)
 
-    def __call__(self, views):
+    def __call__(self, views: Sequence[tf.Tensor]) -> dict[str, dict[str, tf.Tensor]]:
         """What each head says of images, by task: `describe` of their `regions`."""
         regions = self.regions(views)
         return {task: self.describe(task, regions[task]) for task in self.tasks}
-
-
-def find_exports(paths):
-    """Finds exports and checks them.
-
-    Args:
-        paths: Folders of a version, of all versions of a model (the newest counts), or
-            the `export` folder of a workdir, for all models in it.
-
-    Returns:
-        Dict from task to `(folder, manifest)`, captioner first.
-
-    Raises:
-        FileNotFoundError: If a folder is no export.
-        ValueError: If a file is missing or altered, or a task is given twice.
-    """
-    folders = []
-    for path in map(pathlib.Path, paths):
-        inside = [path / task for task in TASKS if (path / task).is_dir()]
-        folders += inside or [path]
-    found = {}
-    for folder in map(export.resolve, folders):
-        manifest = export.verify(folder)
-        task = manifest.get("task")
-        if task not in TASKS or f"{task}.keras" not in manifest["files"]:
-            raise ValueError(
-                f"{folder} is no export that this version of annotator knows: its task "
-                f"is {task!r}, its files are {sorted(manifest['files'])}. Export it "
-                "again with train.py."
-            )
-        if task in found:
-            raise ValueError(
-                f"{found[task][0]} and {folder} are both a {task}: name one of each."
-            )
-        found[task] = folder, manifest
-    return {task: found[task] for task in TASKS if task in found}
 
 
 def _head(task, model):
@@ -149,9 +129,8 @@ def _captions(captioner, count):
     sampler = captioner.sampler
     if isinstance(sampler, BeamSearch):
         beams = max(count, sampler.beams)
-        sampler = BeamSearch.from_config(
-            {**sampler.get_config(), "beams": beams, "results": count}
-        )
+        config = {**sampler.get_config(), "beams": beams, "results": count}
+        sampler = BeamSearch.from_config(config)
     elif count > 1:
         raise ValueError(
             f"--captions={count}: this captioner decodes by {type(sampler).__name__}, "
@@ -162,8 +141,11 @@ def _captions(captioner, count):
     captioner.set_jit_compile(True)
 
     def describe(regions):
-        found = captioner.generate(regions, sampler=sampler)
-        return {"captions": found["n_best_captions"], "scores": found["n_best_scores"]}
+        results = captioner.generate(regions, sampler=sampler)
+        return {
+            "captions": results["n_best_captions"],
+            "scores": results["n_best_scores"],
+        }
 
     return describe
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from annotator import files
 from annotator.annotation import record_table
@@ -31,18 +33,19 @@ class RecordFile:
 
     Args:
         path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
-        settings: JSON-ready dict.
+        settings: What makes the records, a JSON-ready dict.
 
     Attributes:
         finished: Whether `OUTPUT` is complete.
-        records, failed: Number of records, and of those with an error.
+        records: Number of records.
+        failed: Number of records with an error.
 
     Raises:
-        ValueError: If the ending is another, or the file has other settings.
-        BlockingIOError: If another process is writing it.
+        ValueError: When the ending is another, or the file has other settings.
+        BlockingIOError: When another process is writing it.
     """
 
-    def __init__(self, path, settings):
+    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]):
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
         if self._format not in FORMATS:
@@ -50,8 +53,10 @@ class RecordFile:
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.records = self.failed = self._names = 0
-        self._file = None
+        self.records = 0
+        self.failed = 0
+        self._names_digest = 0
+        self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
             # Not buffered: what is appended is the kernel's, whatever comes.
             self._file = open(self._partial, "ab+", buffering=0)
@@ -74,30 +79,33 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
-            read = _csv_errors if self._format == ".csv" else record_table.errors
-            for name, error in read(self.path):
+            errors_in = _csv_errors if self._format == ".csv" else record_table.errors
+            for name, error in errors_in(self.path):
                 self._add(name, error)
 
-    def __enter__(self):
+    def __enter__(self) -> "RecordFile":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._close()
 
-    def is_of(self, names):
+    def is_of(self, names: Iterable[str]) -> bool:
         """Whether the records are of these images, in whatever order."""
-        return self._names == sum(map(_digest, names)) % _DIGESTS
+        return self._names_digest == sum(map(_digest, names)) % _DIGESTS
 
-    def names(self):
+    def names(self) -> Iterator[str]:
         """Iterator over the images that have records, in the order of the records."""
         for record, _ in _read(self._partial):
             yield record["image"]
 
-    def append(self, record):
-        """Adds a record, a JSON-ready dict with `image` and maybe `error`.
+    def append(self, record: dict[str, Any]) -> None:
+        """Adds a record.
+
+        Args:
+            record: A JSON-ready dict with `image` and maybe `error`.
 
         Raises:
-            OSError: If it cannot be written; the message says how to go on.
+            OSError: When it cannot be written; the message says how to go on.
         """
         line = memoryview(to_json(record).encode("utf-8") + b"\n")
         try:
@@ -110,7 +118,7 @@ class RecordFile:
             ) from error
         self._add(record["image"], record.get("error"))
 
-    def finish(self, columns):
+    def finish(self, columns: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Makes `OUTPUT` from the records.
 
         Args:
@@ -118,7 +126,7 @@ class RecordFile:
                 every row has the same keys.
 
         Raises:
-            OSError: If it cannot be written; the message says how to go on.
+            OSError: When it cannot be written; the message says how to go on.
         """
         os.fsync(self._file.fileno())
         if self._format == ".jsonl":
@@ -182,7 +190,7 @@ class RecordFile:
     def _add(self, name, error):
         self.records += 1
         self.failed += bool(error)
-        self._names = (self._names + _digest(name)) % _DIGESTS
+        self._names_digest = (self._names_digest + _digest(name)) % _DIGESTS
 
     def _close(self):
         if self._file is not None:
@@ -196,8 +204,16 @@ def _digest(name):
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 
-def to_json(record, indent=None):
-    """A record as JSON; letters are kept as they are, if they are valid text."""
+def to_json(record: dict[str, Any], indent: int | None = None) -> str:
+    """A record as JSON; letters are kept as they are, if they are valid text.
+
+    Args:
+        record: The record.
+        indent: Spaces of indentation; `None` for a single line.
+
+    Returns:
+        The text, which can be written as UTF-8.
+    """
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
     try:
         text.encode("utf-8")
@@ -224,11 +240,13 @@ def _read(path):
 
 def _write_csv(path, rows):
     # Names that are no valid text become the bytes that they are.
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as f:
+    with open(
+        path, "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         writer = None
         for row in rows:
             if writer is None:
-                writer = csv.DictWriter(f, row)
+                writer = csv.DictWriter(file, row)
                 writer.writeheader()
             writer.writerow(row)
 

@@ -1,6 +1,9 @@
 """Records as a Parquet file, the same columns whatever they hold."""
 
 import itertools
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -24,13 +27,13 @@ SCHEMA = pa.schema(
 _ROWS = 8192  # of a row group: what is held in memory
 
 
-def write(path, records):
-    """Writes a file.
+def write(path: str | os.PathLike, records: Iterable[dict[str, Any]]) -> None:
+    """Writes a Parquet file.
 
     Args:
         path: The file.
-        records: Iterable of dicts as `annotation.records` yields them. Bytes of a file
-            name that are no text become `\\xff`.
+        records: Dicts as `annotator.annotation.records.records` yields them. Bytes of
+            a file name that are no text become `\\xff`.
     """
     records = map(_as_text, records)
     with pa.parquet.ParquetWriter(path, SCHEMA) as writer:
@@ -38,8 +41,15 @@ def write(path, records):
             writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
 
 
-def errors(path):
-    """Yields `image` and `error` of each record of a file; `None` for no error."""
+def errors(path: str | os.PathLike) -> Iterator[tuple[str, str | None]]:
+    """The errors in a file.
+
+    Args:
+        path: The file.
+
+    Yields:
+        `(image, error)` of each record; `None` for no error.
+    """
     with pa.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=["image", "error"]):
             yield from zip(

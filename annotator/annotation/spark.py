@@ -1,4 +1,4 @@
-"""`annotate.py --engine=spark`: the same records, made by many machines.
+"""The Spark engine of annotation: the same records, made by many machines.
 
 The driver lists the images and cuts them into pieces of a few batches. A task of Spark
 is a piece, and gives the lines that the local engine would write. If its machine is
@@ -17,34 +17,36 @@ import json
 import os
 import pathlib
 import shutil
-import sys
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
-import py4j.protocol
 import pyspark
-import pyspark.errors
-import pyspark.sql
 import tensorflow as tf
 
-from annotator.annotation.model import AnnotationModel, find_exports
+from annotator.annotation.model import AnnotationModel
 from annotator.annotation.record_file import to_json
-from annotator.annotation.run import annotate, records
-from annotator.annotation.sources import ImageFiles, ImageTable
+from annotator.annotation.records import Record, records
+from annotator.annotation.run import annotate
+from annotator.annotation.sources import Source
+from annotator.annotation.spark_session import SPARK_ERRORS, error_line, spark_session
+from annotator.export.versions import Exports, find_exports
 from annotator.images.read_ahead import map_ahead
 
-SETTINGS = {
-    # A task's files move to their place when it has ended and the driver has agreed.
-    # Version 2 moves them while others may still take the task for lost.
-    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
-    "spark.python.worker.reuse": "true",  # or each task would load the model
-    "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "2",
-    "spark.ui.showConsoleProgress": "false",  # `annotate` shows its own
-}
-_PIECE = 8  # batches: what is lost with a task
-_ROUND = 4  # pieces for each task that runs at a time: what is lost with the driver
+_BATCHES_OF_A_PIECE = 8  # what is lost with a task
+# For each task that runs at a time: what is lost with the driver.
+_PIECES_OF_A_ROUND = 4
 
 
-def annotate_on_spark(models, source, output, *, master, conf=None, **options):
+def annotate_on_spark(
+    models: Iterable[str | os.PathLike],
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    master: str,
+    conf: Mapping[str, str] | None = None,
+    **options: Any,
+) -> tuple[int, int]:
     """Annotates images with Spark; continues a run that was cut off.
 
     The settings of a run are those of the local engine: either goes on with what the
@@ -52,19 +54,23 @@ def annotate_on_spark(models, source, output, *, master, conf=None, **options):
     removes it.
 
     Args:
-        models, source, output: As in `annotation.annotate`, but all machines need to
-            see them under these paths, relative to this process' working folder.
+        models: Folders of exports, as in `annotate`. All machines need to see them
+            under these paths, relative to this process' working folder.
+        source: The images, as in `annotate`; all machines need to see them, too.
+        output: A `.jsonl`, `.csv` or `.parquet` file; all machines need to see its
+            folder.
         master: URL of a Spark master: `spark://host:7077`, `yarn`, `local[*]`.
-        conf: Dict of Spark properties, see `spark_session`.
-        **options: As in `annotation.annotate`. `workers` is counted per task, and by
-            default the number of its cores, `spark.task.cpus`.
+        conf: Spark properties, see `spark_session`.
+        **options: As in `annotate`. `workers` is counted per task, and by default the
+            number of its cores, `spark.task.cpus`.
 
     Returns:
         `(records, failed)`: their number, and how many of them are errors.
 
     Raises:
-        FileNotFoundError, ValueError: As `annotation.annotate`.
-        OSError: If Spark does not start, a job fails or a file cannot be written. The
+        FileNotFoundError: When there is no such model or image.
+        ValueError: When `annotate` would raise it.
+        OSError: When Spark does not start, a job fails or a file cannot be written. The
             same call goes on from there.
     """
     folder = pathlib.Path(os.path.abspath(f"{output}.rounds"))
@@ -72,69 +78,50 @@ def annotate_on_spark(models, source, output, *, master, conf=None, **options):
     return annotate(models, source, output, engine=engine, **options)
 
 
-@contextlib.contextmanager
-def spark_session(master, conf=None):
-    """A session that is set up for annotation, and stopped at the end.
-
-    One Python process serves one task at a time and keeps its model for the next. It
-    computes on `spark.task.cpus` cores, 1 by default: an executor of 16 cores runs 16
-    tasks and holds 16 models, or with `spark.task.cpus=4` four of each, which takes a
-    quarter of the memory. It is this process' interpreter, by its path, unless
-    `PYSPARK_PYTHON` names another.
-
-    Args:
-        master: URL of the master.
-        conf: Dict of Spark properties, over those of `SETTINGS`.
-
-    Yields:
-        `pyspark.sql.SparkSession`.
-
-    Raises:
-        OSError: If it does not start.
-    """
-    # Spark's own default is whatever `python3` there is.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = pyspark.sql.SparkSession.builder.master(master).appName("annotator")
-    try:
-        spark = builder.config(map={**SETTINGS, **(conf or {})}).getOrCreate()
-    except (pyspark.errors.PySparkException, py4j.protocol.Py4JError) as error:
-        raise OSError(f"Spark did not start with {master}: {_reason(error)}") from error
-    try:
-        yield spark
-    finally:
-        spark.stop()
-
-
 def spark_engine(
-    folder, master, conf, exports, options, images, done, batch_size, workers
-):
-    """Makes the records of a run with Spark: an engine, see `annotation.local_engine`.
+    folder: pathlib.Path,
+    master: str,
+    conf: Mapping[str, str] | None,
+    exports: Exports,
+    options: dict[str, Any],
+    images: Source,
+    done: Iterable[str],
+    batch_size: int,
+    workers: int | None,
+) -> Generator[Record, None, None]:
+    """Makes the records of a run with Spark: an engine, as `local_engine` is one.
 
     Args:
         folder: Absolute path of a folder for what is under way, on shared storage.
-        master, conf: As in `spark_session`.
-        exports, options, images, done, batch_size, workers: As in `local_engine`.
+        master: URL of the master.
+        conf: Spark properties, see `spark_session`.
+        exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
+        options: Dict of `captions`, `top_k` and `threshold`, as in `AnnotationModel`.
+        images: What is to be annotated.
+        done: Names of the images that have records.
+        batch_size: Images per pass of the backbone.
+        workers: Threads that decode in a task; by default as many as it has cores.
 
     Yields:
         The records of all other images, in order.
     """
     job = _Job(
-        os.getcwd(),
-        tuple(str(path) for path, _ in exports.values()),
-        _checksums(exports),
-        tuple(options.items()),
-        images,
-        batch_size,
-        workers,
+        working_folder=os.getcwd(),
+        export_folders=tuple(str(path) for path, _ in exports.values()),
+        checksums=_checksums(exports),
+        options=tuple(options.items()),
+        images=images,
+        batch_size=batch_size,
+        workers=workers,
     )
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with spark_session(master, conf) as spark:
-            pieces = images.pieces(done, _PIECE * batch_size)
-            run = functools.partial(_run, spark, job)
+            pieces = images.pieces(done, _BATCHES_OF_A_PIECE * batch_size)
+            run = functools.partial(_run_round, spark, job)
             rounds = _rounds(spark, pieces, folder)
             for finished in map_ahead(run, rounds, workers=2, ahead=2):
-                yield from _read(finished)
+                yield from _read_round(finished)
                 shutil.rmtree(finished.folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -145,10 +132,10 @@ class _Job:
     """What tasks need to know."""
 
     working_folder: str
-    exports: tuple
-    checksums: tuple
-    options: tuple
-    images: ImageFiles | ImageTable
+    export_folders: tuple[str, ...]
+    checksums: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...]
+    images: Source
     batch_size: int
     workers: int | None
 
@@ -158,10 +145,10 @@ class _Round:
     """A folder, and where in its list each piece begins."""
 
     folder: pathlib.Path
-    offsets: tuple
+    offsets: tuple[int, ...]
 
     @property
-    def list(self):
+    def pieces(self):
         return self.folder / "pieces.jsonl"
 
     @property
@@ -174,7 +161,7 @@ def _rounds(spark, pieces, folder):
     cores_of_task = int(spark.sparkContext.getConf().get("spark.task.cpus", "1"))
     for number in itertools.count():
         tasks = max(1, spark.sparkContext.defaultParallelism // cores_of_task)
-        batch = list(itertools.islice(pieces, _ROUND * tasks))
+        batch = list(itertools.islice(pieces, _PIECES_OF_A_ROUND * tasks))
         if not batch:
             return
         subfolder = folder / f"{number:06d}"
@@ -182,11 +169,11 @@ def _rounds(spark, pieces, folder):
         lines = [json.dumps(piece).encode() + b"\n" for piece in batch]
         offsets = itertools.accumulate(map(len, lines[:-1]), initial=0)
         current = _Round(subfolder, tuple(offsets))
-        current.list.write_bytes(b"".join(lines))
+        current.pieces.write_bytes(b"".join(lines))
         yield current
 
 
-def _run(spark, job, current):
+def _run_round(spark, job, current):
     """Runs a round: each task writes a file, and Spark makes them one set."""
     tasks = len(current.offsets)
     lines = spark.range(0, tasks, 1, tasks).mapInPandas(
@@ -195,16 +182,16 @@ def _run(spark, job, current):
     try:
         # A plain path would mean the cluster's own file system, if it has one.
         lines.write.text(f"file://{current.records}", compression="none")
-    except (pyspark.errors.PySparkException, py4j.protocol.Py4JError) as error:
+    except SPARK_ERRORS as error:
         spark.sparkContext.cancelAllJobs()
         raise OSError(
-            f"The Spark job failed: {_reason(error)}\nWhat was finished is kept; the "
-            "same command goes on from there."
+            f"The Spark job failed: {error_line(error)}\n"
+            "What was finished is kept; the same command goes on from there."
         ) from error
     return current
 
 
-def _read(finished):
+def _read_round(finished):
     """The records of a round, in order."""
     parts = sorted(finished.records.glob("part-*"))
     if len(parts) != len(finished.offsets):
@@ -224,8 +211,8 @@ def _lines(job, current, frames):
     with contextlib.suppress(OSError):
         os.chdir(job.working_folder)
     cores = pyspark.TaskContext.get().cpus()
-    model = _model(job.exports, job.checksums, job.options, cores)
-    with open(current.list, "rb") as file:
+    model = _model(job.export_folders, job.checksums, job.options, cores)
+    with open(current.pieces, "rb") as file:
         for frame in frames:
             pieces = (_piece(file, current.offsets[number]) for number in frame["id"])
             workers = job.workers or cores
@@ -255,12 +242,3 @@ def _checksums(exports):
     return tuple(
         manifest["files"][f"{task}.keras"] for task, (_, manifest) in exports.items()
     )
-
-
-def _reason(error):
-    """What went wrong, in a line: Spark's errors come with two stacks of calls."""
-    text = str(getattr(error, "java_exception", None) or error).strip()
-    _, traceback, calls = text.partition("Traceback (most recent call last):\n")
-    if not traceback:
-        return text.splitlines()[0]
-    return next(line for line in calls.splitlines() if not line.startswith(" "))

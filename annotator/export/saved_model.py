@@ -1,4 +1,4 @@
-"""Models that leave the project: SavedModels for serving, `.keras` for scripts.
+"""Exports of models: SavedModels for serving, `.keras` files for scripts.
 
 An export holds everything: pixels are decoded, resized, normalized and described in
 one graph, so it needs neither this package nor the data it was trained on.
@@ -7,25 +7,31 @@ one graph, so it needs neither this package nor the data it was trained on.
 import importlib.metadata
 import os
 import pathlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from annotator import files
+from annotator import __version__, files
 from annotator.export import serving_files
-from annotator.images import decode as images
+from annotator.export.versions import MANIFEST, version_numbers
+from annotator.images.decode import Resize, decode_image
 
-_MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
-_LIBRARIES = ("annotator", "tensorflow", "keras", "numpy", "scikit-learn")
+_LIBRARIES = ("keras-annotator", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
-def image_model(backbone, resizes, head, name):
+def image_model(
+    backbone: keras.Model,
+    resizes: Sequence[Resize],
+    head: Callable[[Any], dict[str, Any]],
+    name: str,
+) -> tuple[keras.Model, keras.Model]:
     """Joins backbone and head to one model on images.
 
     Args:
-        backbone: Model from `annotator.backbone.build_backbone` with one tap.
-        resizes: `annotator.images.Resize` layers, the views of an image; their regions
-            stand side by side.
+        backbone: Model from `annotator.backbones.backbone.build_backbone` with one tap.
+        resizes: The views of an image; their regions stand side by side.
         head: Callable from regions `[batch, R, channels]` to outputs, made of layers.
         name: Name of the model.
 
@@ -38,14 +44,23 @@ def image_model(backbone, resizes, head, name):
         keras.Input((resize.size, resize.size, 3), name=f"view_{index}")
         for index, resize in enumerate(resizes)
     ]
-    outputs = _describe(backbone, views, head)
+    outputs = head(_regions(backbone, views))
     views_model = keras.Model(views, outputs, name=f"{name}_of_views")
     pixels = keras.Input((None, None, 3), name="images")
     outputs = views_model([resize(pixels) for resize in resizes])
     return keras.Model(pixels, outputs, name=name), views_model
 
 
-def save(directory, name, model, views_model, resizes, manifest, served, details=None):
+def save(
+    directory: str | os.PathLike,
+    name: str,
+    model: keras.Model,
+    views_model: keras.Model,
+    resizes: Sequence[Resize],
+    manifest: Mapping[str, Any],
+    served: Collection[str],
+    details: keras.Model | None = None,
+) -> tuple[pathlib.Path, pathlib.Path]:
     """Writes the next version of a model: `directory/name/<version>/`.
 
     The folder appears at once, whole, and needs nothing outside itself: the SavedModel,
@@ -56,11 +71,12 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
     Args:
         directory: The workdir's `export` folder.
         name: Name of the served model; versions 1, 2, ... are folders below it.
-        model, views_model: From `image_model`.
+        model: The model of images, from `image_model`.
+        views_model: The model of views, from `image_model`.
         resizes: The views.
         manifest: JSON-ready facts about the training, stored with the model.
         served: Names of the outputs that are served.
-        details: A model of the views with more outputs, or `None`.
+        details: A model of the views with more outputs, if there is one.
 
     Returns:
         `(saved_model, keras_file)`, the paths written. The SavedModel's
@@ -70,7 +86,61 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
         takes `image_bytes` and returns all that `details` does.
     """
     folder = pathlib.Path(directory) / name
-    version = max(_versions(folder), default=0) + 1
+    version = max(version_numbers(folder), default=0) + 1
+    # A server polls the folder: only a whole version may bear a number.
+    temporary = files.temporary_path(folder)
+    _write_saved_model(temporary, model, views_model, resizes, served, details)
+    model.save(temporary / f"{name}.keras")
+    serving_files.write_warmup(temporary, name)
+    facts = {"task": name, **manifest, "versions": library_versions()}
+    facts["files"] = {
+        str(path.relative_to(temporary)): files.sha256(path)
+        for path in sorted(temporary.rglob("*"))
+        if path.is_file()
+    }
+    files.write_json(temporary / MANIFEST, facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved_model = folder / str(version)
+    os.replace(temporary, saved_model)
+    serving_files.write_config(directory)
+    return saved_model, saved_model / f"{name}.keras"
+
+
+def latest(
+    directory: str | os.PathLike, name: str
+) -> tuple[pathlib.Path, pathlib.Path, dict[str, Any]] | None:
+    """The newest version of a model.
+
+    Args:
+        directory: The workdir's `export` folder.
+        name: Name of the served model.
+
+    Returns:
+        `(saved_model, keras_file, manifest)`, or `None` where there is no version.
+    """
+    folder = pathlib.Path(directory) / name
+    version = max(version_numbers(folder), default=None)
+    if version is None:
+        return None
+    saved_model = folder / str(version)
+    manifest = files.read_json(saved_model / MANIFEST)
+    return saved_model, saved_model / f"{name}.keras", manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that made a model, by name."""
+    versions = {}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            versions[library] = "not installed"
+    if versions["keras-annotator"] == "not installed":  # it runs from a checkout
+        versions["keras-annotator"] = __version__
+    return versions
+
+
+def _write_saved_model(path, model, views_model, resizes, served, details):
     archive = keras.export.ExportArchive()
     archive.track(model)
 
@@ -93,108 +163,27 @@ def save(directory, name, model, views_model, resizes, manifest, served, details
             return _any_batch(details, _views(resizes, image_bytes))
 
         archive.add_endpoint("details", details_from_bytes, encoded)
-    # A server polls the folder: only a whole version may bear a number.
-    temporary = files.temporary_path(folder)
-    archive.write_out(str(temporary), verbose=False)
-    model.save(temporary / f"{name}.keras")
-    serving_files.write_warmup(temporary, name)
-    facts = {"task": name, **manifest, "versions": library_versions()}
-    facts["files"] = {
-        str(path.relative_to(temporary)): files.sha256(path)
-        for path in sorted(temporary.rglob("*"))
-        if path.is_file()
-    }
-    files.write_json(temporary / _MANIFEST, facts)
-    folder.mkdir(parents=True, exist_ok=True)
-    saved_model = folder / str(version)
-    os.replace(temporary, saved_model)
-    serving_files.write_config(directory)
-    return saved_model, saved_model / f"{name}.keras"
+    archive.write_out(str(path), verbose=False)
 
 
-def latest(directory, name):
-    """`(saved_model, keras_file, manifest)` of the newest version, or `None`."""
-    folder = pathlib.Path(directory) / name
-    version = max(_versions(folder), default=None)
-    if version is None:
-        return None
-    saved_model = folder / str(version)
-    manifest = files.read_json(saved_model / _MANIFEST)
-    return saved_model, saved_model / f"{name}.keras", manifest
-
-
-def resolve(path):
-    """The folder of a version, given it or the folder of all versions of a model.
-
-    Raises:
-        FileNotFoundError: If `path` is neither.
-    """
-    path = pathlib.Path(path)
-    if (path / _MANIFEST).is_file():
-        return path
-    newest = max(_versions(path), default=None)
-    if newest is None or not (path / str(newest) / _MANIFEST).is_file():
-        raise FileNotFoundError(
-            f"{path} is no exported model: it holds neither {_MANIFEST} nor a numbered "
-            "folder that does. Name a folder such as WORKDIR/export/tagger."
-        )
-    return path / str(newest)
-
-
-def verify(version_folder):
-    """Checks every file of a version against the manifest; returns the manifest.
-
-    Raises:
-        ValueError: If a file is missing or altered; the message names it.
-    """
-    folder = pathlib.Path(version_folder)
-    manifest = files.read_json(folder / _MANIFEST)
-    listed = manifest.get("files") if isinstance(manifest, dict) else None
-    if not isinstance(listed, dict) or "saved_model.pb" not in listed:
-        raise ValueError(
-            f"{folder / _MANIFEST} lists no SavedModel: it was altered, or another "
-            "version of annotator wrote it. Export the model again."
-        )
-    for name, digest in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise ValueError(f"{path} is missing: copy or export the model again.")
-        if files.sha256(path) != digest:
-            raise ValueError(
-                f"{path} is not the file that was exported (another SHA-256): copy or "
-                "export the model again."
-            )
-    return manifest
-
-
-def library_versions():
-    """Versions of the libraries that made a model, by name."""
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            versions[library] = "not installed"
-    return versions
-
-
-def _describe(backbone, views, head):
+def _regions(backbone, views):
+    """The regions of all views side by side, float16 `[batch, R, channels]`."""
     regions = []
     for view in views:
         (maps,) = backbone(view).values()
         regions.append(
             keras.layers.Reshape((-1, maps.shape[-1]), dtype="float16")(maps)
         )
-    if len(regions) > 1:
-        regions = [keras.layers.Concatenate(axis=1, dtype="float16")(regions)]
-    return head(regions[0])
+    if len(regions) == 1:
+        return regions[0]
+    return keras.layers.Concatenate(axis=1, dtype="float16")(regions)
 
 
 def _views(resizes, image_bytes):
     """The resized views, float32 `[B, size, size, 3]` each, of encoded images."""
 
     def views(encoded):
-        image = images.decode_image(encoded)
+        image = decode_image(encoded)
         return [resize(image) for resize in resizes]
 
     return tf.map_fn(
@@ -203,7 +192,7 @@ def _views(resizes, image_bytes):
         fn_output_signature=[
             tf.TensorSpec((resize.size, resize.size, 3)) for resize in resizes
         ],
-        parallel_iterations=2,  # each may have an image of `images.MAX_PIXELS` at hand
+        parallel_iterations=2,  # each may have an image of `MAX_PIXELS` at hand
     )
 
 
@@ -214,15 +203,6 @@ def _any_batch(model, inputs):
     """
     batch = tf.shape(tf.nest.flatten(inputs)[0])[0]
     missing = tf.cast(batch == 0, tf.int32)
-    outputs = model(
-        tf.nest.map_structure(
-            lambda x: tf.pad(x, [[0, missing]] + [[0, 0]] * 3), inputs
-        )
-    )
-    return {key: value[:batch] for key, value in outputs.items()}
-
-
-def _versions(folder):
-    if not folder.is_dir():
-        return []
-    return [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()]
+    padding = [[0, missing], [0, 0], [0, 0], [0, 0]]
+    padded = tf.nest.map_structure(lambda images: tf.pad(images, padding), inputs)
+    return {key: value[:batch] for key, value in model(padded).items()}

@@ -1,6 +1,8 @@
-"""What TensorFlow Serving reads beside a SavedModel: warm-up requests and settings."""
+"""Files that TensorFlow Serving reads: warm-up requests and settings."""
 
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +32,11 @@ max_enqueued_batches { value: 64 }
 """
 
 
-def write_warmup(version_folder, model_name, signature="serving_default"):
+def write_warmup(
+    version_folder: str | os.PathLike,
+    model_name: str,
+    signature: str = "serving_default",
+) -> pathlib.Path:
     """Writes the request that TensorFlow Serving runs before it serves a model.
 
     Without it, the first user waits for what is only set up when the graph first runs.
@@ -57,8 +63,13 @@ def write_warmup(version_folder, model_name, signature="serving_default"):
     return path
 
 
-def read_warmup(version_folder):
+def read_warmup(
+    version_folder: str | os.PathLike,
+) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The warm-up requests of a SavedModel, none if it has no such file.
+
+    Args:
+        version_folder: Folder of the SavedModel.
 
     Returns:
         List of `(signature, inputs)`, where `inputs` is a dict of arrays by name.
@@ -66,16 +77,18 @@ def read_warmup(version_folder):
     path = pathlib.Path(version_folder) / WARMUP
     if not path.is_file():
         return []
-    found = []
+    requests = []
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
         request = log.predict_log.request
-        inputs = {name: tf.make_ndarray(x) for name, x in request.inputs.items()}
-        found.append((request.model_spec.signature_name, inputs))
-    return found
+        inputs = {
+            name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()
+        }
+        requests.append((request.model_spec.signature_name, inputs))
+    return requests
 
 
-def read_metadata(version_folder, model_name):
+def read_metadata(version_folder: str | os.PathLike, model_name: str) -> dict[str, Any]:
     """TensorFlow Serving's answer to `GET /v1/models/NAME/metadata`.
 
     Args:
@@ -109,7 +122,9 @@ def read_metadata(version_folder, model_name):
     }
 
 
-def write_config(export_folder, base_path="/models"):
+def write_config(
+    export_folder: str | os.PathLike, base_path: str = "/models"
+) -> tuple[pathlib.Path, pathlib.Path]:
     """Writes TensorFlow Serving's settings for all models of an export folder.
 
     Args:
@@ -121,7 +136,7 @@ def write_config(export_folder, base_path="/models"):
         `batching_parameters.txt`, for `--batching_parameters_file`.
 
     Raises:
-        FileNotFoundError: If no model was exported there.
+        FileNotFoundError: When no model was exported there.
     """
     folder = pathlib.Path(export_folder)
     names = sorted(entry.name for entry in folder.glob("*") if _has_version(entry))
@@ -134,10 +149,11 @@ def write_config(export_folder, base_path="/models"):
             base_path=f"{base_path.rstrip('/')}/{name}",
             model_platform="tensorflow",
         )
-    paths = folder / MODELS_CONFIG, folder / BATCHING_PARAMETERS
-    files.write_text(paths[0], text_format.MessageToString(config))
-    files.write_text(paths[1], _BATCHING)
-    return paths
+    models_config = folder / MODELS_CONFIG
+    batching_parameters = folder / BATCHING_PARAMETERS
+    files.write_text(models_config, text_format.MessageToString(config))
+    files.write_text(batching_parameters, _BATCHING)
+    return models_config, batching_parameters
 
 
 def _predict_request(model_name, encoded_images, signature):
@@ -150,7 +166,8 @@ def _predict_request(model_name, encoded_images, signature):
 
 
 def _has_version(folder):
-    return any((x / "saved_model.pb").is_file() for x in folder.glob("[0-9]*"))
+    versions = folder.glob("[0-9]*")
+    return any((version / "saved_model.pb").is_file() for version in versions)
 
 
 def _drawn_jpeg(side=224):

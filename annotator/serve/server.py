@@ -10,8 +10,8 @@ from kserve.errors import InvalidInput, ModelNotFound
 from kserve.model_server import app
 from starlette.requests import ClientDisconnect
 
-from annotator.annotation.model import find_exports
 from annotator.export import serving_files
+from annotator.export.versions import find_exports
 from annotator.serve.predictor import FailedInstances, Predictor
 from annotator.serve.served_model import Overloaded, ServedModel
 

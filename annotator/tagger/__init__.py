@@ -1,0 +1,1 @@
+"""Tags of images, from the descriptors of their regions."""

@@ -1,5 +1,7 @@
 """The image encoder: descriptors -> projection -> one vector, fitted on a sample."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -7,11 +9,13 @@ from annotator.tagger.projection import fit_projection, projection_layer
 from annotator.tagger.vlad import fit_codebook
 
 
-def sample_descriptors(batches, images, size, seed=0):
+def sample_descriptors(
+    batches: Iterable[np.ndarray], images: int, size: int, seed: int = 0
+) -> np.ndarray:
     """Draws descriptors evenly from a stream of images.
 
     Args:
-        batches: Iterable of regions `[B, R, D]`.
+        batches: Regions of consecutive images, `[B, R, D]` each.
         images: Number of images in the stream.
         size: Descriptors wanted; at least one is taken from every image.
         seed: Seed of the choice, which depends on the order of the images only.
@@ -20,20 +24,26 @@ def sample_descriptors(batches, images, size, seed=0):
         float32 `[about size, D]`.
     """
     rng = np.random.default_rng(seed)
-    chosen = []
+    chosen: list[np.ndarray] = []
     for regions in batches:
-        each = min(regions.shape[1], max(1, size // images))
-        places = rng.random(regions.shape[:2]).argpartition(each - 1, axis=1)[:, :each]
+        per_image = min(regions.shape[1], max(1, size // images))
+        order = rng.random(regions.shape[:2]).argpartition(per_image - 1, axis=1)
+        columns = order[:, :per_image]
         rows = np.arange(len(regions))[:, None]
-        chosen.append(np.asarray(regions)[rows, places].astype(np.float32))
+        chosen.append(np.asarray(regions)[rows, columns].astype(np.float32))
     return np.concatenate(chosen).reshape(-1, chosen[0].shape[-1])
 
 
-def fit_encoder(descriptors, components, codebook_size, seed=0):
+def fit_encoder(
+    descriptors: np.ndarray,
+    components: int,
+    codebook_size: int | None,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
     """Fits projection and codebook.
 
     Args:
-        descriptors: float32 `[N, D]`, from `sample_descriptors`.
+        descriptors: Sample from `sample_descriptors`, float32 `[N, D]`.
         components: PCA dimensions n.
         codebook_size: Visual words m; `None` for no codebook.
         seed: Seed of k-means.
@@ -50,16 +60,22 @@ def fit_encoder(descriptors, components, codebook_size, seed=0):
     return fitted
 
 
-def build_encoder(kernel, bias, pooling, regions=None):
-    """An encoder from the arrays of `fit_encoder`.
+def build_encoder(
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    pooling: keras.layers.Layer,
+    regions: int | None = None,
+) -> keras.Sequential:
+    """Builds an encoder from the arrays of `fit_encoder`.
 
     Args:
-        kernel, bias: As `fit_encoder` returns them.
+        kernel: The projection's kernel, float32 `[D, n]`.
+        bias: The projection's bias, float32 `[n]`.
         pooling: Layer from projected descriptors `[B, R, n]` to vectors `[B, d]`.
-        regions: R, where `pooling` has to know it.
+        regions: Regions R of an image, where `pooling` has to know it.
 
     Returns:
-        `keras.Sequential` from regions `[B, R, D]` to vectors float32 `[B, d]`.
+        Model from regions `[B, R, D]` to vectors, float32 `[B, d]`.
     """
     encoder = keras.Sequential(
         [

@@ -1,10 +1,13 @@
 """MBRM: words from the training images whose regions look like an image's regions."""
 
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
-from annotator.tagger.training_images import TrainingImages
+from annotator.tagger.exemplar_tagger import ExemplarTagger
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -17,17 +20,17 @@ class GridMeans(keras.layers.Layer):
         grid: Cells along each side g.
 
     Call arguments:
-        descriptors: float `[batch, s * s, n]`, the rows of a square map.
+        descriptors: The rows of a square map, float `[batch, s * s, n]`.
 
     Output shape:
         float32 `[batch, g * g * n]`, the cells side by side, row by row.
     """
 
-    def __init__(self, grid, **kwargs):
+    def __init__(self, grid: int, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.grid = grid
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         side = round(input_shape[1] ** 0.5)
         if side**2 != input_shape[1] or side < self.grid:
             raise ValueError(
@@ -35,24 +38,24 @@ class GridMeans(keras.layers.Layer):
                 f"least as many descriptors, got {input_shape[1]} descriptors."
             )
         first = np.arange(self.grid) * side // self.grid
-        last = -(-np.arange(1, self.grid + 1) * side // self.grid)
-        places = np.arange(side)
-        inside = (places >= first[:, None]) & (places < last[:, None])  # [g, s]
+        end = -(-np.arange(1, self.grid + 1) * side // self.grid)  # rounded up
+        rows = np.arange(side)
+        inside = (rows >= first[:, None]) & (rows < end[:, None])  # [g, s]
         self.weights_of_rows = (inside / inside.sum(1, keepdims=True)).astype("float32")
 
-    def call(self, descriptors):
+    def call(self, descriptors: tf.Tensor) -> tf.Tensor:
         side, channels = self.weights_of_rows.shape[1], descriptors.shape[-1]
         maps = ops.reshape(descriptors, (-1, side, side, channels))
         weights = ops.convert_to_tensor(self.weights_of_rows)
         cells = ops.einsum("bhwc,ih,jw->bijc", maps, weights, weights)
         return ops.reshape(cells, (-1, self.grid**2 * channels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "grid": self.grid}
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class MBRM(TrainingImages):
+class MBRM(ExemplarTagger):
     """The multiple Bernoulli relevance model.
 
     A training image J is as probable for an image as its regions f are near to the
@@ -80,7 +83,13 @@ class MBRM(TrainingImages):
     """
 
     def __init__(
-        self, images, words, regions=9, bandwidth=0.03, smoothing=1e5, **kwargs
+        self,
+        images: int,
+        words: int,
+        regions: int = 9,
+        bandwidth: float = 0.03,
+        smoothing: float = 1e5,
+        **kwargs: Any,
     ):
         super().__init__(images, words, **kwargs)
         self.regions = regions
@@ -88,13 +97,29 @@ class MBRM(TrainingImages):
         self.smoothing = smoothing
 
     @classmethod
-    def fit(cls, vectors, tags, regions=9, **kwargs):
+    def fit(
+        cls, vectors: np.ndarray, tags: np.ndarray, regions: int = 9, **kwargs: Any
+    ) -> "MBRM":
+        """Builds a tagger that holds a training set.
+
+        Args:
+            vectors: The regions of an image side by side, float32 `[N, regions * s]`.
+            tags: Whether an image carries a word, bool `[N, W]`.
+            regions: Regions of an image.
+            **kwargs: Other arguments of the class.
+
+        Returns:
+            The built layer.
+
+        Raises:
+            ValueError: When no image carries a word.
+        """
         layer = super().fit(vectors, tags, regions=regions, **kwargs)
         cells = np.reshape(layer.vectors, (layer.images * regions, -1))
         layer.variance.assign(cells.var(axis=0, dtype=np.float64).sum())
         return layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         if input_shape[-1] % self.regions:
             raise ValueError(
                 f"{input_shape[-1]} numbers are not {self.regions} regions of equal "
@@ -103,7 +128,7 @@ class MBRM(TrainingImages):
         super().build(input_shape)
         self.variance = self.add_weight(shape=(), name="variance")
 
-    def call(self, vectors):
+    def call(self, vectors: tf.Tensor) -> tf.Tensor:
         size = vectors.shape[-1] // self.regions
         queries = ops.reshape(vectors, (-1, self.regions, size))
         cells = ops.reshape(self.vectors, (-1, size))  # [N * n, size]
@@ -127,7 +152,7 @@ class MBRM(TrainingImages):
         counts = ops.sum(self.tags, axis=0)
         return (self.smoothing * carried + counts) / (self.smoothing + self.images)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "regions": self.regions,

@@ -8,11 +8,13 @@ from sklearn.preprocessing import StandardScaler
 _BLOCK = 4096  # rows per step: StandardScaler copies what it is given to float64
 
 
-def fit_projection(descriptors, components):
+def fit_projection(
+    descriptors: np.ndarray, components: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits standardization and PCA, and folds both into one affine map.
 
     Args:
-        descriptors: float `[N, D]`, a sample of training descriptors.
+        descriptors: Sample of training descriptors, float `[N, D]`.
         components: Number of principal components n, at most `min(N, D)`.
 
     Returns:
@@ -20,7 +22,7 @@ def fit_projection(descriptors, components):
         `x @ kernel + bias`. A dimension that never varies is centered, not scaled.
 
     Raises:
-        ValueError: If `components` is out of range.
+        ValueError: When `components` is out of range.
 
     Source: "Image annotation based on middle-layer convolution features of deep
     learning", steps 2 and 3.
@@ -42,11 +44,21 @@ def fit_projection(descriptors, components):
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def projection_layer(kernel, bias, name="projection"):
-    """The projection as a frozen `keras.layers.Dense` on `[..., D]`, in float64.
+def projection_layer(
+    kernel: np.ndarray, bias: np.ndarray, name: str = "projection"
+) -> keras.layers.Dense:
+    """Builds the projection as a frozen layer on `[..., D]`, in float64.
 
     What follows picks the nearest visual word and takes square roots of differences:
     rounding errors of float32 would grow to a percent of a score on the way.
+
+    Args:
+        kernel: As `fit_projection` returns it, `[D, n]`.
+        bias: As `fit_projection` returns it, `[n]`.
+        name: Name of the layer.
+
+    Returns:
+        The built layer.
     """
     layer = keras.layers.Dense(
         kernel.shape[1], dtype="float64", trainable=False, name=name

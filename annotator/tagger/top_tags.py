@@ -1,4 +1,7 @@
-"""From a score per word to the words an image gets."""
+"""The tags of an image, chosen by the scores of all words."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,18 +16,24 @@ class TopTags(keras.layers.Layer):
     Args:
         words: The W words, in the order of the scores.
         top_k: Words per image at most; 5 is this field's protocol. 0 stands for W.
-        threshold: Lowest score a tag may have; `None` for no limit. A place whose word
-            falls short, or never had an image to be learnt from (a score of `NEVER`),
-            holds an empty string.
+        threshold: Lowest score a tag may have; `None` for no limit. Where a word falls
+            short, or never had an image to be learnt from (a score of `NEVER`), there
+            is an empty string instead.
 
     Call arguments:
-        scores: float32 `[batch, W]`.
+        scores: A score a word, float32 `[batch, W]`.
 
     Output shape:
         A dict: `tags`, string `[batch, k]`, and `scores`, float32 `[batch, k]`.
     """
 
-    def __init__(self, words, top_k=5, threshold=None, **kwargs):
+    def __init__(
+        self,
+        words: Iterable[str],
+        top_k: int = 5,
+        threshold: float | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         if top_k < 0:
             raise ValueError(f"top_k must not be negative, got {top_k}.")
@@ -33,38 +42,47 @@ class TopTags(keras.layers.Layer):
         self.threshold = threshold
 
     @property
-    def places(self):
-        """Tags per image, k."""
+    def tags_per_image(self) -> int:
+        """Tags per image k, the empty ones among them."""
         return min(self.top_k, len(self.words)) if self.top_k else len(self.words)
 
-    def call(self, scores):
-        best, indices = tf.math.top_k(scores, self.places)
+    def call(self, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        best, indices = tf.math.top_k(scores, self.tags_per_image)
         tags = tf.gather(tf.constant(self.words), indices)
         tags = tf.where(self._kept(best), tags, "")
         return {"tags": tags, "scores": best}
 
-    def predicted(self, scores):
-        """Which words each image gets: bool `[batch, W]`."""
-        best, indices = tf.math.top_k(scores, self.places)
+    def predicted(self, scores: tf.Tensor) -> tf.Tensor:
+        """Which words each image gets.
+
+        Args:
+            scores: A score a word, float32 `[batch, W]`.
+
+        Returns:
+            bool `[batch, W]`.
+        """
+        best, indices = tf.math.top_k(scores, self.tags_per_image)
         rows = tf.broadcast_to(
             tf.range(tf.shape(scores)[0])[:, None], tf.shape(indices)
         )
-        where = tf.stack([rows, indices], axis=-1)
+        cells = tf.stack([rows, indices], axis=-1)
         kept = tf.cast(self._kept(best), tf.int32)
-        return tf.scatter_nd(where, kept, tf.shape(scores)) > 0
+        return tf.scatter_nd(cells, kept, tf.shape(scores)) > 0
 
     def _kept(self, scores):
         kept = scores > NEVER / 2
         return kept if self.threshold is None else kept & (scores >= self.threshold)
 
-    def compute_output_spec(self, scores):
-        shape = (scores.shape[0], self.places)
+    def compute_output_spec(
+        self, scores: keras.KerasTensor
+    ) -> dict[str, keras.KerasTensor]:
+        shape = (scores.shape[0], self.tags_per_image)
         return {
             "tags": keras.KerasTensor(shape, "string"),
             "scores": keras.KerasTensor(shape, "float32"),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "words": self.words,

@@ -1,7 +1,11 @@
 """VLAD: an image's local descriptors summed up against a codebook."""
 
+from collections.abc import Collection
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 from sklearn.cluster import MiniBatchKMeans
 
@@ -9,19 +13,19 @@ NORMALIZATIONS = ("power", "intra", "l2")
 _EPSILON = 1e-12
 
 
-def fit_codebook(descriptors, size, seed=0):
-    """k-means over projected descriptors.
+def fit_codebook(descriptors: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
+    """Clusters projected descriptors by k-means.
 
     Args:
-        descriptors: float32 `[N, n]`.
+        descriptors: Sample of projected descriptors, float32 `[N, n]`.
         size: Number of visual words m, at most N.
         seed: Seed of the initial centers.
 
     Returns:
-        Codebook, float32 `[m, n]`.
+        The codebook, float32 `[m, n]`.
 
     Raises:
-        ValueError: If there are fewer descriptors than visual words.
+        ValueError: When there are fewer descriptors than visual words.
     """
     if size > len(descriptors):
         raise ValueError(
@@ -51,7 +55,7 @@ class VLAD(keras.layers.Layer):
             they are, which is the published tagger's form.
 
     Call arguments:
-        descriptors: float `[batch, regions, n]`.
+        descriptors: Projected descriptors, float `[batch, regions, n]`.
 
     Output shape:
         float32 `[batch, m * n]`, computed in float64.
@@ -60,7 +64,9 @@ class VLAD(keras.layers.Layer):
     representation", 2010.
     """
 
-    def __init__(self, size, normalization=("l2",), **kwargs):
+    def __init__(
+        self, size: int, normalization: Collection[str] = ("l2",), **kwargs: Any
+    ):
         # Square roots of differences near 0 would show the rounding of float32.
         super().__init__(**{**kwargs, "dtype": "float64"})
         unknown = set(normalization) - set(NORMALIZATIONS)
@@ -72,37 +78,53 @@ class VLAD(keras.layers.Layer):
         self.normalization = tuple(normalization)
 
     @classmethod
-    def from_codebook(cls, codebook, normalization, **kwargs):
-        """The layer of a codebook, float32 `[m, n]`."""
+    def from_codebook(
+        cls, codebook: np.ndarray, normalization: Collection[str], **kwargs: Any
+    ) -> "VLAD":
+        """Builds the layer of a codebook.
+
+        Args:
+            codebook: From `fit_codebook`, float32 `[m, n]`.
+            normalization: As in the class.
+            **kwargs: Arguments of the base layer.
+
+        Returns:
+            The built layer.
+        """
         layer = cls(len(codebook), normalization, **kwargs)
         layer.build((None, None, codebook.shape[1]))
         layer.codebook.assign(codebook)
         return layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.codebook = self.add_weight(
             shape=(self.size, input_shape[-1]), name="codebook", trainable=False
         )
 
-    def call(self, descriptors):
+    def call(self, descriptors: tf.Tensor) -> tf.Tensor:
         # |f - C|^2 without |f|^2, which is the same for all visual words.
         distances = ops.sum(ops.square(self.codebook), -1) - 2 * ops.matmul(
             descriptors, ops.transpose(self.codebook)
         )
         nearest = ops.argmin(distances, -1)
-        nearest = ops.one_hot(nearest, self.size, dtype=self.compute_dtype)  # [B, R, m]
-        sums = ops.matmul(ops.transpose(nearest, (0, 2, 1)), descriptors)  # [B, m, n]
-        counts = ops.sum(nearest, axis=1)[..., None]
+        membership = ops.one_hot(
+            nearest, self.size, dtype=self.compute_dtype
+        )  # [B, R, m]
+        sums = ops.matmul(
+            ops.transpose(membership, (0, 2, 1)), descriptors
+        )  # [B, m, n]
+        counts = ops.sum(membership, axis=1)[..., None]
         residuals = sums - counts * self.codebook
         if "intra" in self.normalization:
             residuals = _unit(residuals)
         vectors = ops.reshape(residuals, (-1, self.size * self.codebook.shape[-1]))
         if "power" in self.normalization:
             vectors = ops.sign(vectors) * ops.sqrt(ops.abs(vectors))
-        vectors = _unit(vectors) if "l2" in self.normalization else vectors
+        if "l2" in self.normalization:
+            vectors = _unit(vectors)
         return ops.cast(vectors, "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "size": self.size,
@@ -110,11 +132,10 @@ class VLAD(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
-        # Files of version 0.1 spell it so.
-        if "normalisation" in config:
-            config = {**config, "normalization": config["normalisation"]}
-            del config["normalisation"]
+    def from_config(cls, config: dict[str, Any]) -> "VLAD":
+        config = dict(config)
+        if "normalisation" in config:  # files of version 0.1 spell it so
+            config["normalization"] = config.pop("normalisation")
         return cls(**config)
 
 

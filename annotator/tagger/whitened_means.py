@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import scipy.linalg
 
+from annotator.tagger.word_means import WordMeans
 from annotator.tagger.word_scores import NEVER
 
 _ALWAYS = 1e4  # above any similarity
@@ -23,8 +24,8 @@ class Whitening:
     """The metric of a shrunk covariance: `S = C + shrinkage * trace(C) * I`.
 
     Attributes:
-        mean: float64 `[d]`.
-        factor: float64 `[d, d]`, lower Cholesky factor of S.
+        mean: Mean vector, float64 `[d]`.
+        factor: Lower Cholesky factor of S, float64 `[d, d]`.
         rows: Number of vectors that mean and covariance were taken from.
 
     Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieval:
@@ -36,15 +37,18 @@ class Whitening:
     rows: int
 
     @classmethod
-    def fit(cls, vectors, shrinkage=1e-3):
+    def fit(cls, vectors: np.ndarray, shrinkage: float = 1e-3) -> "Whitening":
         """Fits mean and covariance, block by block.
 
         Args:
-            vectors: float `[N, d]`; may be a memory map.
+            vectors: A vector an image, float `[N, d]`; may be a memory map.
             shrinkage: Positive; the larger, the nearer to plain L2.
 
+        Returns:
+            The metric.
+
         Raises:
-            ValueError: If all vectors are equal, or `shrinkage` is not positive.
+            ValueError: When all vectors are equal, or `shrinkage` is not positive.
         """
         if shrinkage <= 0:
             raise ValueError(f"shrinkage must be positive, got {shrinkage}.")
@@ -63,14 +67,28 @@ class Whitening:
         factor = scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True)
         return cls(mean, factor, len(vectors))
 
-    def apply(self, vectors):
-        """Whitened vectors: float64 `[B, d]`."""
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """Whitens vectors.
+
+        Args:
+            vectors: Float `[B, d]`.
+
+        Returns:
+            float64 `[B, d]`.
+        """
         centered = vectors - self.mean
         return scipy.linalg.solve_triangular(self.factor, centered.T, lower=True).T
 
 
-def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images=3):
-    """Linear scores of words.
+def fit_whitened_means(
+    means: WordMeans,
+    whitening: Whitening,
+    vectors: np.ndarray,
+    tags: np.ndarray,
+    margin: float = 0.7,
+    prior_images: int = 3,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fits linear scores of words.
 
     Let z be a whitened image and m_w the whitened mean of word w at unit length. The
     score is `z . m_w - margin * t_w`, where t_w is the typical similarity of the word's
@@ -80,11 +98,11 @@ def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images
     are up to a factor).
 
     Args:
-        means: `WordMeans` of `vectors` and `tags`.
-        whitening: `Whitening` fitted on the first `whitening.rows` of the vectors;
-            later ones (images added since) had no part in it.
-        vectors: float `[N, d]`; may be a memory map.
-        tags: bool `[N, W]`.
+        means: Mean vectors of `vectors` and `tags`.
+        whitening: Metric fitted on the first `whitening.rows` of the vectors; later
+            ones (images added since) had no part in it.
+        vectors: A vector an image, float `[N, d]`; may be a memory map.
+        tags: Whether an image carries a word, bool `[N, W]`.
         margin: Share of t_w that is taken off. At 1 an image of middling similarity
             scores 0 for every word; at 0 words with spread-out images never win.
         prior_images: t_w is shrunk to its average over words, as by this many images;
@@ -109,12 +127,12 @@ def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images
         within = np.arange(start, start + len(block)) < whitening.rows
         similarity = _left_out(whitening, whitened, lengths, counts, block, within)
         total += np.where(carries & known, similarity, 0.0).sum(axis=0)
-    several = np.where(known & (counts > 1), counts, 0)
-    average = (
-        np.mean(total[several > 0] / counts[several > 0]) if several.any() else 0.0
-    )
-    typical = np.where(several > 0, total, 0.0) + prior_images * average
-    typical /= several + prior_images
+    has_several = known & (counts > 1)
+    average = 0.0
+    if has_several.any():
+        average = np.mean(total[has_several] / counts[has_several])
+    typical = np.where(has_several, total, 0.0) + prior_images * average
+    typical /= np.where(has_several, counts, 0) + prior_images
     kernel = scipy.linalg.solve_triangular(
         whitening.factor, whitened.T, lower=True, trans="T"
     )
@@ -124,8 +142,19 @@ def fit_whitened_means(means, whitening, vectors, tags, margin=0.7, prior_images
     return kernel.astype(np.float32), np.where(counts, bias, NEVER).astype(np.float32)
 
 
-def linear_scores(kernel, bias, name="scores"):
-    """The scores as a frozen `keras.layers.Dense` on vectors `[B, d]`, in float32."""
+def linear_scores(
+    kernel: np.ndarray, bias: np.ndarray, name: str = "scores"
+) -> keras.layers.Dense:
+    """Builds the scores as a frozen layer on vectors `[B, d]`, in float32.
+
+    Args:
+        kernel: As `fit_whitened_means` returns it, `[d, W]`.
+        bias: As `fit_whitened_means` returns it, `[W]`.
+        name: Name of the layer.
+
+    Returns:
+        The built layer.
+    """
     layer = keras.layers.Dense(
         kernel.shape[1], dtype="float32", trainable=False, name=name
     )

@@ -1,8 +1,13 @@
-"""How near a vector is to each word's mean, as a layer."""
+"""Scores of words by how near a vector is to each word's mean, as a layer."""
+
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+
+from annotator.tagger.word_means import WordMeans
 
 # Below any similarity: the score of a word that no training image carries.
 NEVER = -1e30
@@ -18,13 +23,13 @@ class WordScores(keras.layers.Layer):
             `"cosine"`. A zero vector has cosine 0 with everything.
 
     Call arguments:
-        vectors: float `[batch, d]`.
+        vectors: A vector an image, float `[batch, d]`.
 
     Output shape:
         float32 scores `[batch, W]`, larger is nearer; `NEVER` for words without images.
     """
 
-    def __init__(self, words, similarity="l2", **kwargs):
+    def __init__(self, words: int, similarity: str = "l2", **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         if similarity not in ("l2", "cosine"):
             raise ValueError(
@@ -34,19 +39,30 @@ class WordScores(keras.layers.Layer):
         self.similarity = similarity
 
     @classmethod
-    def from_means(cls, means, similarity="l2", **kwargs):
-        """The layer for `WordMeans`."""
+    def from_means(
+        cls, means: WordMeans, similarity: str = "l2", **kwargs: Any
+    ) -> "WordScores":
+        """Builds the layer of mean vectors.
+
+        Args:
+            means: The mean vectors of W words.
+            similarity: As in the class.
+            **kwargs: Arguments of the base layer.
+
+        Returns:
+            The built layer.
+        """
         layer = cls(len(means.words), similarity, **kwargs)
         layer.build((None, means.sums.shape[1]))
         layer.means.assign(means.means.astype(np.float32))
         layer.floor.assign(np.where(means.counts > 0, 0.0, NEVER))
         return layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.means = self.add_weight(shape=(self.words, input_shape[-1]), name="means")
         self.floor = self.add_weight(shape=(self.words,), name="floor")
 
-    def call(self, vectors):
+    def call(self, vectors: tf.Tensor) -> tf.Tensor:
         products = ops.matmul(vectors, ops.transpose(self.means))
         squares = ops.sum(ops.square(vectors), -1, keepdims=True)
         mean_squares = ops.sum(ops.square(self.means), -1)
@@ -56,10 +72,10 @@ class WordScores(keras.layers.Layer):
         distances = ops.sqrt(ops.maximum(squares + mean_squares - 2 * products, 0.0))
         return self.floor - distances
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.words)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "words": self.words,

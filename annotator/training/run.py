@@ -10,7 +10,7 @@ import tensorflow as tf
 from annotator import files
 from annotator.config import Config
 from annotator.evaluation.run import evaluate_run
-from annotator.export import saved_model, serving_files
+from annotator.export import serving_files, versions
 from annotator.runs.heads import CAPTIONER, TAGGER, TASKS, Task
 from annotator.runs.run import Run
 from annotator.training import workers
@@ -119,7 +119,7 @@ def _complete(run, task):
     """Does what is left to do for a task; returns the paths of its exports."""
     stages = STAGES[task]
     stages.train(run)
-    exported = saved_model.latest(run.files.export, task.name)
+    exported = versions.latest(run.files.export, task.name)
     if exported is not None and is_current(run, task, exported[2]):
         return exported[:2]
     return stages.export(run)

@@ -11,8 +11,8 @@ import pytest
 
 from annotator import files
 from annotator.annotation import record_file
-from annotator.annotation import run as annotation
 from annotator.annotation.record_file import RecordFile
+from annotator.annotation.records import _record
 
 
 def test_damage_in_the_middle_costs_what_follows_and_no_more(tmp_path):
@@ -54,7 +54,7 @@ def test_scores_that_are_no_numbers_stay_json():
             "scores": np.float32([np.nan, -np.inf]),
         }
     }
-    record = annotation._record("i", found)
+    record = _record("i", found)
     assert record["caption_score"] is None and record["captions"] == []
     assert json.loads(record_file.to_json(record)) == record
 

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from annotator.annotation import table_source
+from annotator.annotation.remaining import without_done
 from annotator.annotation.run import annotate
 from annotator.annotation.sources import (
-    ImageFiles,
-    ImageTable,
+    FileSource,
+    TableSource,
     find_source,
-    without_done,
 )
-from annotator.images import decode as images
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def read(source, done=(), size=4):
 
 
 def test_a_table_is_known_by_its_name_or_by_what_is_in_it(table, tmp_path):
-    assert isinstance(find_source(table), ImageTable)
-    assert isinstance(find_source(table / "a.parquet"), ImageTable)
+    assert isinstance(find_source(table), TableSource)
+    assert isinstance(find_source(table / "a.parquet"), TableSource)
     (table / "photo.jpg").touch()
-    assert isinstance(find_source(table), ImageFiles)
+    assert isinstance(find_source(table), FileSource)
     named = tmp_path / "named.parquet"
     table.rename(named)
-    assert isinstance(find_source(f"{named}/"), ImageTable)
+    assert isinstance(find_source(f"{named}/"), TableSource)
     (tmp_path / "empty").mkdir()
     for path in (tmp_path, tmp_path / "empty", tmp_path / "no.parquet"):
-        assert isinstance(find_source(path), ImageFiles)
+        assert isinstance(find_source(path), FileSource)
 
 
 def test_rows_come_in_order_whatever_the_pieces(table):
@@ -77,7 +77,7 @@ def test_what_is_done_is_left_out(table, tmp_path):
     names = [tmp_path / f"{i}.png" for i in range(7)]
     for i, name in enumerate(names):
         name.write_bytes(b"%d" % i)
-    left = read(ImageFiles(tmp_path), [os.fspath(names[0])])
+    left = read(FileSource(tmp_path), [os.fspath(names[0])])
     assert left == [(os.fspath(n), b"%d" % i) for i, n in enumerate(names)][1:]
 
 
@@ -85,18 +85,18 @@ def test_files_keep_names_that_are_no_text(tmp_path):
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
     with open(name, "wb") as file:
         file.write(b"x")
-    assert read(ImageFiles(tmp_path)) == [(name, b"x")]
+    assert read(FileSource(tmp_path)) == [(name, b"x")]
 
 
 def test_rows_without_bytes_are_one_bad_image(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
-    monkeypatch.setattr(images, "MAX_BYTES", 3)
+    monkeypatch.setattr(table_source, "MAX_BYTES", 3)
     table = {"image": ["a", "b", "c"], "content": [b"abc", None, b"abcd"]}
     pq.write_table(pa.table(table), path)
-    found = dict(read(find_source(path)))
-    assert found["a"] == b"abc"
-    assert str(found["b"]) == "The table holds no bytes of it."
-    assert "more than 3 bytes is refused; it has 4" in str(found["c"])
+    contents = dict(read(find_source(path)))
+    assert contents["a"] == b"abc"
+    assert str(contents["b"]) == "The table holds no bytes of it."
+    assert "more than 3 bytes is refused; it has 4" in str(contents["c"])
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_tables_of_something_else(columns, message, tmp_path):
 
 def test_damaged_tables_are_named(table):
     path = table / "a.parquet"
-    pieces = list(ImageTable(path).pieces((), 4))
+    pieces = list(TableSource(path).pieces((), 4))
     content = bytearray(path.read_bytes())
     content[4:600] = bytes(596)
     path.write_bytes(content)
     with pytest.raises(ValueError, match="a.parquet: row group 0: "):
-        list(ImageTable(path).read(pieces))
+        list(TableSource(path).read(pieces))
     path.write_bytes(b"text")
     with pytest.raises(ValueError, match="a.parquet is no Parquet file"):
         find_source(table).count()

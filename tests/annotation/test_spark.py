@@ -21,8 +21,9 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
 from annotator.annotation import record_table
 from annotator.annotation import spark as spark_annotation
 from annotator.annotation.run import annotate
-from annotator.annotation.sources import ImageFiles
+from annotator.annotation.sources import FileSource
 from annotator.annotation.spark import annotate_on_spark
+from annotator.annotation.spark_session import error_line, spark_session
 from annotator.tagger.word_means import WordMeans
 from annotator.training.tagger import spark_word_means
 
@@ -133,7 +134,7 @@ def test_sums_and_counts_of_workers_add_up(tmp_path, environment):
     np.savez(tmp_path / "tags.npz", tags=tags)
     expected = WordMeans(range(4), 6)
     expected.add(vectors, tags)
-    with spark_annotation.spark_session("local[2]", CONF) as spark:
+    with spark_session("local[2]", CONF) as spark:
         for tasks in (None, 5, 99):
             found = spark_word_means.fit_word_means(spark, tmp_path, tasks)
             np.testing.assert_array_equal(found.counts, expected.counts)
@@ -147,9 +148,13 @@ def test_a_round_that_lacks_a_file_is_not_taken_for_whole(tmp_path):
         line = json.dumps({"image": f"{number}"})
         (current.records / f"part-{number:05}-x.txt").write_text(line + "\n")
     with pytest.raises(OSError, match="2 files of 3: is it on storage that all"):
-        list(spark_annotation._read(current))
+        list(spark_annotation._read_round(current))
     (current.records / "part-00001-x.txt").write_text('{"image": "1"}\n')
-    assert [r["image"] for r in spark_annotation._read(current)] == ["0", "1", "2"]
+    assert [r["image"] for r in spark_annotation._read_round(current)] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 def test_a_worker_without_the_drivers_folder_reads_full_names(tmp_path, monkeypatch):
@@ -166,8 +171,8 @@ def test_a_worker_without_the_drivers_folder_reads_full_names(tmp_path, monkeypa
     )
     (tmp_path / "a.png").write_bytes(b"found")
     current = spark_annotation._Round(tmp_path, (0,))
-    current.list.write_text(json.dumps([str(tmp_path / "a.png")]) + "\n")
-    images = ImageFiles("unused")
+    current.pieces.write_text(json.dumps([str(tmp_path / "a.png")]) + "\n")
+    images = FileSource("unused")
     job = spark_annotation._Job(str(tmp_path / "no"), (), (), (), images, 2, None)
     (frame,) = spark_annotation._lines(job, current, [{"id": [0]}])
     assert frame["value"].tolist() == ['{"image": "found"}']
@@ -196,8 +201,8 @@ def test_a_worker_loads_the_model_once(tagger_run, monkeypatch):
 
 def test_errors_of_workers_are_told_in_a_line():
     calls = "Traceback (most recent call last):\n  File x\nValueError: v\n\nJVM"
-    assert spark_annotation._reason(Exception(f"Lost:\n{calls}")) == "ValueError: v"
-    assert spark_annotation._reason(Exception("lost\n  at org.")) == "lost"
+    assert error_line(Exception(f"Lost:\n{calls}")) == "ValueError: v"
+    assert error_line(Exception("lost\n  at org.")) == "lost"
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.sharing import join_regions
-from annotator.export import saved_model as export
+from annotator.export.saved_model import image_model
 from annotator.images.resize import Resize
 
 RNG = np.random.default_rng(0)
@@ -18,7 +18,7 @@ def part(task, tap, resizes, **settings):
     settings = {"weights": "random", "precision": "float32", **settings}
     backbone = build_backbone("vgg16", tap, **settings)
     head = keras.layers.Identity(dtype="float16", name=f"{task}_head")
-    model, _ = export.image_model(backbone, resizes, head, task)
+    model, _ = image_model(backbone, resizes, head, task)
     return model, head, backbone
 
 
@@ -102,6 +102,6 @@ def test_networks_of_other_kinds_run_apart():
     captioner = part("captioner", "block1_conv2", [Resize(32)])
     backbone = build_backbone("resnet50", "conv1_relu", "random", "float32")
     head = keras.layers.Identity(dtype="float16", name="tagger_head")
-    model, _ = export.image_model(backbone, [Resize(32)], head, "tagger")
+    model, _ = image_model(backbone, [Resize(32)], head, "tagger")
     _, regions = join(captioner, (model, head, backbone))
     assert convolutions(regions) == 2 + 1

@@ -1,6 +1,7 @@
 """Exports: equal to the trained model, and loadable without this package."""
 
 import dataclasses
+import importlib.metadata
 import io
 import json
 import shutil
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import annotator
 from annotator.captioner import Vocabulary
 from annotator.evaluation import run as evaluation
-from annotator.export import saved_model as export
 from annotator.export import serving_files
-from annotator.images import decode as images
+from annotator.export.saved_model import image_model, library_versions, save
+from annotator.export.versions import resolve, verify
+from annotator.images.resize import resize_image
 from annotator.runs.heads import CAPTIONER, TAGGER
 from annotator.runs.run import Run
 from annotator.training import run as training
@@ -142,9 +145,9 @@ def test_a_captioner_in_bfloat16_says_the_same(
     expected = tf.function(captioner.generate)(regions)
     assert len(set(expected["captions"].numpy())) > 1
     resizes, backbone = CAPTIONER.views(config), run.backbone(CAPTIONER)
-    models = export.image_model(backbone, resizes, captioner, "captioner")
+    models = image_model(backbone, resizes, captioner, "captioner")
     served = ("captions", "tokens", "scores")
-    exported = export.save(tmp_path, "captioner", *models, resizes, {}, served)
+    exported = save(tmp_path, "captioner", *models, resizes, {}, served)
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     for way, result in outputs(exported, encoded).items():
         for name in served:
@@ -163,19 +166,33 @@ def test_features_and_export_resize_as_the_run_is_told(
     split = run.split(TAGGER, "validation")
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
-    view = images.resize_image(pixels, 32, "center_crop", "bicubic")
+    view = resize_image(pixels, 32, "center_crop", "bicubic")
     backbone = run.backbone(TAGGER)
     expected = np.reshape(backbone(view)["block1_conv1"], [6, -1, 64])
     (regions,) = split.regions(6)
     np.testing.assert_allclose(regions, expected, rtol=1e-3)
     (tmp_path / "tagger").mkdir()
     (tmp_path / "tagger" / "tagger.keras").touch()
-    monkeypatch.setattr(export, "save", lambda *args: args)
+    monkeypatch.setattr("annotator.export.saved_model.save", lambda *args: args)
     _, _, model, _, (resize,), *_ = training._export(
         config, tmp_path, "tagger", lambda regions: {"regions": regions}, ()
     )
     np.testing.assert_array_equal(resize(pixels), view)  # of encoded images
     np.testing.assert_allclose(model(pixels)["regions"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("installed", [None, "9.9"])
+def test_a_checkout_knows_its_version(installed, monkeypatch):
+    """The package's own, where no distribution says which it is."""
+
+    def version(library):
+        if library == "keras-annotator" and installed is None:
+            raise importlib.metadata.PackageNotFoundError(library)
+        return installed or "1.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    expected = installed or annotator.__version__
+    assert library_versions()["keras-annotator"] == expected
 
 
 def test_any_batch_and_any_format(tagger_run, image_folder):
@@ -213,32 +230,7 @@ def test_versions_count_up_and_say_where_they_come_from(
     assert facts["versions"]["tensorflow"] == tf.__version__
     left = [path.name for path in (workdir / "export").iterdir()]
     assert sorted(left) == ["batching_parameters.txt", "models.config", "tagger"]
-    assert export.resolve(second.parent) == export.resolve(second) == second
-
-
-@pytest.mark.parametrize("harm", ["missing", "altered"])
-def test_a_damaged_version_is_found_out(harm, tagger_run, tmp_path):
-    copy = tmp_path / "tagger" / "1"
-    shutil.copytree(tagger_run[2][0], copy)
-    assert export.verify(copy)["task"] == "tagger"
-    harmed = copy / "variables" / "variables.data-00000-of-00001"
-    if harm == "missing":
-        harmed.unlink()
-    else:
-        content = bytearray(harmed.read_bytes())
-        content[len(content) // 2] ^= 1
-        harmed.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{harmed}.*again"):
-        export.verify(copy)
-
-
-def test_a_manifest_of_another_version_is_named(tmp_path):
-    manifest = tmp_path / "assets.extra" / "annotator.json"
-    manifest.parent.mkdir()
-    for text in ('{"words": []}', "null", "3", '{"files": []}', '{"files": {}}'):
-        manifest.write_text(text)
-        with pytest.raises(ValueError, match=f"{manifest} lists no SavedModel"):
-            export.verify(tmp_path)
+    assert resolve(second.parent) == resolve(second) == second
 
 
 def test_a_version_appears_whole_or_not_at_all(
@@ -263,12 +255,7 @@ def test_a_version_appears_whole_or_not_at_all(
         export_tagger(tagger_config, workdir)
     assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
     saved_model, _ = export_tagger(tagger_config, workdir)
-    assert saved_model.name == "1" and export.verify(saved_model)
-
-
-def test_a_folder_without_a_model_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
-        export.resolve(tmp_path)
+    assert saved_model.name == "1" and verify(saved_model)
 
 
 def test_an_empty_batch_gives_empty_answers(tagger_run):

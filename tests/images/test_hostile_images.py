@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.annotation import run as annotation
-from annotator.annotation.model import find_exports
+from annotator.export.versions import find_exports
 from annotator.images import gif
 from annotator.images.decode import MAX_BYTES, decode_image
 from annotator.images.resize import Resize
@@ -336,7 +336,7 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
     def run():
         return annotation.annotate(["m"], f"{tmp_path}/*.png", output, sidecars="json")
 
-    write_sidecar = annotation._write_sidecar
+    write_sidecar = annotation.write_sidecar
 
     def with_little_room(*arguments):
         file_size_limit(10)
@@ -346,7 +346,7 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
             file_size_limit(None)
 
     with monkeypatch.context() as patch:
-        patch.setattr(annotation, "_write_sidecar", with_little_room)
+        patch.setattr(annotation, "write_sidecar", with_little_room)
         with pytest.raises(OSError, match="File too large"):
             run()
     assert not list(tmp_path.glob("*.png.json")) and not list(tmp_path.glob(".*"))

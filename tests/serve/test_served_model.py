@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator.images import decode as images
+from annotator.images.decode import decode_image
 from annotator.serve.served_model import BrokenInput, Overloaded, ServedModel
 
 
@@ -19,7 +19,7 @@ class Means(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def from_bytes(self, image_bytes):
         def mean(encoded):
-            pixels = tf.cast(images.decode_image(encoded), tf.float32)
+            pixels = tf.cast(decode_image(encoded), tf.float32)
             return tf.reduce_mean(pixels, axis=[0, 1])
 
         spec = tf.TensorSpec([3], tf.float32)

@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator.images import decode as images
+from annotator.images.decode import decode_image
 
 needs_kserve = pytest.mark.skipif(
     importlib.util.find_spec("kserve") is None,
@@ -435,7 +435,7 @@ def test_mutated_images(server, contents, expected, count):
 
 def _decodes(file):
     try:
-        images.decode_image(file)
+        decode_image(file)
     except tf.errors.InvalidArgumentError:
         return False
     return True

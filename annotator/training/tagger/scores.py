@@ -49,13 +49,13 @@ def _means(config, vectors, tags, whitening_rows):
 
 def _jec(config, vectors, tags, whitening_rows):
     return nearest_neighbors.JEC.fit(
-        np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
 def _two_pass_knn(config, vectors, tags, whitening_rows):
     return nearest_neighbors.TwoPassKNN.fit(
-        np.asarray(vectors), tags, neighbours=config.neighbours, name="scores"
+        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 

@@ -1,11 +1,17 @@
-"""What the taggers that compare an image with every training image have in common."""
+"""The base of the taggers that compare an image with every training image."""
+
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
+Tagger = TypeVar("Tagger", bound="ExemplarTagger")
 
-class TrainingImages(keras.layers.Layer):
-    """The training set as frozen weights: a vector and the words of every image.
+
+class ExemplarTagger(keras.layers.Layer):
+    """A tagger that keeps the training set as frozen weights.
+
+    They are a vector and the words of every training image.
 
     A prediction costs O(N) in the number of training images.
 
@@ -14,29 +20,34 @@ class TrainingImages(keras.layers.Layer):
         words: Number of words W.
 
     Call arguments:
-        vectors: float `[batch, d]`.
+        vectors: A vector an image, float `[batch, d]`.
 
     Output shape:
         float32 scores `[batch, W]`; larger is better.
     """
 
-    def __init__(self, images, words, **kwargs):
+    def __init__(self, images: int, words: int, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.images = images
         self.words = words
 
     @classmethod
-    def fit(cls, vectors, tags, **kwargs):
-        """A tagger that holds the training set.
+    def fit(
+        cls: type[Tagger], vectors: np.ndarray, tags: np.ndarray, **kwargs: Any
+    ) -> Tagger:
+        """Builds a tagger that holds a training set.
 
         Args:
-            vectors: float32 `[N, d]`.
-            tags: bool `[N, W]`. Images without any word are left out: they have
-                nothing to pass on.
+            vectors: A vector an image, float32 `[N, d]`.
+            tags: Whether an image carries a word, bool `[N, W]`. Images without any
+                word are left out: they have nothing to pass on.
             **kwargs: Other arguments of the class.
 
+        Returns:
+            The built layer.
+
         Raises:
-            ValueError: If no image carries a word.
+            ValueError: When no image carries a word.
         """
         tagged = tags.any(axis=1)
         if not tagged.any():
@@ -48,16 +59,16 @@ class TrainingImages(keras.layers.Layer):
         layer.tags.assign(tags.astype(np.float32))
         return layer
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.vectors = self.add_weight(
             shape=(self.images, input_shape[-1]), name="vectors"
         )
         self.tags = self.add_weight(shape=(self.images, self.words), name="tags")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.words)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "images": self.images,

@@ -1,0 +1,113 @@
+"""Exported models in their folders, one a version: found and checked."""
+
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from annotator import files
+
+MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
+TASKS = ("captioner", "tagger")
+
+# From task to the folder of a version and its manifest.
+Exports: TypeAlias = dict[str, tuple[pathlib.Path, dict[str, Any]]]
+
+
+def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
+    """Finds exports and checks them.
+
+    Args:
+        paths: Folders of a version, of all versions of a model (the newest counts), or
+            the `export` folder of a workdir, for all models in it.
+
+    Returns:
+        Dict from task to `(folder, manifest)`, captioner first.
+
+    Raises:
+        FileNotFoundError: When a folder is no export.
+        ValueError: When a file is missing or altered, or a task is given twice.
+    """
+    folders: list[pathlib.Path] = []
+    for path in map(pathlib.Path, paths):
+        inside = [path / task for task in TASKS if (path / task).is_dir()]
+        folders += inside or [path]
+    exports: Exports = {}
+    for folder in map(resolve, folders):
+        manifest = verify(folder)
+        task = manifest.get("task")
+        if task not in TASKS or f"{task}.keras" not in manifest["files"]:
+            raise ValueError(
+                f"{folder} is no export that this version of annotator knows: its task "
+                f"is {task!r}, its files are {sorted(manifest['files'])}. Export it "
+                "again with train.py."
+            )
+        if task in exports:
+            raise ValueError(
+                f"{exports[task][0]} and {folder} are both a {task}: name one of each."
+            )
+        exports[task] = folder, manifest
+    return {task: exports[task] for task in TASKS if task in exports}
+
+
+def resolve(path: str | os.PathLike) -> pathlib.Path:
+    """The folder of a version, given it or the folder of all versions of a model.
+
+    Args:
+        path: Folder of a version, or of all; of those the newest counts.
+
+    Returns:
+        Folder of a version.
+
+    Raises:
+        FileNotFoundError: When `path` is neither.
+    """
+    path = pathlib.Path(path)
+    if (path / MANIFEST).is_file():
+        return path
+    newest = max(version_numbers(path), default=None)
+    if newest is None or not (path / str(newest) / MANIFEST).is_file():
+        raise FileNotFoundError(
+            f"{path} is no exported model: it holds neither {MANIFEST} nor a numbered "
+            "folder that does. Name a folder such as WORKDIR/export/tagger."
+        )
+    return path / str(newest)
+
+
+def verify(version_folder: str | os.PathLike) -> dict[str, Any]:
+    """Checks every file of a version against the manifest.
+
+    Args:
+        version_folder: Folder of a version.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: When a file is missing or altered; the message names it.
+    """
+    folder = pathlib.Path(version_folder)
+    manifest = files.read_json(folder / MANIFEST)
+    listed = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(listed, dict) or "saved_model.pb" not in listed:
+        raise ValueError(
+            f"{folder / MANIFEST} lists no SavedModel: it was altered, or another "
+            "version of annotator wrote it. Export the model again."
+        )
+    for name, digest in listed.items():
+        path = folder / name
+        if not path.is_file():
+            raise ValueError(f"{path} is missing: copy or export the model again.")
+        if files.sha256(path) != digest:
+            raise ValueError(
+                f"{path} is not the file that was exported (another SHA-256): copy or "
+                "export the model again."
+            )
+    return manifest
+
+
+def version_numbers(folder: pathlib.Path) -> list[int]:
+    """The numbers of the versions in the folder of a model; none if it is missing."""
+    if not folder.is_dir():
+        return []
+    return [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()]

@@ -1,0 +1,117 @@
+"""Records of images: what is in them."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from annotator.annotation.model import AnnotationModel
+from annotator.annotation.records import csv_row, records
+from annotator.export.versions import find_exports
+
+
+@pytest.fixture(scope="module")
+def model(exports):
+    return AnnotationModel.load(find_exports(exports))
+
+
+@pytest.fixture(scope="module")
+def pairs(image_folder):
+    return [(p.name, p.read_bytes()) for p in sorted(image_folder.glob("1*.png"))]
+
+
+def test_records_say_what_each_export_says_alone(
+    exports, tagger_run, captioner_run, model, pairs
+):
+    described = list(records(model, pairs, batch_size=4))
+    assert [r["image"] for r in described] == [name for name, _ in pairs]
+    encoded = tf.constant([content for _, content in pairs])
+    pixels = np.stack([tf.io.decode_image(content).numpy() for _, content in pairs])
+    for (saved_model, keras_file), key, one in (
+        (tagger_run[2], "tags", lambda r: r["tags"]),
+        (captioner_run[2], "captions", lambda r: r["caption"]),
+    ):
+        served = tf.saved_model.load(saved_model).signatures["serving_default"]
+        served = served(image_bytes=encoded)
+        scripted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
+        for alone in (served, scripted):
+            texts = [np.char.decode(np.asarray(row, bytes)) for row in alone[key]]
+            assert [one(r) for r in described] == [text.tolist() for text in texts]
+            score = "caption_score" if key == "captions" else "tag_scores"
+            np.testing.assert_allclose(
+                [r[score] for r in described], np.asarray(alone["scores"]), rtol=1e-4
+            )
+
+
+def test_batches_and_workers_change_nothing(model, pairs):
+    expected = list(records(model, pairs, batch_size=4, workers=1))
+    found = list(records(model, iter(pairs), batch_size=7, workers=5))
+    for one, other in zip(expected, found, strict=True):
+        for name in one:
+            if "score" in name:
+                np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
+            else:
+                assert one[name] == other[name]
+
+
+def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
+    model = AnnotationModel.load(find_exports(exports), captions=4, top_k=0)
+    for record in records(model, pairs[:3]):
+        scores = [each["score"] for each in record["captions"]]
+        assert len(scores) == 4 and scores == sorted(scores, reverse=True)
+        assert record["captions"][0] == {
+            "caption": record["caption"],
+            "score": record["caption_score"],
+        }
+        assert len({each["caption"] for each in record["captions"]}) == 4
+        assert sorted(record["tags"]) == ["blue", "green", "red"]
+    cut = sorted(record["tag_scores"])[1]
+    model = AnnotationModel.load(
+        find_exports(exports[:1]), top_k=0, threshold=cut - 1e-4
+    )
+    (again,) = records(model, [pairs[2]])
+    assert set(again) == {"image", "tags", "tag_scores"}
+    assert again["tags"] == record["tags"][:2]
+
+
+def test_errors_stand_in_their_place(brightness_model, gray_images):
+    names = sorted(map(str, gray_images.iterdir()))
+    pairs = [(name, pathlib.Path(name).read_bytes()) for name in names[:9]]
+    pairs[0] = "empty", b""
+    pairs[3] = "gone", FileNotFoundError(2, "No such file or directory")
+    pairs[4:6] = [("text", b'some "text"\xff here'), ("bad", b"GIF89a")]
+    described = list(records(brightness_model, pairs, batch_size=2))
+    assert [r["image"] for r in described] == [name for name, _ in pairs]
+    failed = {r["image"]: r["error"] for r in described if "error" in r}
+    assert list(failed) == ["empty", "gone", "text", "bad"]
+    assert failed["empty"].startswith("Not a JPEG, PNG, GIF, BMP or WebP image; ")
+    assert failed["empty"].endswith("its length in bytes is 0")
+    assert failed["gone"] == "No such file or directory"
+    assert 'it begins with some "text"\N{REPLACEMENT CHARACTER}' in failed["text"]
+    assert "GIF" in failed["bad"]
+    scores = [r["tag_scores"][0] for r in described if "error" not in r]
+    assert scores == [10, 20, 60, 70, 80]
+
+
+def test_csv_has_columns_for_all_captions():
+    record = {
+        "image": "a",
+        "caption": "x",
+        "caption_score": -1.0,
+        "captions": [{"caption": "x", "score": -1.0}, {"caption": "y", "score": -2.0}],
+    }
+    row = csv_row(record, ("captioner",), 3)
+    assert row == {
+        "image": "a",
+        "caption": "x",
+        "caption_score": -1.0,
+        "caption_2": "y",
+        "caption_2_score": -2.0,
+        "caption_3": None,
+        "caption_3_score": None,
+        "error": None,
+    }
+    failed = csv_row({"image": "b", "error": "e"}, ("captioner",), 3)
+    assert list(failed) == list(row) and failed["error"] == "e"
