@@ -106,27 +106,6 @@ def save(
     return saved_model, saved_model / f"{name}.keras"
 
 
-def latest(
-    directory: str | os.PathLike, name: str
-) -> tuple[pathlib.Path, pathlib.Path, dict[str, Any]] | None:
-    """The newest version of a model.
-
-    Args:
-        directory: The workdir's `export` folder.
-        name: Name of the served model.
-
-    Returns:
-        `(saved_model, keras_file, manifest)`, or `None` where there is no version.
-    """
-    folder = pathlib.Path(directory) / name
-    version = max(version_numbers(folder), default=None)
-    if version is None:
-        return None
-    saved_model = folder / str(version)
-    manifest = files.read_json(saved_model / MANIFEST)
-    return saved_model, saved_model / f"{name}.keras", manifest
-
-
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that made a model, by name."""
     versions = {}

@@ -74,6 +74,27 @@ def resolve(path: str | os.PathLike) -> pathlib.Path:
     return path / str(newest)
 
 
+def latest(
+    directory: str | os.PathLike, name: str
+) -> tuple[pathlib.Path, pathlib.Path, dict[str, Any]] | None:
+    """The newest version of a model.
+
+    Args:
+        directory: The workdir's `export` folder.
+        name: Name of the served model.
+
+    Returns:
+        `(saved_model, keras_file, manifest)`, or `None` where there is no version.
+    """
+    folder = pathlib.Path(directory) / name
+    version = max(version_numbers(folder), default=None)
+    if version is None:
+        return None
+    saved_model = folder / str(version)
+    manifest = files.read_json(saved_model / MANIFEST)
+    return saved_model, saved_model / f"{name}.keras", manifest
+
+
 def verify(version_folder: str | os.PathLike) -> dict[str, Any]:
     """Checks every file of a version against the manifest.
 
