@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from annotator.config import Config
-from annotator.training.captioner.trainer import optimizers_for
+from annotator.training.captioner.optimizers import optimizers_for
 from annotator.training.optimizers import GroupedOptimizer, _factors
 
 

@@ -6,7 +6,7 @@ from annotator.training.captioner.phases import (
     first_self_critical_epoch,
     is_best,
 )
-from annotator.training.captioner.trainer import check_selection, selection_score
+from annotator.training.captioner.selection import check_selection, selection_score
 
 
 def config(epochs, self_critical_epochs, patience=2, **settings):
