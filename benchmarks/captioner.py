@@ -32,7 +32,6 @@ import types
 
 import numpy as np
 from absl import app, flags
-from common import write_cache
 
 FEEDBACK = ("none", "draft", "causal")
 
@@ -187,7 +186,7 @@ class Annotator:
 
         tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
         tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
-        from annotator.backbones.backbone import resolve_precision
+        from annotator.backbones import resolve_precision
         from annotator.captioner import Vocabulary
         from annotator.config import Config
         from annotator.runs.run import Run
@@ -274,12 +273,12 @@ def drawn_split(folder, maps, captions):
     """A `Split` with a feature cache on disk."""
     from annotator import datasets
     from annotator.datasets.image_files import ImageFiles
-    from annotator.features import cache as features
+    from annotator.features import SHARD_ROWS, write_cache
     from annotator.runs.splits import Split
 
-    starts = range(0, len(maps), features.SHARD_ROWS)
-    shards = (maps[start : start + features.SHARD_ROWS] for start in starts)
-    cache = write_cache(folder / "cache", shards)
+    starts = range(0, len(maps), SHARD_ROWS)
+    blocks = (maps[start : start + SHARD_ROWS] for start in starts)
+    cache = write_cache(folder / "cache", blocks)
     names = tuple(map(str, range(len(maps))))
     annotated = datasets.AnnotatedImages(
         "drawn", "train", names, ImageFiles(names), captions=tuple(map(tuple, captions))

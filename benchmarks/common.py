@@ -49,21 +49,6 @@ def list_photographs(source, limit, folder):
     return names, listing
 
 
-def write_cache(directory, shards):
-    """A finished `FeatureCache` of float16 maps `[rows, h, w, channels]`.
-
-    All `shards` but the last have `features.SHARD_ROWS` rows.
-    """
-    from annotator import files
-    from annotator.features import cache as features
-
-    manifest = {"shape": None, "shards": [], "bad": {}, "unread": []}
-    for maps in shards:
-        features._write_shard(directory, manifest, maps)
-    files.write_json(directory / "manifest.json", {**manifest, "finished": True})
-    return features.FeatureCache.open(directory)
-
-
 def cpu():
     """The processor's name and what it knows of bfloat16, on Linux."""
     try:

@@ -37,12 +37,12 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from annotator.backbones import backbone as backbones
+    from annotator.backbones import build_backbone, resolve_precision
 
-    automatic = backbones.resolve_precision("auto")
+    automatic = resolve_precision("auto")
     precisions = dict.fromkeys([automatic, "float32"])
     networks = {
-        precision: backbones.build_backbone(
+        precision: build_backbone(
             FLAGS.backbone, FLAGS.tap, FLAGS.backbone_weights, precision
         )
         for precision in precisions
@@ -96,13 +96,13 @@ def image_source(folder):
 
 def seconds_of(network, images):
     """Wall time from the files to a finished cache."""
-    from annotator.features import cache as features
-    from annotator.images.decode import Resize
+    from annotator.features import extract
+    from annotator.images import Resize
 
     (tap,) = network.output
     with tempfile.TemporaryDirectory() as cache_dir:
         start = time.perf_counter()
-        features.extract(
+        extract(
             images,
             Resize(FLAGS.size),
             network,

@@ -18,7 +18,6 @@ import time
 
 import numpy as np
 from absl import app, flags
-from common import write_cache
 
 PARTS = ("fit", "vlad", "cost")
 TAGGERS = {"means": "word means", "jec": "JEC", "2pknn": "2PKNN"}
@@ -64,18 +63,18 @@ def measure_fit():
 
 def draw_cache(directory):
     """A finished feature cache of drawn maps, as sparse as behind a ReLU."""
-    from annotator.features import cache as features
+    from annotator.features import SHARD_ROWS, write_cache
 
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((64, FLAGS.channels), np.float32)
 
     def draw(start):
-        rows = min(features.SHARD_ROWS, FLAGS.images - start)
+        rows = min(SHARD_ROWS, FLAGS.images - start)
         maps = rng.standard_normal((rows, 14, 14, FLAGS.channels), np.float32)
         maps += centers[rng.integers(0, 64, (rows, 14, 14))]
         return np.maximum(maps, 0, out=maps).astype(np.float16)
 
-    write_cache(directory, map(draw, range(0, FLAGS.images, features.SHARD_ROWS)))
+    write_cache(directory, map(draw, range(0, FLAGS.images, SHARD_ROWS)))
     return directory
 
 
@@ -84,7 +83,7 @@ def fit(cache, folder, words):
     from annotator import datasets
     from annotator.config import Config
     from annotator.datasets.image_files import ImageFiles
-    from annotator.features import cache as features
+    from annotator.features import FeatureCache
     from annotator.runs.run import Run
     from annotator.runs.splits import Split
     from annotator.training.tagger.fit import train_tagger
@@ -92,7 +91,7 @@ def fit(cache, folder, words):
     memory = PeakMemory()
     before = memory.now()[0]
     start, processor = time.perf_counter(), time.process_time()
-    cache = features.FeatureCache.open(cache)
+    cache = FeatureCache.open(cache)
     names = tuple(map(str, range(len(cache))))
     tags = draw_tags(len(cache), words)
     annotated = datasets.AnnotatedImages(

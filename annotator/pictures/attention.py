@@ -1,18 +1,22 @@
-"""Where a captioner looked: one picture an image, a small map for every word."""
+"""Pictures of where a captioner looked, with a small map for every word."""
 
+import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from annotator.images import decode as images
-from annotator.pictures import contact_sheet as pictures
+from annotator.pictures.drawing import INK, RIGHT, load_font, load_picture
 
 # What nobody looks at stays visible, at this share of its brightness.
 _DARKEST = 0.15
 
 
-def attention_picture(picture, details, side=112):
+def attention_picture(
+    picture: np.ndarray | bytes, details: Mapping[str, Any], side: int = 112
+) -> Image.Image:
     """Draws the caption of an image, and below its words where each layer looked.
 
     Bright is where a map is near its maximum. With feedback from drafts, the draft
@@ -31,36 +35,53 @@ def attention_picture(picture, details, side=112):
         side: Width and height of a map in pixels.
 
     Returns:
-        A `PIL.Image.Image`.
+        The picture.
 
     Raises:
-        ValueError: If the decoder has no attention or the regions are no square.
+        ValueError: When the decoder has no attention or the regions are no square.
     """
-    if isinstance(picture, bytes):
-        picture = images.decode_image(picture).numpy()
     attention = np.asarray(details["attention"])
     if not attention.shape[1]:
         raise ValueError("This decoder has no attention that could be drawn.")
-    image = Image.fromarray(np.uint8(picture)).resize((side, side))
+    image = load_picture(picture).resize((side, side))
     caption = _text(details["captions"])
     region_weights = np.asarray(details.get("region_weights", []))
     blocks = []
     for i, draft in enumerate(details.get("drafts", [])):
-        draft = _text(draft)
-        word_weights = np.asarray(details["word_weights"])[i]
         maps = np.asarray(details["draft_attention"])[i]
-        blocks.append((f"draft {i + 1}", draft, maps, _percent(word_weights), None))
-        blocks.append((None, None, region_weights[i][None, None], None, None))
+        notes = _percent(np.asarray(details["word_weights"])[i])
+        blocks.append(_Block(f"draft {i + 1}", _text(draft), maps, notes))
+        blocks.append(_Block(None, None, region_weights[i][None, None]))
     if "plain_attention" in details:  # causal: weights of the regions for each word
         plain = np.asarray(details["plain_attention"])
         notes = _percent(np.asarray(details["word_weights"])[len(caption.split())])
-        blocks.append(("without feedback", caption, plain, notes, None))
-        blocks.append(("caption", caption, attention, None, region_weights))
+        blocks.append(_Block("without feedback", caption, plain, notes))
+        blocks.append(
+            _Block("caption", caption, attention, region_weights=region_weights)
+        )
     else:
-        blocks.append(("caption", caption, attention, None, None))
-    return _stack(
-        [_header(image, caption, side)] + [_block(image, *block) for block in blocks]
-    )
+        blocks.append(_Block("caption", caption, attention))
+    drawn = [_draw_block(image, block) for block in blocks]
+    return _stack([_header(image, caption, side), *drawn])
+
+
+@dataclasses.dataclass
+class _Block:
+    """A text with the maps of its words.
+
+    Attributes:
+        title: What stands above it, or `None`.
+        text: The words; `None` stands for the feedback of a draft, one map.
+        maps: `[T, layers, R]`, at least as many as words.
+        notes: A text for each word, or `None`.
+        region_weights: `[T, R]`, another row of maps, or `None`.
+    """
+
+    title: str | None
+    text: str | None
+    maps: np.ndarray
+    notes: list[str] | None = None
+    region_weights: np.ndarray | None = None
 
 
 def _percent(shares):
@@ -73,50 +94,52 @@ def _text(value):
 
 
 def _header(image, caption, side):
-    font = pictures.load_font(side // 6)
+    font = load_font(side // 6)
     width = image.width + side // 8 + math.ceil(font.getlength(caption))
     header = Image.new("RGB", (width, side), "white")
     header.paste(image, (0, 0))
-    place = (image.width + side // 8, side // 2)
-    ImageDraw.Draw(header).text(place, caption, pictures.INK, font, anchor="lm")
+    position = (image.width + side // 8, side // 2)
+    ImageDraw.Draw(header).text(position, caption, INK, font, anchor="lm")
     return header
 
 
-def _block(image, title, text, maps, notes, region_weights):
-    """Maps `[T, layers, R]` in columns of words and rows of layers."""
-    side, font = image.width, pictures.load_font(image.width // 8)
+def _draw_block(image, block):
+    """The maps of a block, in columns of words and rows of layers."""
+    side, font = image.width, load_font(image.width // 8)
     gap, line = side // 16, round(1.4 * font.size)
-    if text is None:  # the feedback: one map for the whole draft
+    layers = block.maps.shape[1]
+    if block.text is None:  # the feedback: one map for the whole draft
         words, names = ["the regions' new weights"], ["feedback"]
     else:
-        words = text.split()
-        first = 2 if maps.shape[1] > 1 or title else 1
-        names = [f"layer {first + i}" for i in range(maps.shape[1])]
-    maps = maps[: len(words)]
-    if region_weights is not None:
-        maps = np.concatenate([region_weights[: len(words), None], maps], axis=1)
+        words = block.text.split()
+        first = 2 if layers > 1 or block.title else 1
+        names = [f"layer {first + i}" for i in range(layers)]
+    maps = block.maps[: len(words)]
+    if block.region_weights is not None:
+        weights = block.region_weights[: len(words), None]
+        maps = np.concatenate([weights, maps], axis=1)
         names.insert(0, "feedback")
     left = math.ceil(max(font.getlength(name) for name in [*names, "feedback"])) + gap
-    top = line * (3 if notes else 2)
+    top = line * (3 if block.notes else 2)
     size = (
         left + max(len(words) * (side + gap), math.ceil(font.getlength(words[0]))),
         top + len(names) * (side + gap),
     )
-    block = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(block)
-    draw.text((0, line // 4), title or "", pictures.INK, font)
+    drawn = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(drawn)
+    draw.text((0, line // 4), block.title or "", INK, font)
     for row, name in enumerate(names):
-        place = (0, top + row * (side + gap) + side // 2)
-        draw.text(place, name, pictures.INK, font, anchor="lm")
+        position = (0, top + row * (side + gap) + side // 2)
+        draw.text(position, name, INK, font, anchor="lm")
     for column, word in enumerate(words):
         x = left + column * (side + gap)
-        draw.text((x, line), word, pictures.INK, font)
-        if notes:
-            draw.text((x, 2 * line), notes[column], pictures.RIGHT, font)
+        draw.text((x, line), word, INK, font)
+        if block.notes:
+            draw.text((x, 2 * line), block.notes[column], RIGHT, font)
         for row in range(len(names)):
             lit = _spotlight(image, maps[column, row])
-            block.paste(lit, (x, top + row * (side + gap)))
-    return block
+            drawn.paste(lit, (x, top + row * (side + gap)))
+    return drawn
 
 
 def _spotlight(image, weights):
@@ -133,7 +156,8 @@ def _spotlight(image, weights):
 def _stack(parts):
     gap = 12
     width = max(part.width for part in parts) + 2 * gap
-    sheet = Image.new("RGB", (width, sum(p.height + gap for p in parts) + gap), "white")
+    height = sum(part.height + gap for part in parts) + gap
+    sheet = Image.new("RGB", (width, height), "white")
     top = gap
     for part in parts:
         sheet.paste(part, (gap, top))

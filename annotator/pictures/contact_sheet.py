@@ -1,19 +1,28 @@
-"""Pictures for people: images with what was said about them below."""
+"""Contact sheets: images in rows, with what was said about them below."""
 
+import os
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from annotator import files
-from annotator.images import decode as images
+from annotator.pictures.drawing import INK, RIGHT, WRONG, load_font, load_picture
 
-# Told apart by color-blind readers too (after Okabe and Ito), dark enough for text.
-INK, RIGHT, WRONG = "#1f2328", "#00795a", "#c44f00"
+# A text and whether it is right; neither right nor wrong is `None`.
+Piece = tuple[str, bool | None]
+
 _BORDER = "#d0d7de"
 
 
-def contact_sheet(pictures, texts, path, columns=4, side=224):
+def write_contact_sheet(
+    pictures: Sequence[np.ndarray | bytes],
+    texts: Sequence[Sequence[str | Sequence[Piece]]],
+    path: str | os.PathLike[str],
+    columns: int = 4,
+    side: int = 224,
+) -> None:
     """Draws images in rows, each with its lines of text below, as one PNG file.
 
     Images keep their aspect and are scaled to fit a square; those far smaller are
@@ -30,12 +39,13 @@ def contact_sheet(pictures, texts, path, columns=4, side=224):
         side: Width and height in pixels that an image may take; text follows in size.
 
     Raises:
-        ValueError: If there are no images, or not one list of lines for each.
+        ValueError: When there are no images, or not one list of lines for each.
 
     Example:
 
     ```python
-    contact_sheet([pixels], [["a red ball", [("red", True), ("sky", False)]]], "a.png")
+    texts = [["a red ball", [("red", True), ("sky", False)]]]
+    write_contact_sheet([pixels], texts, "sheet.png")
     ```
     """
     if not len(pictures) or len(pictures) != len(texts):
@@ -83,29 +93,16 @@ def contact_sheet(pictures, texts, path, columns=4, side=224):
 
 def _fit(picture, side):
     """The picture as a PIL image of at most `side` by `side`."""
-    if isinstance(picture, bytes):
-        picture = images.decode_image(picture).numpy()
-    image = Image.fromarray(np.asarray(picture))
+    image = load_picture(picture)
     longest = max(image.size)
     # Interpolation would blur an icon; a photograph has pixels enough for it.
-    whole = side // longest
-    scale, method = (
-        (whole, Image.Resampling.NEAREST)
-        if whole >= 4
-        else (side / longest, Image.Resampling.LANCZOS)
-    )
+    factor = side // longest
+    if factor >= 4:
+        scale, method = factor, Image.Resampling.NEAREST
+    else:
+        scale, method = side / longest, Image.Resampling.LANCZOS
     size = [max(1, round(scale * pixels)) for pixels in image.size]
     return image.resize(size, method)
-
-
-def load_font(size):
-    """A font with more than Latin letters if the machine has one, else Pillow's own."""
-    for name in ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf"):
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            pass
-    return ImageFont.load_default(size)
 
 
 def _wrapped(lines, font, width):
@@ -149,3 +146,7 @@ def _plain_letters(text):
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return bare.encode("ascii", "replace").decode("ascii")
+
+
+# For imports of before the renaming.
+contact_sheet = write_contact_sheet

@@ -15,7 +15,7 @@ from annotator.backbones.precision import resolve_precision
 from annotator.captioner import BeamSearch, Captioner
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
-from annotator.features.cache import extract
+from annotator.features.extraction import extract
 from annotator.images.resize import Resize
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of

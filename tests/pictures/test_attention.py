@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from annotator.evaluation import run as evaluation
-from annotator.pictures import attention as attention_pictures
+from annotator.pictures import attention
 from annotator.pictures.attention import attention_picture
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
@@ -53,9 +53,9 @@ def map_corner(picture, side):
 def test_every_map_is_bright_where_its_weights_are():
     side = 90
     # Region 0 of the first map would hide its corner; begin at the third.
-    found = details()
-    found["attention"] = np.roll(found["attention"], 4, axis=2)
-    picture = attention_picture(WHITE, found, side=side)
+    given = details()
+    given["attention"] = np.roll(given["attention"], 4, axis=2)
+    picture = attention_picture(WHITE, given, side=side)
     left, top = map_corner(picture, side)
     maps = patches(picture, side, 3, 2, left, top, side // 16)
     for (t, layer), patch in maps.items():
@@ -63,24 +63,26 @@ def test_every_map_is_bright_where_its_weights_are():
 
 
 def test_drafts_come_with_their_words_and_regions(monkeypatch):
-    blocks, draw = [], attention_pictures._block
+    blocks, draw = [], attention._draw_block
 
-    def keep(image, *block):
-        blocks.append((block, draw(image, *block)))
+    def keep(image, block):
+        blocks.append((block, draw(image, block)))
         return blocks[-1][1]
 
-    monkeypatch.setattr(attention_pictures, "_block", keep)
-    found = details()
-    found |= {
+    monkeypatch.setattr(attention, "_draw_block", keep)
+    given = details()
+    given |= {
         "drafts": np.array([b"a ball"]),
-        "draft_attention": found["attention"][None],
+        "draft_attention": given["attention"][None],
         "word_weights": np.array([[0.25, 0.75, 0, 0, 0, 0]]),
         "region_weights": np.eye(9, dtype=np.float32)[[5]],
     }
-    picture = attention_picture(WHITE, found, side=90)
+    picture = attention_picture(WHITE, given, side=90)
     (draft, _), (_, feedback), (caption, _) = blocks
-    assert draft[:2] == ("draft 1", "a ball") and draft[3][:2] == ["25 %", "75 %"]
-    assert caption[:2] == ("caption", "a red ball") and caption[3] is None
+    assert (draft.title, draft.text) == ("draft 1", "a ball")
+    assert draft.notes[:2] == ["25 %", "75 %"]
+    assert (caption.title, caption.text) == ("caption", "a red ball")
+    assert caption.notes is None
     pixels = np.asarray(feedback.convert("L"))
     top = int(np.argmax((pixels < 60).sum(axis=1) > 45))
     left = int(np.argmax((pixels[top:] < 60).sum(axis=0) > 45))
@@ -90,36 +92,36 @@ def test_drafts_come_with_their_words_and_regions(monkeypatch):
 
 def test_causal_feedback_comes_with_the_caption_before_it(monkeypatch):
     """The words' shares are those at `<end>`: of all words, and not of padding."""
-    notes, draw = [], attention_pictures._block
+    notes, draw = [], attention._draw_block
     monkeypatch.setattr(
-        attention_pictures,
-        "_block",
-        lambda *block: notes.append(block[4]) or draw(*block),
+        attention,
+        "_draw_block",
+        lambda image, block: notes.append(block.notes) or draw(image, block),
     )
-    found = details(layers=1)
-    plain = attention_picture(WHITE, found)
+    given = details(layers=1)
+    plain = attention_picture(WHITE, given)
     shares = np.full([6, 6], 0.2)
     shares[3] = [0.5, 0.3, 0.2, 0, 0, 0]  # "a", "red", "ball"
-    found |= {
-        "plain_attention": np.roll(found["attention"], 4, axis=2),
+    given |= {
+        "plain_attention": np.roll(given["attention"], 4, axis=2),
         "word_weights": shares,
         "region_weights": np.ones([6, 9], np.float32),
     }
-    picture = attention_picture(WHITE, found, side=90)
+    picture = attention_picture(WHITE, given, side=90)
     assert notes[1][:3] == ["50 %", "30 %", "20 %"] and notes[2] is None
     left, top = map_corner(picture, 90)
     for (t, layer), patch in patches(picture, 90, 3, 1, left, top, 90 // 16).items():
         assert brightest_region(patch) == (t + layer + 4) % 9
-    assert attention_picture(WHITE, found).height > 2 * plain.height
+    assert attention_picture(WHITE, given).height > 2 * plain.height
 
 
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match="no attention"):
         attention_picture(WHITE, details(layers=0))
-    found = details()
-    found["attention"] = found["attention"][..., :8]
+    given = details()
+    given["attention"] = given["attention"][..., :8]
     with pytest.raises(ValueError, match="8 regions are no square"):
-        attention_picture(WHITE, found)
+        attention_picture(WHITE, given)
 
 
 def test_evaluation_writes_a_file_an_image(captioner_run, tagger_run):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor, ImageFont
 
-from annotator.pictures.contact_sheet import RIGHT, WRONG, contact_sheet
+from annotator.pictures.contact_sheet import write_contact_sheet
+from annotator.pictures.drawing import RIGHT, WRONG
 
 BLUE = (0, 0, 255)
 
@@ -16,7 +17,7 @@ def plain(height, width, color=BLUE):
 
 
 def draw(path, images, texts, **options):
-    contact_sheet(images, texts, path, **options)
+    write_contact_sheet(images, texts, path, **options)
     with Image.open(path) as sheet:
         assert (sheet.format, sheet.mode) == ("PNG", "RGB")
         return np.asarray(sheet)
@@ -25,7 +26,7 @@ def draw(path, images, texts, **options):
 def box_of(sheet, color):
     """Height and width of what has exactly this color."""
     rows, columns = np.nonzero((sheet == np.array(color)).all(axis=-1))
-    return tuple(int(np.ptp(places)) + 1 for places in (rows, columns))
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_pillows_own_font_gets_letters_that_it_has(tmp_path, monkeypatch):
 def test_errors_leave_no_file(tmp_path):
     path = tmp_path / "a.png"
     with pytest.raises(ValueError, match="2 images and 1 lists"):
-        contact_sheet([plain(9, 9)] * 2, [[]], path)
+        write_contact_sheet([plain(9, 9)] * 2, [[]], path)
     with pytest.raises(ValueError, match="0 images"):
-        contact_sheet([], [], path)
+        write_contact_sheet([], [], path)
     assert not list(tmp_path.iterdir())

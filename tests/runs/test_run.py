@@ -105,9 +105,7 @@ def test_what_is_made_once_is_kept(captioner_run, captioner_config, monkeypatch)
 
 def test_the_folder_tells_its_run(captioner_run, captioner_config, tmp_path):
     run = Run.open(captioner_run[0], cache_dir=str(tmp_path), data_dir=None)
-    assert run.config == dataclasses.replace(
-        captioner_config, cache_dir=str(tmp_path)
-    )
+    assert run.config == dataclasses.replace(captioner_config, cache_dir=str(tmp_path))
     assert run.is_trained(CAPTIONER) and not run.is_trained(TAGGER)
     with pytest.raises(FileNotFoundError, match="holds no run"):
         Run.open(tmp_path / "nothing")
