@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# result: one layer, which is soft attention, at the ablation's budget
+# data: $ANNOTATOR_DATA/flickr8k; the 1,000 images of the official dev split, 5 beams
+# needs: pip install ".[coco]" and Java, for METEOR 1.5, CIDEr and ROUGE-L
+# time: not kept
+# machine: not kept
+# expect: BLEU-1 61.8, BLEU-2 43.5, BLEU-3 30.1, BLEU-4 20.4,
+#   METEOR 19.7, CIDEr 48.7, ROUGE-L 45.5, distinct 81 %
+set -euo pipefail
+cd "$(dirname "$0")/.."
+"${PYTHON:-python}" train.py --task=captioner --dataset=flickr8k \
+  --backbone=resnet50 --backbone_weights=imagenet --captioner_tap=conv4_block6_out \
+  --layers=1 --rounds=0 --epochs=8 --dropout=0.5 --nocaption_flip \
+  --select_by=bleu_4 \
+  --eval_split=validation --workdir=runs/recipes/ablation_k1r0 "$@"
