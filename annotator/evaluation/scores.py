@@ -115,7 +115,7 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         ],
     )
     metrics = caption_metrics.score_captions(
-        captions, split.annotated.captions, bootstrap_samples=_BOOTSTRAP_SAMPLES
+        captions, split.annotated.captions or (), bootstrap_samples=_BOOTSTRAP_SAMPLES
     )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)

@@ -122,7 +122,7 @@ class TaggerTask(Task):
 
     def _label_digest(self, annotated: AnnotatedImages, digest: Any) -> None:
         digest.update(json.dumps(annotated.words).encode())
-        digest.update(annotated.tags.tobytes())
+        digest.update(np.asarray(annotated.tags).tobytes())
 
 
 class CaptionerTask(Task):
@@ -148,7 +148,8 @@ class CaptionerTask(Task):
         return annotated.captions is not None and any(annotated.captions)
 
     def labeled_rows(self, annotated: AnnotatedImages, rows: np.ndarray) -> np.ndarray:
-        captioned = [row for row in rows if annotated.captions[row]]
+        captions = annotated.captions or ()
+        captioned = [row for row in rows if captions[row]]
         if len(captioned) < len(rows):
             print(
                 f"{len(rows) - len(captioned)} images without a caption are left out "

@@ -16,7 +16,7 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
     """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
     tagger, words = run.tagger(), run.words()
     top = TopTags(words, run.config.top_k, run.config.threshold, name="top_tags")
-    return _export(
+    return export_head(
         run,
         TAGGER,
         lambda regions: top(tagger(regions)),
@@ -28,7 +28,7 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
 def export_captioner(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
     """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
     captioner = run.captioner()
-    return _export(
+    return export_head(
         run,
         CAPTIONER,
         captioner,
@@ -52,7 +52,7 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
     )
 
 
-def _export(
+def export_head(
     run: Run,
     task: Task,
     head: Callable,
@@ -60,6 +60,19 @@ def _export(
     detailed_head: Callable | None = None,
     **facts: Any,
 ) -> tuple[pathlib.Path, pathlib.Path]:
+    """Exports a head behind the backbone and the views of its task.
+
+    Args:
+        run: The run.
+        task: The task.
+        head: From regions `[batch, R, channels]` to a dict of outputs, made of layers.
+        served: Names of the outputs that are served.
+        detailed_head: The same with more outputs, for the signature `details`.
+        **facts: What the manifest says besides, JSON-ready.
+
+    Returns:
+        `(saved_model, keras_file)`, the paths written.
+    """
     views, backbone = task.views(run.config), run.backbone(task)
     model, views_model = saved_model.image_model(backbone, views, head, task.name)
     details = None

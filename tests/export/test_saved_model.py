@@ -15,16 +15,15 @@ import tensorflow as tf
 
 import annotator
 from annotator.captioner import Vocabulary
-from annotator.evaluation import run as evaluation
+from annotator.evaluation.scores import predict_scores
 from annotator.export import serving_files
 from annotator.export.saved_model import image_model, library_versions, save
 from annotator.export.versions import resolve, verify
 from annotator.images.resize import resize_image
 from annotator.runs.heads import CAPTIONER, TAGGER
 from annotator.runs.run import Run
-from annotator.training import run as training
 from annotator.training.captioner import fit as captioner_training
-from annotator.training.run import export_tagger
+from annotator.training.exports import export_head, export_tagger
 
 CLIENT = """
 import json, pathlib, sys
@@ -45,7 +44,7 @@ def expected(tagger_run, tagger_config):
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
     words = json.loads((workdir / "tagger" / "words.json").read_text())
     split = Run(tagger_config, workdir).split(TAGGER, "validation")
-    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    scores = predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
     return {
         "paths": [f"{name}" for name in split.annotated.image_ids],
@@ -113,7 +112,7 @@ def test_a_tagger_on_bfloat16_features_says_the_same(
     words = json.loads((tmp_path / "tagger" / "words.json").read_text())
     run = Run(config, tmp_path)
     split = run.split(TAGGER, "validation")
-    scores = evaluation.predict_scores(tagger, split, batch_size=6)
+    scores = predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : config.top_k]
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     for result in outputs(export_tagger(run), encoded).values():
@@ -174,8 +173,8 @@ def test_features_and_export_resize_as_the_run_is_told(
     (tmp_path / "tagger").mkdir()
     (tmp_path / "tagger" / "tagger.keras").touch()
     monkeypatch.setattr("annotator.export.saved_model.save", lambda *args: args)
-    _, _, model, _, (resize,), *_ = training._export(
-        config, tmp_path, "tagger", lambda regions: {"regions": regions}, ()
+    _, _, model, _, (resize,), *_ = export_head(
+        run, TAGGER, lambda regions: {"regions": regions}, ()
     )
     np.testing.assert_array_equal(resize(pixels), view)  # of encoded images
     np.testing.assert_allclose(model(pixels)["regions"], expected, rtol=1e-3)
@@ -222,7 +221,7 @@ def test_versions_count_up_and_say_where_they_come_from(
     workdir = tagger_run[0]
     first = tagger_run[2][0]
     (workdir / "export" / "tagger" / "notes").mkdir()
-    second, _ = export_tagger(tagger_config, workdir)
+    second, _ = export_tagger(Run(tagger_config, workdir))
     assert int(second.name) == int(first.name) + 1
     facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
     assert facts["words"] == ["blue", "green", "red"]
@@ -252,9 +251,9 @@ def test_a_version_appears_whole_or_not_at_all(
     shutil.rmtree(workdir / "export")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(serving_files, "write_warmup", cut_off)
-        export_tagger(tagger_config, workdir)
+        export_tagger(Run(tagger_config, workdir))
     assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
-    saved_model, _ = export_tagger(tagger_config, workdir)
+    saved_model, _ = export_tagger(Run(tagger_config, workdir))
     assert saved_model.name == "1" and verify(saved_model)
 
 

@@ -24,7 +24,7 @@ def models():
 def step(settings, gradient=1.0):
     """How far each weight moves in the first step; the gradient is 1 everywhere."""
     both = models()
-    config = Config.for_dataset("other", **settings)
+    config = Config.for_dataset("folder", **settings)
     make, _ = optimizers_for(config, 10)
     optimizer = GroupedOptimizer(
         both, make, config.clip_norm, config.dense_rate, config.convolution_rate

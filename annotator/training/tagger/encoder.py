@@ -71,4 +71,4 @@ def _grid(config: Config, fitted: dict, split: Split) -> keras.Model:
     )
 
 
-_BUILDS: dict[str, Callable] = {"vlad": _vlad, "grid": _grid}
+_BUILDS: dict[str | None, Callable] = {"vlad": _vlad, "grid": _grid}

@@ -84,7 +84,7 @@ class TaggerTrainer(TrainingLoop):
         config = self.config
         self.inputs = inputs
         self.scores = scores
-        self.tags = inputs.train.annotated.tags.astype(np.float32)
+        self.tags = np.asarray(inputs.train.annotated.tags, np.float32)
         self.steps_per_epoch = -(-len(self.tags) // config.tag_batch)
         with self.strategy.scope():
             self.head = keras.Sequential(

@@ -60,7 +60,8 @@ def _encode_images(
     """One streaming pass: `vectors.npy`, then `tags.npz`, which marks it complete."""
     dimensions = encoder.output_shape[-1]
     old_vectors = np.zeros((0, dimensions), np.float32)
-    old_words, old_tags, whitening_rows = [], np.zeros((0, 0), bool), len(split)
+    old_words: list[str] = []
+    old_tags, whitening_rows = np.zeros((0, 0), bool), len(split)
     if extended:
         old_vectors = extended.vectors()
         old_words, old_tags, whitening_rows = extended.tags()
