@@ -10,18 +10,19 @@ import pathlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, overload
 
 
 @contextlib.contextmanager
-def atomic_path(path):
-    """A temporary path beside `path`, renamed to it if the block succeeds.
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Gives a temporary path beside `path`, renamed to it if the block succeeds.
 
     Args:
         path: Where the file shall stand; its folder is made if missing.
 
     Yields:
-        `pathlib.Path` to write to, with the same suffix.
+        The path to write to, with the same suffix.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,35 +35,66 @@ def atomic_path(path):
             temporary.unlink()
 
 
-def temporary_path(path):
-    """A path beside `path` that no other process takes, on no machine."""
+def temporary_path(path: pathlib.Path) -> pathlib.Path:
+    """Makes up a path beside another that no other process takes, on no machine.
+
+    Args:
+        path: Where the file or folder shall stand in the end.
+
+    Returns:
+        A path in the same folder, with the same suffix.
+    """
     return path.with_name(f".{secrets.token_hex(4)}.{path.name}")
 
 
-def remove_leftovers(paths):
-    """Removes those of `paths` that processes left which were killed while they wrote.
+def remove_leftovers(paths: Iterable[pathlib.Path]) -> None:
+    """Removes temporary paths of processes that were killed while they wrote.
 
     What a process is still writing looks the same: only for paths to which nobody else
     writes, see `lock`.
+
+    Args:
+        paths: Files and folders; what has no name of `temporary_path` stays.
     """
     for path in list(paths):
         if re.match(r"\.[0-9a-f]{8}\.", path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def absolute(path):
-    """An absolute path with `~` expanded; `None` stays."""
+@overload
+def absolute(path: None) -> None: ...
+@overload
+def absolute(path: str) -> str: ...
+def absolute(path: str | None) -> str | None:
+    """Makes a path absolute, with `~` expanded.
+
+    Args:
+        path: A path; `None` stays.
+
+    Returns:
+        The absolute path, or `None`.
+    """
     return path and os.path.abspath(os.path.expanduser(path))
 
 
-def write_text(path, text):
-    """Writes UTF-8 text atomically."""
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes UTF-8 text atomically.
+
+    Args:
+        path: The file.
+        text: Its content.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
-    """Writes a value as indented JSON, atomically."""
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes a value as indented JSON, atomically.
+
+    Args:
+        path: The file.
+        value: What `json` can write.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -83,11 +115,17 @@ def write_csv(
             writer.writerows(rows)
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads a JSON file.
 
+    Args:
+        path: The file.
+
+    Returns:
+        Its value.
+
     Raises:
-        ValueError: If the file is not JSON; the message names it.
+        ValueError: When the file is not JSON; the message names it.
     """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
@@ -95,12 +133,19 @@ def read_json(path):
         raise ValueError(f"{path} is not a JSON file: {error}") from error
 
 
-def sha256(path):
-    """SHA-256 of a file's content, as hex."""
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hashes a file's content.
+
+    Args:
+        path: The file.
+
+    Returns:
+        SHA-256, as hex.
+    """
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
-def lock(file, what, wait=False):
+def lock(file: IO[Any], what: str, wait: bool = False) -> None:
     """Keeps other processes from a file until it is closed, where locks exist.
 
     Args:
@@ -109,7 +154,7 @@ def lock(file, what, wait=False):
         wait: Whether to wait for another process that has it.
 
     Raises:
-        BlockingIOError: If another process has it.
+        BlockingIOError: When another process has it.
     """
     with contextlib.suppress(ImportError):
         import fcntl

@@ -1,4 +1,4 @@
-"""What `import annotator.layers` registers, under the names that files have."""
+"""The layers that `import annotator.layers` registers, under the names in files."""
 
 import json
 import subprocess

@@ -110,9 +110,9 @@ def _of_tiff(tiff):
     entries = data[begin + 2 :][: _ENTRY * count]
     entries = entries[: tf.size(entries) // _ENTRY * _ENTRY]  # those that are whole
     entries = tf.reshape(entries, [-1, _ENTRY])
-    wanted = tf.constant([_LITTLE, _BIG], tf.uint8)
-    wanted = tf.where(is_little, wanted[0], wanted[1])
-    is_orientation = tf.reduce_all(entries[:, :8] == wanted, axis=1)
+    beginning = tf.constant([_LITTLE, _BIG], tf.uint8)
+    beginning = tf.where(is_little, beginning[0], beginning[1])
+    is_orientation = tf.reduce_all(entries[:, :8] == beginning, axis=1)
     value = tf.reduce_max(tf.where(is_orientation, integers(entries[:, 8:10], 2), 1))
     is_known = (is_little | is_big) & (value >= 1) & (value <= 8)
     return tf.where(is_known, tf.cast(value, tf.int32), 1)

@@ -1,6 +1,7 @@
 """CIDEr-D of token ids against a fixed corpus: what self-critical training rewards."""
 
 import collections
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,12 +22,13 @@ class CiderReward:
         references: `[N, C, T]` integers, the captions of N images, padded with 0;
             captions that are only padding do not exist.
 
-    Reference: Vedantam et al., CIDEr: consensus-based image description evaluation
-    (CVPR 2015), in coco-caption's variant D.
+    Reference:
+        - Vedantam et al., "CIDEr: consensus-based image description evaluation", CVPR
+          2015, in coco-caption's variant D.
     """
 
-    def __init__(self, references):
-        frequency = collections.Counter()
+    def __init__(self, references: Sequence[np.ndarray] | np.ndarray) -> None:
+        frequency: collections.Counter[tuple[int, ...]] = collections.Counter()
         for group in references:
             frequency.update({gram for ids in _captions(group) for gram in _grams(ids)})
         images = np.log(len(references))
@@ -36,8 +38,10 @@ class CiderReward:
             gram: images - np.log(count) for gram, count in frequency.items()
         }
 
-    def __call__(self, references, hypotheses):
-        """The rewards of n captions an image.
+    def __call__(
+        self, references: Sequence[np.ndarray] | np.ndarray, hypotheses: np.ndarray
+    ) -> np.ndarray:
+        """Computes the rewards of n captions an image.
 
         Args:
             references: `[B, C, T]` integers, as for the class.

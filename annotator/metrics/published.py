@@ -48,13 +48,27 @@ _TAG_DATASETS = ("corel5k", "iaprtc12", "espgame")
 _CAPTION_DATASETS = ("flickr8k", "flickr30k", "coco")
 
 
-def tagger_rows(dataset):
-    """`(system, {column: percent})` of each published tagger; N+ is a count."""
+def tagger_rows(dataset: str) -> list[tuple[str, dict[str, float]]]:
+    """Looks up the published scores of taggers.
+
+    Args:
+        dataset: Name of a data set, as `--dataset` takes it.
+
+    Returns:
+        `(system, {column: percent})` of each tagger; N+ is a count.
+    """
     return _rows(_TAGGERS, _TAG_DATASETS, TAG_COLUMNS, dataset)
 
 
-def captioner_rows(dataset):
-    """`(system, {column: percent})` of each published captioner."""
+def captioner_rows(dataset: str) -> list[tuple[str, dict[str, float]]]:
+    """Looks up the published scores of captioners.
+
+    Args:
+        dataset: Name of a data set, as `--dataset` takes it.
+
+    Returns:
+        `(system, {column: percent})` of each captioner.
+    """
     return _rows(_CAPTIONERS, _CAPTION_DATASETS, CAPTION_COLUMNS, dataset)
 
 
@@ -64,9 +78,9 @@ def _rows(table, datasets, columns, dataset):
     dataset = dataset.removesuffix("_karpathy")
     if dataset not in datasets:
         return []
-    place = 1 + datasets.index(dataset)
+    index = datasets.index(dataset)
     return [
-        (row[0], dict(zip(columns, map(float, row[place].split()), strict=True)))
-        for row in table
-        if row[place]
+        (system, dict(zip(columns, map(float, scores[index].split()), strict=True)))
+        for system, *scores in table
+        if scores[index]
     ]

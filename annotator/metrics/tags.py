@@ -35,7 +35,7 @@ def score_tags(
         - `images`: N.
 
     Raises:
-        ValueError: The shapes or types do not fit.
+        ValueError: When the shapes or types do not fit.
     """
     predicted, true = _check(predicted, true, words)
     correct, given, actual = _counts(predicted, true, axis=0)
@@ -70,6 +70,9 @@ def per_word_table(
         W dictionaries with `word`, the counts `predicted`, `correct` and `true`, and
         the fractions `precision`, `recall` and `f1`. Words that the split lacks are
         there too, with `true` 0 and recall 0.
+
+    Raises:
+        ValueError: When the shapes or types do not fit.
     """
     predicted, true = _check(predicted, true, words)
     correct, given, actual = _counts(predicted, true, axis=0)

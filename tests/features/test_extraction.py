@@ -119,8 +119,12 @@ def test_what_a_kill_cut_off_is_removed(annotated, backbone, tmp_path):
         path.write_bytes(b"cut off")
     assert len(extract(annotated, backbone, tmp_path)) == 24
     assert {path.name for path in directory.iterdir()} == {
-        *(".lock", ".note", "manifest.json"),
-        *(f"shard-0000{i}.npy" for i in range(3)),
+        ".lock",
+        ".note",
+        "manifest.json",
+        "shard-00000.npy",
+        "shard-00001.npy",
+        "shard-00002.npy",
     }
 
 
@@ -139,7 +143,8 @@ def test_two_at_a_time_share_the_work(annotated, backbone, tmp_path, monkeypatch
             pool.map(lambda _: extract(annotated, backbone, tmp_path), range(2))
         )
     assert len(written) == 3 and len(set(written)) == 1
-    np.testing.assert_array_equal(*(cache.gather(range(24)) for cache in caches))
+    first, second = (cache.gather(range(24)) for cache in caches)
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("damage", ["flip a bit", "cut", "remove"])

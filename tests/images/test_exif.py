@@ -144,7 +144,7 @@ def test_without_exif_nothing_is_turned(encoded):
 
 
 def altered(offset, content):
-    """A TIFF of orientation 6 with other bytes at a place."""
+    """A TIFF of orientation 6 with other bytes at an offset."""
     changed = bytearray(tiff(6))
     changed[offset : offset + len(content)] = content
     return bytes(changed)

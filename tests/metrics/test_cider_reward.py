@@ -1,3 +1,5 @@
+"""CIDEr-D of token ids against coco-caption's, and by its properties."""
+
 import numpy as np
 import pytest
 
@@ -31,8 +33,8 @@ def test_equals_coco_captions_cider():
     of_image = {i: [text(ids) for ids in group] for i, group in enumerate(references)}
     reward = CiderReward(references)
     for some in (hypotheses[:12], hypotheses[12:]):
-        found = {i: [text(group[0])] for i, group in enumerate(some)}
-        _, expected = cider.Cider().compute_score(of_image, found)
+        texts = {i: [text(group[0])] for i, group in enumerate(some)}
+        _, expected = cider.Cider().compute_score(of_image, texts)
         np.testing.assert_allclose(reward(references, some)[:, 0], expected, rtol=1e-6)
 
 
@@ -49,8 +51,8 @@ def test_by_hand():
 def test_a_reference_is_worth_more_than_what_breaks_off():
     reward = CiderReward(CORPUS)
     whole, part, empty = [4, 5, 6, 7, 8], [4, 5, 6, 0, 0], [0] * 5
-    found = reward(CORPUS[:1], np.array([[whole, part, empty]]))[0]
-    assert found[0] > found[1] > found[2] == 0
+    rewards = reward(CORPUS[:1], np.array([[whole, part, empty]]))[0]
+    assert rewards[0] > rewards[1] > rewards[2] == 0
 
 
 def test_a_batch_equals_its_rows_and_padding_changes_nothing():
@@ -70,5 +72,5 @@ def test_a_batch_equals_its_rows_and_padding_changes_nothing():
 def test_an_image_without_captions_rewards_nothing():
     references = CORPUS.copy()
     references[1] = 0
-    found = CiderReward(references)(references, CORPUS[:, :1])
-    assert found[1, 0] == 0 and found[0, 0] > 0
+    rewards = CiderReward(references)(references, CORPUS[:, :1])
+    assert rewards[1, 0] == 0 and rewards[0, 0] > 0

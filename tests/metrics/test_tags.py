@@ -1,3 +1,5 @@
+"""Scores of tags: by hand, against plain loops, and what is refused."""
+
 import numpy as np
 import pytest
 
