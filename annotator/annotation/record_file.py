@@ -45,7 +45,7 @@ class RecordFile:
         BlockingIOError: When another process is writing it.
     """
 
-    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]):
+    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
         if self._format not in FORMATS:

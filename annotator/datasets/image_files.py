@@ -22,7 +22,7 @@ class ImageFiles:
         paths: Paths of N files.
     """
 
-    def __init__(self, paths: Sequence[str | os.PathLike]):
+    def __init__(self, paths: Sequence[str | os.PathLike]) -> None:
         self.paths = tuple(os.fspath(path) for path in paths)
 
     def __len__(self) -> int:
@@ -90,7 +90,7 @@ class ImageDirectory:
         *directories: Folders to look in, in this order.
     """
 
-    def __init__(self, *directories: str):
+    def __init__(self, *directories: str) -> None:
         self.directories = directories
         self._names: dict[str, set[str]] = {}
 

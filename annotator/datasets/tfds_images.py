@@ -29,7 +29,7 @@ class TfdsImages:
         split: str,
         feature: str = "image",
         rows: Sequence[int] | np.ndarray | None = None,
-    ):
+    ) -> None:
         self.builder = builder
         self.split = split
         self.feature = feature
