@@ -43,7 +43,7 @@ class AnnotationModel:
         captions: int = 1,
         top_k: int | None = None,
         threshold: float | None = None,
-    ):
+    ) -> None:
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
         if captions > 1 and "captioner" not in exports:

@@ -1,6 +1,5 @@
 """A file of records that grows by whole lines and survives a kill."""
 
-import csv
 import glob
 import hashlib
 import json
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from annotator import files
-from annotator.annotation import record_table
+from annotator.annotation import record_csv, record_table
 
 _DIGESTS = 2**256
 FORMATS = (".jsonl", ".csv", ".parquet")
@@ -45,7 +44,7 @@ class RecordFile:
         BlockingIOError: When another process is writing it.
     """
 
-    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]):
+    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
         if self._format not in FORMATS:
@@ -79,8 +78,8 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
-            errors_in = _csv_errors if self._format == ".csv" else record_table.errors
-            for name, error in errors_in(self.path):
+            table = record_csv if self._format == ".csv" else record_table
+            for name, error in table.errors(self.path):
                 self._add(name, error)
 
     def __enter__(self) -> "RecordFile":
@@ -146,7 +145,7 @@ class RecordFile:
         records = (record for record, _ in _read(self._partial))
         with files.atomic_path(self.path) as temporary:
             if self._format == ".csv":
-                _write_csv(temporary, map(columns, records))
+                record_csv.write(temporary, map(columns, records))
             else:
                 record_table.write(temporary, records)
 
@@ -236,24 +235,3 @@ def _read(path):
             if not whole or not line.endswith(b"\n"):
                 return
             yield record, end
-
-
-def _write_csv(path, rows):
-    # Names that are no valid text become the bytes that they are.
-    with open(
-        path, "w", newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:
-        writer = None
-        for row in rows:
-            if writer is None:
-                writer = csv.DictWriter(file, row)
-                writer.writeheader()
-            writer.writerow(row)
-
-
-def _csv_errors(path):
-    """Yields name and error of each record."""
-    csv.field_size_limit(2**31 - 1)  # thousands of tags are one field
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        for row in csv.DictReader(file):
-            yield row["image"], row["error"]

@@ -22,7 +22,7 @@ class FileSource:
         path: A folder, file, list or pattern, as `list_images` takes it.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
 
     def count(self) -> int:

@@ -28,7 +28,7 @@ class TableSource:
             folders' names, begin with neither `.` nor `_` make up the table.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
 
     def count(self) -> int:

@@ -1,13 +1,31 @@
-"""`AnnotatedImages`: what every data set looks like to the rest of the package."""
+"""`AnnotatedImages`, the form that every data set has for the rest of the package."""
 
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
+
+
+class ImageSource(Protocol):
+    """The bytes of N images, in order: `ImageFiles` or `TfdsImages`."""
+
+    def __len__(self) -> int: ...
+
+    def encoded_images(self, start: int = 0) -> tf.data.Dataset:
+        """Streams the bytes as scalar strings, from row `start` on."""
+
+    def read(self, row: int) -> bytes:
+        """The bytes of one image."""
+
+    def states(self) -> Iterator[str]:
+        """The state of each image, which changes when its content does."""
+
+    def select(self, rows: np.ndarray) -> "ImageSource":
+        """The images of the given rows."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,18 +38,18 @@ class AnnotatedImages:
     Args:
         name: The data set, for instance `"corel5k"`.
         split: The split, for instance `"train"`.
-        image_ids: N different names, as in the published lists.
+        image_ids: Names of the N images, all different, as in the published lists.
         source: Where the bytes are: an `ImageFiles` or a `TfdsImages` of N images.
-        words: W tag words, the columns of `tags`.
-        tags: bool `[N, W]`, True where the image carries the word; `None` where the
-            data set has no tags.
-        captions: N tuples of raw caption strings, of any length each; `None` where
-            the data set has no captions.
-        skipped: `(image id, reason)` of each image left out at load because
+        words: Tag words W, the columns of `tags`.
+        tags: Whether an image carries a word, bool `[N, W]`; `None` where the data set
+            has no tags.
+        captions: Raw captions of each of the N images, any number of them; `None`
+            where the data set has no captions.
+        skipped: Pairs `(image id, reason)` of the images left out at load because
             `skip_bad_images` was set.
 
     Raises:
-        ValueError: The parts do not fit together, or an image id occurs twice.
+        ValueError: When the parts do not fit together, or an image id occurs twice.
 
     Example:
 
@@ -45,13 +63,13 @@ class AnnotatedImages:
     name: str
     split: str
     image_ids: tuple[str, ...]
-    source: Any
+    source: ImageSource
     words: tuple[str, ...] = ()
     tags: np.ndarray | None = None
     captions: tuple[tuple[str, ...], ...] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         where = f"{self.name} {self.split}"
         count = len(self.image_ids)
         if len(self.source) != count:
@@ -88,7 +106,7 @@ class AnnotatedImages:
             why.
 
         Raises:
-            ValueError: There is no such row.
+            ValueError: When there is no such row.
         """
         if not 0 <= start <= len(self):
             raise ValueError(f"`start` must lie in 0..{len(self)}; got {start}.")
@@ -96,10 +114,13 @@ class AnnotatedImages:
         return tf.data.Dataset.zip(rows, self.source.encoded_images(start))
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the ids and the files' contents.
+        """The identity of the ids and the files' contents.
 
         Two equal fingerprints mean the same files in the same order, so what was
         computed from them can be used again. The files are read once.
+
+        Returns:
+            SHA-256, as hex.
         """
         return self._fingerprint
 
@@ -118,25 +139,30 @@ class AnnotatedImages:
                 turns a mask into rows). For TFDS data they must increase, since its
                 records are read as a stream.
 
+        Returns:
+            The data set of these rows.
+
         Raises:
-            ValueError: There are no such rows.
+            ValueError: When there are no such rows.
         """
-        rows = np.asarray(list(rows))
-        if rows.size == 0:
-            rows = rows.astype(np.int64)
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise ValueError(f"`rows` must be row numbers; got {rows.dtype} values.")
-        if rows.size and not (rows.min() >= 0 and rows.max() < len(self)):
+        chosen = np.asarray(list(rows))
+        if chosen.size == 0:
+            chosen = chosen.astype(np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise ValueError(f"`rows` must be row numbers; got {chosen.dtype} values.")
+        if chosen.size and not (chosen.min() >= 0 and chosen.max() < len(self)):
             raise ValueError(
                 f"`rows` must lie in 0..{len(self) - 1}; "
-                f"got {rows.min()}..{rows.max()}."
+                f"got {chosen.min()}..{chosen.max()}."
             )
         return dataclasses.replace(
             self,
-            image_ids=tuple(self.image_ids[row] for row in rows),
-            source=self.source.select(rows),
-            tags=None if self.tags is None else self.tags[rows],
-            captions=self.captions and tuple(self.captions[row] for row in rows),
+            image_ids=tuple(self.image_ids[row] for row in chosen),
+            source=self.source.select(chosen),
+            tags=None if self.tags is None else self.tags[chosen],
+            captions=None
+            if self.captions is None
+            else tuple(self.captions[row] for row in chosen),
         )
 
 

@@ -1,4 +1,4 @@
-"""Reads the image x word matrices that tag data sets are published with."""
+"""Matrices of images x words, as tag data sets are published with."""
 
 import os
 import zlib
@@ -7,11 +7,18 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
-from annotator.datasets.listing import numbered_lines
+from annotator.datasets.text_files import numbered_lines
 
 # What SciPy makes of files that are cut off, or not MATLAB's.
-_DAMAGES = (ValueError, TypeError, OSError, IndexError, EOFError, zlib.error)
-_DAMAGES += (scipy.io.matlab.MatReadError,)
+_DAMAGES = (
+    ValueError,
+    TypeError,
+    OSError,
+    IndexError,
+    EOFError,
+    zlib.error,
+    scipy.io.matlab.MatReadError,
+)
 
 EXTENSIONS = (".mat", ".hvecs", ".hvecs32", ".txt")
 
@@ -36,7 +43,8 @@ def read_annotation_matrix(path: str) -> np.ndarray:
         bool `[images, words]`.
 
     Raises:
-        ValueError: The file is not of that form; names the file, the row and value.
+        ValueError: When the file is not of that form; names the file, the row and the
+            value.
     """
     extension = os.path.splitext(path)[1].lower()
     if extension == ".mat":
@@ -117,7 +125,7 @@ def _read_hvecs(path, dtype):
 
 
 def _read_text(path):
-    rows = []
+    rows: list[list[bool]] = []
     for where, line in numbered_lines(path):
         fields = line.replace(",", " ").split()
         for column, field in enumerate(fields, start=1):

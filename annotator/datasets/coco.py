@@ -13,43 +13,82 @@ Where both editions lie, that of 2017 is read; the option `year=2014` reads the 
 import json
 import os
 
-from annotator.datasets.listing import (
-    Listed,
-    annotated_images,
-    first_existing,
-    read_json,
-    required_file,
-)
+from annotator.datasets.annotated_images import AnnotatedImages
+from annotator.datasets.listing import ListedImage, find_listed_images
+from annotator.datasets.text_files import first_existing, read_json, required_file
 
 _EDITIONS = (2017, 2014)
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=None):
-    """Reads one split; see `registry.load` for the arguments.
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str,
+    cache_dir: str,
+    skip_bad_images: bool,
+    year: int | None = None,
+) -> AnnotatedImages:
+    """Reads one split; see `registry.load` for the other arguments.
+
+    Args:
+        year: Edition to read, 2014 or 2017; `None` for the newest that is there.
 
     Returns:
         `AnnotatedImages` with captions, in the file's order; the ids are COCO's image
         numbers.
 
     Raises:
-        FileNotFoundError: The JSON file or a listed image is missing.
-        ValueError: The file is not of that form, an image's id occurs twice, or a
+        FileNotFoundError: When the JSON file or a listed image is missing.
+        ValueError: When the file is not of that form, an image's id occurs twice, or a
             caption's image is not in it.
     """
     del cache_dir
-    part = "train" if split == "train" else "val"
-    editions = [year] if year else _EDITIONS
-    # The one whose training captions are there, so that all splits are of one.
-    there = [e for e in editions if first_existing(data_dir, *_places("train", e))]
-    path = required_file(
-        data_dir, *(name for e in there or editions for name in _places(part, e))
-    )
+    path = _caption_file(data_dir, split, (year,) if year else _EDITIONS)
     file_name = os.path.basename(path)
     folder = file_name.removeprefix("captions_").removesuffix(".json")
     content = _content(path)
-    captions = {}
-    listed = []
-    for number, image in enumerate(content["images"]):
+    listed, captions = _listed_images(content["images"], file_name)
+    _add_captions(captions, content["annotations"], file_name)
+    return find_listed_images(
+        name,
+        split,
+        listed,
+        [
+            os.path.join(data_dir, folder),
+            os.path.join(data_dir, "images", folder),
+            os.path.join(data_dir, "images"),
+            data_dir,
+        ],
+        skip_bad_images,
+        captions=list(captions.values()),
+    )
+
+
+def _caption_file(data_dir, split, editions):
+    part = "train" if split == "train" else "val"
+    # The one whose training captions are there, so that all splits are of one.
+    there = [
+        edition
+        for edition in editions
+        if first_existing(data_dir, *_file_names("train", edition))
+    ]
+    names = [
+        name for edition in there or editions for name in _file_names(part, edition)
+    ]
+    return required_file(data_dir, *names)
+
+
+def _file_names(part, edition):
+    name = f"captions_{part}{edition}.json"
+    return name, os.path.join("annotations", name)
+
+
+def _listed_images(images, file_name):
+    """The list of the images, and a dict from each one's id to no captions yet."""
+    listed: list[ListedImage] = []
+    captions: dict[int, list[str]] = {}
+    for number, image in enumerate(images):
         where = f"{file_name} images[{number}]"
         match image:
             case {"id": int(image_id), "file_name": str(file)}:
@@ -60,13 +99,18 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=None):
                         "one of the two, or download the file anew."
                     )
                 captions[image_id] = []
-                listed.append(Listed(str(image_id), file, where))
+                listed.append(ListedImage(str(image_id), file, where))
             case _:
                 raise ValueError(
                     f"{where} must have a number `id` and a `file_name`; it is "
                     f"{json.dumps(image)[:80]}."
                 )
-    for number, annotation in enumerate(content["annotations"]):
+    return listed, captions
+
+
+def _add_captions(captions, annotations, file_name):
+    """Adds each image's captions to those of its id."""
+    for number, annotation in enumerate(annotations):
         where = f"{file_name} annotations[{number}]"
         match annotation:
             case {"image_id": int(image_id), "caption": str(caption)}:
@@ -75,26 +119,13 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, year=None):
                         f"{where} is of image {image_id}, which is not among `images`."
                     )
                 # What holds no word teaches nothing, and is no reference.
-                captions[image_id] += [caption.strip()] if caption.strip() else []
+                if caption.strip():
+                    captions[image_id].append(caption.strip())
             case _:
                 raise ValueError(
                     f"{where} must have a number `image_id` and a `caption`; it is "
                     f"{json.dumps(annotation)[:80]}."
                 )
-    return annotated_images(
-        name,
-        split,
-        listed,
-        [os.path.join(data_dir, inner) for inner in (folder, f"images/{folder}")]
-        + [os.path.join(data_dir, "images"), data_dir],
-        skip_bad_images,
-        captions=list(captions.values()),
-    )
-
-
-def _places(part, edition):
-    name = f"captions_{part}{edition}.json"
-    return name, os.path.join("annotations", name)
 
 
 def _content(path):

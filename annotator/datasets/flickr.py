@@ -26,10 +26,13 @@ The images lie in the data directory or in one of `Flicker8k_Dataset` (so spelt)
 import os
 import re
 
+from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.listing import (
     IMAGE_FOLDERS,
-    Listed,
-    annotated_images,
+    ListedImage,
+    find_listed_images,
+)
+from annotator.datasets.text_files import (
     first_existing,
     numbered_lines,
     required_file,
@@ -60,7 +63,14 @@ _TOKEN_LINE = re.compile(r"(?P<image>[^\t#]+)#(?P<number>\w+)\s*\t(?P<caption>.*
 _CSV_LINE = re.compile(r"(?P<image>[^|]+)\|\s*(?P<number>\d+)\s*[|\s](?P<caption>.*)")
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images):
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str,
+    cache_dir: str,
+    skip_bad_images: bool,
+) -> AnnotatedImages:
     """Reads one split; see `registry.load` for the arguments.
 
     Returns:
@@ -68,9 +78,9 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
         the file names.
 
     Raises:
-        FileNotFoundError: A published file or a listed image is missing.
-        ValueError: A malformed line, or a listed image without a caption; names the
-            file and the line.
+        FileNotFoundError: When a published file or a listed image is missing.
+        ValueError: When a line is malformed, or a listed image has no caption; names
+            the file and the line.
     """
     del cache_dir
     captions = _read_captions(required_file(data_dir, *_CAPTION_FILES[name]))
@@ -83,9 +93,9 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
                     f"{where}: {line!r} has no caption; the list and the caption file "
                     f"in {data_dir} must be of one data set."
                 )
-            listed.append(Listed(image, image, where))
+            listed.append(ListedImage(image, image, where))
             chosen.append(captions[image])
-    return annotated_images(
+    return find_listed_images(
         name,
         split,
         listed,
@@ -113,7 +123,7 @@ def _read_captions(path):
     """`{image: [caption, ...]}` of a token file or a `|`-separated CSV file."""
     is_csv = path.endswith(".csv")
     pattern = _CSV_LINE if is_csv else _TOKEN_LINE
-    captions = {}
+    captions: dict[str, list[str]] = {}
     for number, (where, line) in enumerate(numbered_lines(path)):
         if is_csv and number == 0 and line.replace(" ", "").startswith("image_name|"):
             continue

@@ -29,23 +29,16 @@ Images without a line in any of the files are left alone.
 """
 
 import collections
-import csv
 import dataclasses
 import hashlib
-import json
 import os
-import re
 
 import numpy as np
 
-from annotator.datasets.listing import (
-    Listed,
-    annotated_images,
-    decoded_lines,
-    first_existing,
-    numbered_lines,
-    read_words,
-)
+from annotator.datasets.annotated_images import AnnotatedImages
+from annotator.datasets.annotation_files import Line, caption_lines, tag_lines
+from annotator.datasets.listing import ListedImage, find_listed_images
+from annotator.datasets.text_files import first_existing, read_words
 
 _SPLITS = {
     "train": "train",
@@ -55,6 +48,7 @@ _SPLITS = {
     "test": "test",
 }
 _LEAST_IMAGES = 3  # one for each split
+_IMAGE_FOLDERS = ("images", "Images")
 
 
 @dataclasses.dataclass
@@ -66,7 +60,14 @@ class _Annotated:
     captions: list[str] = dataclasses.field(default_factory=list)
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images):
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str,
+    cache_dir: str,
+    skip_bad_images: bool,
+) -> AnnotatedImages:
     """Reads one split; see `registry.load` for the arguments.
 
     Returns:
@@ -74,8 +75,9 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
         there is a captions file. The ids are the image names as in the files.
 
     Raises:
-        FileNotFoundError: No annotation file, or an image is missing.
-        ValueError: A malformed line, an unknown word or split; names file and line.
+        FileNotFoundError: When there is no annotation file, or an image is missing.
+        ValueError: When a line is malformed or has an unknown word or split; names file
+            and line.
     """
     del cache_dir
     tags_path = first_existing(data_dir, "tags.csv", "tags.jsonl")
@@ -89,15 +91,15 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
             "--data_dir."
         )
     images: dict[str, _Annotated] = {}
-    tag_lines: list[tuple[str, list[str]]] = []
-    for where, image, tags, image_split in _tag_lines(tags_path):
-        _add(images, where, image, image_split).tags.extend(tags)
-        tag_lines.append((where, tags))
-    for where, image, captions, image_split in _caption_lines(captions_path):
-        _add(images, where, image, image_split).captions.extend(captions)
+    tagged = []
+    for line in tag_lines(tags_path):
+        _add(images, line).tags.extend(line.texts)
+        tagged.append(line)
+    for line in caption_lines(captions_path):
+        _add(images, line).captions.extend(line.texts)
     hashed = not any(annotated.split for annotated in images.values())
     splits = _hashed_splits(images) if hashed else _stated_splits(images)
-    words = _words(data_dir, tag_lines)
+    words = _words(data_dir, tagged)
     chosen = [image for image in images if splits[image] in split.split("+")]
     if not chosen:
         raise ValueError(
@@ -110,11 +112,11 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
     matrix = np.zeros((len(chosen), len(words)), bool)
     for row, image in enumerate(chosen):
         matrix[row, [columns[tag] for tag in images[image].tags]] = True
-    return annotated_images(
+    return find_listed_images(
         name,
         split,
-        [Listed(image, image, images[image].where) for image in chosen],
-        (data_dir, *(os.path.join(data_dir, name) for name in ("images", "Images"))),
+        [ListedImage(image, image, images[image].where) for image in chosen],
+        [data_dir, *(os.path.join(data_dir, folder) for folder in _IMAGE_FOLDERS)],
         skip_bad_images,
         words=words,
         tags=matrix if tags_path else None,
@@ -124,102 +126,9 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images):
     )
 
 
-def _tag_lines(path):
-    """Yields `(where, image, tags, split)` of a tags file."""
-    for where, item in _items(path, "tags"):
-        tags = item["tags"]
-        if isinstance(tags, str):
-            tags = [tag.strip() for tag in tags.split(";") if tag.strip()]
-        if not _is_texts(tags) or not all(tag.strip() for tag in tags):
-            raise ValueError(
-                f"{where}: `tags` must be a list of words, none empty; got {tags!r}."
-            )
-        yield where, item["image"], [tag.strip() for tag in tags], item.get("split")
-
-
-def _caption_lines(path):
-    """Yields `(where, image, captions, split)` of a captions file."""
-    if path and path.endswith(".txt") and not _is_csv(path):
-        for where, line in numbered_lines(path):
-            image, tab, caption = line.partition("\t")
-            if not tab or not caption.strip():
-                raise ValueError(
-                    f"{where}: expected IMAGE, a tab and a caption; got {line[:60]!r}. "
-                    "(A file with commas is a captions.csv.)"
-                )
-            yield where, re.sub(r"#\d+$", "", image.strip()), [caption.strip()], None
-        return
-    for where, item in _items(path, "captions", "caption"):
-        captions = item["captions"] if "captions" in item else item["caption"]
-        captions = [captions] if isinstance(captions, str) else captions
-        if not _is_texts(captions) or not all(text.strip() for text in captions):
-            raise ValueError(
-                f"{where}: a caption must be a text, not empty; got {captions!r}."
-            )
-        yield (
-            where,
-            item["image"],
-            [text.strip() for text in captions],
-            item.get("split"),
-        )
-
-
-def _items(path, *keys):
-    """The rows of a CSV or JSONL file, each with `image` and one of `keys`."""
-    if path is None:
-        return
-    name = os.path.basename(path)
-    needs = f"`image` and `{'` or `'.join(keys)}`"
-    if path.endswith((".csv", ".txt")):
-        yield from _csv_items(path, name, needs, keys)
-        return
-    for where, line in numbered_lines(path):
-        try:
-            item = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{where} is not JSON: {error}.") from error
-        if not (isinstance(item, dict) and "image" in item and set(keys) & set(item)):
-            raise ValueError(
-                f"{where} must be an object with {needs}; got {line[:60]}."
-            )
-        yield where, item
-
-
-def _is_csv(path):
-    """Whether a file begins with the header of `captions.csv`."""
-    header = next(iter(decoded_lines(path)), "").strip().split(",")
-    return {"image", "caption"} <= set(header)
-
-
-def _csv_items(path, name, needs, keys):
-    """The rows of a CSV file; `where` names the line on which a row begins."""
-    lines = csv.DictReader(decoded_lines(path), skipinitialspace=True, strict=True)
-    number = 1
-    try:
-        header = lines.fieldnames or []
-        if "image" not in header or not set(keys) & set(header):
-            raise ValueError(
-                f"{name} line 1: the header must name {needs}; it is "
-                f"{','.join(header)!r}."
-            )
-        number = lines.line_num + 1
-        for item in lines:
-            where = f"{name} line {number}"
-            if None in item or None in item.values():
-                raise ValueError(
-                    f"{where} does not have the {len(header)} fields of the "
-                    "header; a field with a comma in it needs double quotes."
-                )
-            yield where, item
-            number = lines.line_num + 1
-    except csv.Error as error:
-        raise ValueError(
-            f"{name} line {number} is not CSV ({error}): a field that begins with a "
-            "double quote ends with one, and one inside it is written twice."
-        ) from error
-
-
-def _add(images, where, image, split):
+def _add(images: dict[str, _Annotated], line: Line) -> _Annotated:
+    """Adds an image, or finds it, and notes its split."""
+    where, image, _, split = line
     if not isinstance(image, str) or not image:
         raise ValueError(f"{where}: `image` must be a file name; got {image!r}.")
     annotated = images.setdefault(image, _Annotated(where))
@@ -258,24 +167,21 @@ def _hashed_splits(images):
         sizes = collections.Counter(splits.values())
         if len(images) >= _LEAST_IMAGES and not sizes[split]:
             spare = [image for image in images if sizes[splits[image]] > 1]
-            splits[min(spare, key=hashes.get)] = split
+            splits[min(spare, key=hashes.__getitem__)] = split
     return splits
 
 
-def _words(data_dir, tag_lines):
+def _words(data_dir: str, tagged: list[Line]) -> list[str]:
     path = first_existing(data_dir, "words.txt")
     if path is None:
-        return sorted({tag for _, tags in tag_lines for tag in tags})
+        return sorted({tag for line in tagged for tag in line.texts})
     words = read_words(path)
     known = set(words)
-    for where, tags in tag_lines:
-        for tag in tags:
+    for line in tagged:
+        for tag in line.texts:
             if tag not in known:
                 raise ValueError(
-                    f"{where}: unknown word {tag!r}; correct it, or add it to {path}."
+                    f"{line.where}: unknown word {tag!r}; correct it, or add it to "
+                    f"{path}."
                 )
     return words
-
-
-def _is_texts(value):
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)

@@ -1,35 +1,42 @@
-"""Images that are files on disk."""
+"""Image files on disk, as the source of a data set's images."""
 
 import concurrent.futures
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from annotator.images.extensions import EXTENSIONS
+
 _READERS = 8
 _PART = 1024
-
-# In the order tried when a list names an image without its extension.
-EXTENSIONS = (".jpeg", ".jpg", ".png", ".gif", ".bmp", ".webp")
+_UPPER_CASE = tuple(extension.upper() for extension in EXTENSIONS)
 
 
 class ImageFiles:
     """The bytes of N image files, in order.
 
     Args:
-        paths: N file paths.
+        paths: Paths of N files.
     """
 
-    def __init__(self, paths: Sequence[str]):
+    def __init__(self, paths: Sequence[str | os.PathLike]) -> None:
         self.paths = tuple(os.fspath(path) for path in paths)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def encoded_images(self, start: int = 0) -> tf.data.Dataset:
-        """A `tf.data.Dataset` of scalar strings, `b""` for an unreadable file."""
+        """Streams the files' bytes, undecoded.
+
+        Args:
+            start: The first file wanted.
+
+        Returns:
+            A `tf.data.Dataset` of scalar strings, `b""` for an unreadable file.
+        """
         paths = np.array([os.fsencode(path) for path in self.paths[start:]], object)
         dataset = tf.data.Dataset.from_tensor_slices(
             tf.constant(paths, tf.string, shape=[len(paths)])
@@ -45,24 +52,33 @@ class ImageFiles:
     def read(self, row: int) -> bytes:
         """The bytes of one file.
 
+        Args:
+            row: Its row.
+
+        Returns:
+            The bytes.
+
         Raises:
-            OSError: It cannot be read, and why.
+            OSError: When it cannot be read; says why.
         """
         with open(self.paths[row], "rb") as file:
             return file.read()
 
     def states(self) -> Iterator[str]:
-        """One string a file that changes when its content does: a checksum.
+        """The state of each file, which changes when its content does.
 
         Not the file's time, which a copy or an unpacked archive may change: to read
         the files is little beside what would be computed from them again.
+
+        Yields:
+            SHA-256 of a file, as hex.
         """
         with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
             # By parts: the pool would read everything before the first is wanted.
             for start in range(0, len(self.paths), _PART):
                 yield from pool.map(_checksum, self.paths[start : start + _PART])
 
-    def select(self, rows) -> "ImageFiles":
+    def select(self, rows: Iterable[int]) -> "ImageFiles":
         """The files of the given rows, in the given order."""
         return ImageFiles([self.paths[row] for row in rows])
 
@@ -71,24 +87,27 @@ class ImageDirectory:
     """Finds the files that a published list names, with or without extension.
 
     Args:
-        directories: Folders to look in, in this order.
+        *directories: Folders to look in, in this order.
     """
 
-    def __init__(self, *directories: str):
+    def __init__(self, *directories: str) -> None:
         self.directories = directories
-        self._names = {}
+        self._names: dict[str, set[str]] = {}
 
     def find(self, entry: str) -> str | None:
-        """The path of the listed image `entry`, or `None` where there is none.
+        """Finds the file of a listed image.
 
         Args:
             entry: A path below one of the directories, `/`-separated.
+
+        Returns:
+            Its path, or `None` where there is none.
         """
         folder, name = os.path.split(entry.replace("\\", "/"))
         for directory in self.directories:
             folder_path = os.path.join(directory, folder)
             names = self._names_in(folder_path)
-            for extension in ("", *EXTENSIONS, *(e.upper() for e in EXTENSIONS)):
+            for extension in ("", *EXTENSIONS, *_UPPER_CASE):
                 if name + extension in names:
                     return os.path.join(folder_path, name + extension)
         return None

@@ -16,36 +16,47 @@ part of `train`, as in most published results.
 import json
 import os
 
+from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.listing import (
     IMAGE_FOLDERS,
-    Listed,
-    annotated_images,
-    read_json,
-    required_file,
+    ListedImage,
+    find_listed_images,
 )
+from annotator.datasets.text_files import read_json, required_file
 
 _FILES = {
     "flickr8k_karpathy": "dataset_flickr8k.json",
     "flickr30k_karpathy": "dataset_flickr30k.json",
     "coco_karpathy": "dataset_coco.json",
 }
-_SPLITS = {"train": ("train",), "validation": ("val",), "test": ("test",)}
+_SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images, restval=True):
-    """Reads one split; see `registry.load` for the arguments.
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str,
+    cache_dir: str,
+    skip_bad_images: bool,
+    restval: bool = True,
+) -> AnnotatedImages:
+    """Reads one split; see `registry.load` for the other arguments.
+
+    Args:
+        restval: Whether COCO's `restval` is a part of `train`.
 
     Returns:
         `AnnotatedImages` with the raw captions. The ids are COCO's image numbers, for
         COCO's result format, and for Flickr the file names.
 
     Raises:
-        FileNotFoundError: The JSON file or a listed image is missing.
-        ValueError: The file is not of that form; names the file and the image.
+        FileNotFoundError: When the JSON file or a listed image is missing.
+        ValueError: When the file is not of that form; names the file and the image.
     """
     del cache_dir
     path = required_file(data_dir, _FILES[name], "dataset.json")
-    wanted = {theirs for part in split.split("+") for theirs in _SPLITS[part]}
+    wanted = {_SPLITS[part] for part in split.split("+")}
     if "train" in wanted and restval:
         wanted.add("restval")
     listed, captions = [], []
@@ -53,11 +64,11 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, restval=True):
         if image["split"] in wanted:
             file = os.path.join(image.get("filepath", ""), image["filename"])
             image_id = str(image.get("cocoid", image["filename"]))
-            listed.append(Listed(image_id, file, where))
+            listed.append(ListedImage(image_id, file, where))
             texts = [sentence["raw"].strip() for sentence in image["sentences"]]
             # What holds no word teaches nothing, and is no reference.
             captions.append([text for text in texts if text])
-    return annotated_images(
+    return find_listed_images(
         name,
         split,
         listed,

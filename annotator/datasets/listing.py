@@ -1,14 +1,14 @@
-"""From a published list of images to `AnnotatedImages`: shared by the file readers."""
+"""Published lists of images, made into `AnnotatedImages`: shared by the readers."""
 
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from annotator.datasets.annotated_images import AnnotatedImages
-from annotator.datasets.image_files import EXTENSIONS, ImageDirectory, ImageFiles
+from annotator.datasets.image_files import ImageDirectory, ImageFiles
+from annotator.images.extensions import EXTENSIONS
 
 # Where the images of a caption data set lie, as its archives unpack.
 IMAGE_FOLDERS = (
@@ -25,7 +25,7 @@ IMAGE_FOLDERS = (
 VALIDATION_EVERY = 9
 
 
-class Listed(NamedTuple):
+class ListedImage(NamedTuple):
     """One image of a published list."""
 
     image_id: str
@@ -33,10 +33,10 @@ class Listed(NamedTuple):
     where: str  # "corel5k_train_list.txt line 3", for error messages
 
 
-def annotated_images(
+def find_listed_images(
     name: str,
     split: str,
-    listed: Sequence[Listed],
+    listed: Sequence[ListedImage],
     directories: Sequence[str],
     skip_bad_images: bool,
     words: Sequence[str] = (),
@@ -48,36 +48,41 @@ def annotated_images(
     Args:
         name: The data set's name.
         split: The split's name.
-        listed: N images.
+        listed: The list of N images.
         directories: Folders to look in for the files.
         skip_bad_images: Leave out missing and empty files instead of failing.
-        words: W tag words.
-        tags: bool `[N, W]`, or `None`.
-        captions: N sequences of captions, or `None`.
+        words: Tag words W, the columns of `tags`.
+        tags: Whether an image carries a word, bool `[N, W]`; `None` for no tags.
+        captions: Captions of each of the N images; `None` for no captions.
+
+    Returns:
+        The images that are there, in the order of the list.
 
     Raises:
-        FileNotFoundError: A listed image is missing or empty, or all of them are;
+        FileNotFoundError: When a listed image is missing or empty, or all of them are;
             names the list's line.
-        ValueError: An image is listed twice; names both lines.
+        ValueError: When an image is listed twice; names both lines.
     """
     folder = ImageDirectory(*directories)
-    lines = {}
+    first_line: dict[str, str] = {}
     for image_id, _, where in listed:
-        if image_id in lines:
+        if image_id in first_line:
             raise ValueError(
-                f"{where}: the image {image_id!r} is already in {lines[image_id]}; "
-                "remove one of the two."
+                f"{where}: the image {image_id!r} is already in "
+                f"{first_line[image_id]}; remove one of the two."
             )
-        lines[image_id] = where
-    paths, kept, skipped = [], [], []
+        first_line[image_id] = where
+    paths: list[str] = []
+    kept: list[int] = []
+    skipped: list[tuple[str, str]] = []
     for row, (image_id, file, where) in enumerate(listed):
         path = folder.find(file)
         reason = _defect(path)
-        if reason is None:
+        if path is not None and reason is None:
             paths.append(path)
             kept.append(row)
         elif skip_bad_images:
-            skipped.append((image_id, reason))
+            skipped.append((image_id, str(reason)))
         else:
             raise FileNotFoundError(
                 f"{where}: image {file!r} {reason}; looked in "
@@ -97,13 +102,15 @@ def annotated_images(
         source=ImageFiles(paths),
         words=tuple(words),
         tags=None if tags is None else tags[kept],
-        captions=captions and tuple(tuple(captions[row]) for row in kept),
+        captions=None
+        if captions is None
+        else tuple(tuple(captions[row]) for row in kept),
         skipped=tuple(skipped),
     )
 
 
-def carve(count: int, split: str) -> np.ndarray:
-    """Rows of an official training list that belong to `split`.
+def rows_of_split(count: int, split: str) -> np.ndarray:
+    """Rows of an official training list that belong to a split.
 
     Validation takes every ninth row, those with `row % 9 == 8`: such lists are
     sorted by their origin (Corel5k's by photo CD), so a block of rows would hold
@@ -123,72 +130,6 @@ def carve(count: int, split: str) -> np.ndarray:
         "validation": rows[is_validation],
         "train+validation": rows,
     }[split]
-
-
-def numbered_lines(path: str) -> Iterator[tuple[str, str]]:
-    """The non-empty lines of a UTF-8 text file as `("NAME line N", text)`."""
-    name = os.path.basename(path)
-    for number, line in enumerate(decoded_lines(path), start=1):
-        if line.strip():
-            yield f"{name} line {number}", line.strip()
-
-
-def read_words(path: str) -> list[str]:
-    """The words of a UTF-8 text file, one a line; one that stands twice is an error."""
-    words = {}
-    for where, word in numbered_lines(path):
-        if word in words:
-            raise ValueError(
-                f"{where}: the word {word!r} is already on {words[word]}; each word "
-                "needs one line, since it is one column of the tags."
-            )
-        words[word] = where
-    return list(words)
-
-
-def decoded_lines(path: str) -> Iterator[str]:
-    """The lines of a UTF-8 text file, with their ends; other text is an error."""
-    with open(path, "rb") as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                # utf-8-sig: some editors put a byte order mark on the first line.
-                yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{os.path.basename(path)} line {number} is not UTF-8 text "
-                    f"({error}); convert the file to UTF-8."
-                ) from error
-
-
-def read_json(path: str):
-    """The content of a JSON file; bad JSON is an error naming file and line."""
-    try:
-        return json.loads("".join(decoded_lines(path)))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{os.path.basename(path)} line {error.lineno} is not JSON: {error.msg}. "
-            "Is the download complete?"
-        ) from error
-
-
-def first_existing(directory: str, *names: str) -> str | None:
-    """The path of the first of `names` that exists in `directory`, or `None`."""
-    for name in names:
-        path = os.path.join(directory, name)
-        if os.path.isfile(path):
-            return path
-    return None
-
-
-def required_file(directory: str, *names: str) -> str:
-    """Like `first_existing`, but none of them existing is an error naming them."""
-    path = first_existing(directory, *names)
-    if path is None:
-        raise FileNotFoundError(
-            f"No {' or '.join(names)} in {directory}; put the published file there, "
-            "or pass the right --data_dir."
-        )
-    return path
 
 
 def _defect(path):

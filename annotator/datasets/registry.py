@@ -1,9 +1,11 @@
 """The registry of data sets: a name and a split to `AnnotatedImages`."""
 
 import dataclasses
+import difflib
 import importlib
 import inspect
 import os
+from typing import Any
 
 from annotator.datasets.annotated_images import AnnotatedImages
 
@@ -40,7 +42,7 @@ def load(
     data_dir: str | None = None,
     cache_dir: str | None = None,
     skip_bad_images: bool = False,
-    **options,
+    **options: Any,
 ) -> AnnotatedImages:
     """Loads one split of a data set: its image list and its annotations.
 
@@ -62,21 +64,23 @@ def load(
         The split as `AnnotatedImages`.
 
     Raises:
-        ValueError: An unknown data set, split or option; a malformed file, with its
-            name and line.
-        FileNotFoundError: The data directory, a published file or a listed image is
-            missing.
+        ValueError: When there is no such data set, split or option, or a file is
+            malformed; names its line.
+        FileNotFoundError: When the data directory, a published file or a listed image
+            is missing.
     """
-    arguments = dict(
-        data_dir=data_dir,
-        cache_dir=cache_dir or default_cache_dir(),
-        skip_bad_images=skip_bad_images,
-    )
+    arguments = {
+        "data_dir": data_dir,
+        "cache_dir": cache_dir or default_cache_dir(),
+        "skip_bad_images": skip_bad_images,
+    }
     if name.startswith("tfds:"):
         return _read("tfds_reader", name, split, options, arguments)
     if name not in _ENTRIES:
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {close[0]!r}? Known" if close else "known"
         raise ValueError(
-            f"Unknown data set {name!r}; known: {', '.join(names())}, and tfds:NAME "
+            f"Unknown data set {name!r}; {hint}: {', '.join(names())}, and tfds:NAME "
             "for any TFDS data set."
         )
     entry = _ENTRIES[name]
@@ -103,11 +107,11 @@ def names() -> list[str]:
 def _read(module, name, split, options, arguments):
     # Imported here, so that reading Corel5k does not import TFDS.
     read = importlib.import_module(f"annotator.datasets.{module}").read
-    taken = set(inspect.signature(read).parameters) - {"name", "split", *arguments}
-    for option in sorted(set(options) - taken):
+    known = set(inspect.signature(read).parameters) - {"name", "split", *arguments}
+    for option in sorted(set(options) - known):
         raise ValueError(
             f"Data set {name!r} has no option {option!r}; known: "
-            f"{', '.join(sorted(taken)) or 'none'}."
+            f"{', '.join(sorted(known)) or 'none'}."
         )
     return read(name, split, **arguments, **options)
 
@@ -119,7 +123,7 @@ def _data_dir(name, directory, data_dir):
             f"Where is the data set {name!r}? Pass --data_dir, or set "
             f"${_DATA_VARIABLE} to the folder that holds {directory}/."
         )
-    path = os.path.expanduser(data_dir or os.path.join(root, directory))
+    path = os.path.expanduser(data_dir or os.path.join(root or "", directory))
     if not os.path.isdir(path):
         raise FileNotFoundError(
             f"No data directory {path} for {name!r}; pass --data_dir, or set "

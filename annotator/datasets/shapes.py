@@ -14,7 +14,9 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
-from annotator.datasets import shapes_scene, tfds_reader
+from annotator.datasets.annotated_images import AnnotatedImages
+from annotator.datasets.shapes_scene import TAGS, Scene
+from annotator.datasets.tfds_reader import read_builder
 
 
 @dataclasses.dataclass
@@ -40,7 +42,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     """Scenes of colored shapes with captions and tags.
 
     Each example has `id` (`"train-00007"`), `image` (PNG), `captions` (five texts)
-    and `labels` (classes out of `shapes_scene.TAGS`).
+    and `labels` (classes out of `TAGS`).
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -64,7 +66,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
                     ),
                     "captions": tfds.features.Sequence(tfds.features.Text()),
                     "labels": tfds.features.Sequence(
-                        tfds.features.ClassLabel(names=shapes_scene.TAGS)
+                        tfds.features.ClassLabel(names=TAGS)
                     ),
                 }
             ),
@@ -84,7 +86,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
         config = self.builder_config
         for number in range(count):
             rng = np.random.default_rng([config.seed, split_number, number])
-            scene = shapes_scene.Scene.random(rng)
+            scene = Scene.random(rng)
             # Encoded here, since TFDS's own encoder takes as long as the drawing.
             image = io.BytesIO()
             scene.draw(config.side, rng).save(image, "png")
@@ -100,11 +102,27 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images, config="default"):
-    """Draws the data set unless `cache_dir` has it; see `registry.load`.
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str | None,
+    cache_dir: str,
+    skip_bad_images: bool,
+    config: str = "default",
+) -> AnnotatedImages:
+    """Draws the data set unless `cache_dir` has it, and reads one split.
+
+    See `registry.load` for the other arguments.
+
+    Args:
+        config: Which scenes, `"default"` or `"tiny"`.
 
     Returns:
         `AnnotatedImages` with tags and captions.
+
+    Raises:
+        ValueError: When there is no such config or split.
     """
     del data_dir, skip_bad_images  # nothing is read that could be bad
     if config not in Shapes.builder_configs:
@@ -113,4 +131,4 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, config="default")
             f"{', '.join(Shapes.builder_configs)}."
         )
     builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
-    return tfds_reader.read_builder(builder, name, split)
+    return read_builder(builder, name, split)

@@ -1,4 +1,4 @@
-"""One scene of colored shapes: what is in it, its captions, its tags, its picture."""
+"""Scenes of colored shapes: what is in them, their captions, tags and pictures."""
 
 import dataclasses
 import math
@@ -29,7 +29,16 @@ _CHANCES = (0.25, 0.2, 0.2, 0.15, 0.2)
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A shape: place and radius in units of the picture's side, angle in radians."""
+    """A shape in a scene.
+
+    Args:
+        color: A key of `COLORS`.
+        shape: One of `SHAPES`.
+        x: Center, from the left, in units of the picture's side.
+        y: Center, from the top, in the same units.
+        radius: Size, in the same units.
+        angle: Turn, in radians.
+    """
 
     color: str
     shape: str
@@ -38,7 +47,7 @@ class Item:
     radius: float
     angle: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.color} {self.shape}"
 
 
@@ -63,7 +72,14 @@ class Scene:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Scene":
-        """Draws a scene; no two shapes in it share both color and shape."""
+        """Draws a scene; no two shapes in it share both color and shape.
+
+        Args:
+            rng: Source of all choices.
+
+        Returns:
+            The scene.
+        """
         arrangement = str(rng.choice(_ARRANGEMENTS, p=_CHANCES))
         background = str(rng.choice(list(BACKGROUNDS)))
         size, vertical = "", bool(rng.integers(2))
@@ -71,40 +87,50 @@ class Scene:
             size = str(rng.choice(SIZES))
             radius = rng.uniform(0.25, 0.31) if size == "large" else _small(rng)
             margin = radius + 0.05
-            places = [(*rng.uniform(margin, 1 - margin, 2), radius)]
+            x, y = rng.uniform(margin, 1 - margin, 2)
+            discs = [(x, y, radius)]
         elif arrangement == "inside":
             x, y = rng.uniform(0.42, 0.58, 2)
-            inner = (x + rng.uniform(-0.02, 0.02), y + rng.uniform(-0.02, 0.02))
-            places = [(*inner, rng.uniform(0.1, 0.12)), (x, y, rng.uniform(0.35, 0.38))]
+            inner_x = x + rng.uniform(-0.02, 0.02)
+            inner_y = y + rng.uniform(-0.02, 0.02)
+            discs = [
+                (inner_x, inner_y, rng.uniform(0.1, 0.12)),
+                (x, y, rng.uniform(0.35, 0.38)),
+            ]
         else:
-            lines = {"between": (0.18, 0.5, 0.82)}.get(arrangement, (0.27, 0.73))
-            reach = 0.145 if arrangement == "between" else 0.2
-            vertical = vertical if arrangement == "between" else arrangement == "above"
+            if arrangement == "between":
+                lines: tuple[float, ...] = (0.18, 0.5, 0.82)
+                reach = 0.145
+            else:
+                lines, reach = (0.27, 0.73), 0.2
+                vertical = arrangement == "above"
             across = rng.uniform(0.35, 0.65)
-            places = []
+            discs = []
             for line in lines:
                 along = line + rng.uniform(-0.02, 0.02)
                 side = across + rng.uniform(-0.06, 0.06)
                 x, y = (side, along) if vertical else (along, side)
-                places.append((x, y, rng.uniform(0.8, 1) * reach))
+                discs.append((x, y, rng.uniform(0.8, 1) * reach))
         # Different numbers below colors x shapes are different pairs.
-        kinds = rng.choice(len(COLORS) * len(SHAPES), len(places), replace=False)
+        kinds = rng.choice(len(COLORS) * len(SHAPES), len(discs), replace=False)
         items = [
             Item(
-                list(COLORS)[kind // len(SHAPES)],
-                SHAPES[kind % len(SHAPES)],
-                *(float(number) for number in place),
+                color=list(COLORS)[kind // len(SHAPES)],
+                shape=SHAPES[kind % len(SHAPES)],
+                x=float(x),
+                y=float(y),
+                radius=float(radius),
                 angle=float(rng.uniform(-0.12, 0.12)),
             )
-            for kind, place in zip(kinds, places, strict=True)
+            for kind, (x, y, radius) in zip(kinds, discs, strict=True)
         ]
         if arrangement == "inside":
             # A star or a cross has no room for another shape in it.
             roomy = ("circle", "square")[int(rng.integers(2))]
             items[1] = dataclasses.replace(items[1], shape=roomy)
             if items[0].color == items[1].color:  # would not stand out
-                other = [c for c in COLORS if c != items[1].color]
-                items[0] = dataclasses.replace(items[0], color=str(rng.choice(other)))
+                others = [color for color in COLORS if color != items[1].color]
+                items[0] = dataclasses.replace(items[0], color=str(rng.choice(others)))
         return cls(tuple(items), arrangement, background, size, vertical)
 
     def captions(self) -> tuple[str, ...]:
@@ -160,8 +186,11 @@ class Scene:
         """Paints the scene as an RGB picture of `side` x `side` pixels.
 
         Args:
-            side: Pixels.
-            rng: Draws the light's direction and the exact shades.
+            side: Pixels of a side.
+            rng: Source of the light's direction and the exact shades.
+
+        Returns:
+            The picture.
         """
         fine = side * _SUPERSAMPLING
         picture = _background(BACKGROUNDS[self.background], side, rng)

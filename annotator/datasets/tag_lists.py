@@ -29,12 +29,15 @@ import os
 
 import numpy as np
 
+from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.annotation_matrix import EXTENSIONS, read_annotation_matrix
 from annotator.datasets.image_files import ImageDirectory
 from annotator.datasets.listing import (
-    Listed,
-    annotated_images,
-    carve,
+    ListedImage,
+    find_listed_images,
+    rows_of_split,
+)
+from annotator.datasets.text_files import (
     first_existing,
     numbered_lines,
     read_json,
@@ -43,15 +46,27 @@ from annotator.datasets.listing import (
 )
 
 
-def read(name, split, *, data_dir, cache_dir, skip_bad_images, image_dir=None):
-    """Reads one split; see `registry.load` for the arguments.
+def read(
+    name: str,
+    split: str,
+    *,
+    data_dir: str,
+    cache_dir: str,
+    skip_bad_images: bool,
+    image_dir: str | None = None,
+) -> AnnotatedImages:
+    """Reads one split; see `registry.load` for the other arguments.
+
+    Args:
+        image_dir: Folder that the lists' entries are relative to; `None` for the data
+            directory and `images` in it.
 
     Returns:
         `AnnotatedImages` with tags; the image ids are the lists' entries.
 
     Raises:
-        FileNotFoundError: A published file or a listed image is missing.
-        ValueError: A file is malformed, the list and the matrix differ in length,
+        FileNotFoundError: When a published file or a listed image is missing.
+        ValueError: When a file is malformed, the list and the matrix differ in length,
             or a tag is not in the dictionary.
     """
     del cache_dir
@@ -61,15 +76,18 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, image_dir=None):
         listed, words, tags = _read_json(name, part, data_dir)
     else:
         listed, words, tags = _read_list_and_matrix(name, part, data_dir)
-    rows = np.arange(len(listed)) if split == "test" else carve(len(listed), split)
-    directories = (data_dir, os.path.join(data_dir, "images"))
+    if split == "test":
+        rows = np.arange(len(listed))
+    else:
+        rows = rows_of_split(len(listed), split)
+    directories = [data_dir, os.path.join(data_dir, "images")]
     if name == "espgame":
-        directories += (os.path.join(data_dir, "ESP-ImageSet", "images"),)
+        directories.append(os.path.join(data_dir, "ESP-ImageSet", "images"))
     if image_dir:
-        directories = (os.path.expanduser(image_dir),)
+        directories = [os.path.expanduser(image_dir)]
     if name == "espgame":
         listed = _as_unpacked(listed, ImageDirectory(*directories))
-    return annotated_images(
+    return find_listed_images(
         name,
         split,
         [listed[row] for row in rows],
@@ -81,17 +99,22 @@ def read(name, split, *, data_dir, cache_dir, skip_bad_images, image_dir=None):
 
 
 def _as_unpacked(listed, folder):
-    """Without the folders of the lists, if only so the first image is found."""
-    flat = [each._replace(file=os.path.basename(each.file)) for each in listed]
-    only_so = flat and not folder.find(listed[0].file) and folder.find(flat[0].file)
-    return flat if only_so else listed
+    """The list without its folders, if only so the first image is found."""
+    if not listed or folder.find(listed[0].file):
+        return listed
+    without_folders = [
+        image._replace(file=os.path.basename(image.file)) for image in listed
+    ]
+    return without_folders if folder.find(without_folders[0].file) else listed
 
 
 def _read_list_and_matrix(name, part, data_dir):
     list_path = required_file(
         data_dir, f"{name}_{part}_list.txt", f"{name}_{part}.json"
     )
-    listed = [Listed(line, line, where) for where, line in numbered_lines(list_path)]
+    listed = [
+        ListedImage(line, line, where) for where, line in numbered_lines(list_path)
+    ]
     words = read_words(
         required_file(data_dir, f"{name}_dictionary.txt", f"{name}_words.txt")
     )
@@ -126,7 +149,7 @@ def _read_json(name, part, data_dir):
                     f"{name}_dictionary.txt."
                 )
             tags[row, columns[tag]] = True
-    return [Listed(image, image, where) for image, where, _ in items], words, tags
+    return [ListedImage(image, image, where) for image, where, _ in items], words, tags
 
 
 def _read_items(path):
@@ -135,17 +158,17 @@ def _read_items(path):
     items = read_json(path)
     if not isinstance(items, list):
         raise ValueError(f"{path} must hold a list of objects.")
-    result = []
+    checked = []
     for number, item in enumerate(items, start=1):
         where = f"{name} item {number}"
         match item:
             case {"image": str(image), "tags": [*tags]} if all(
                 isinstance(tag, str) and tag.strip() for tag in tags
             ):
-                result.append((image, where, [tag.strip() for tag in tags]))
+                checked.append((image, where, [tag.strip() for tag in tags]))
             case _:
                 raise ValueError(
                     f"{where} is {json.dumps(item)[:80]}; it must look like "
                     '{"image": "1000/1003", "tags": ["sky", "jet"]}.'
                 )
-    return result
+    return checked

@@ -1,6 +1,6 @@
-"""Images of a TFDS split, as they are stored, undecoded."""
+"""Images of a TFDS split, as the source of a data set's images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,10 +17,19 @@ class TfdsImages:
         builder: A prepared `tfds.core.DatasetBuilder`.
         split: The TFDS split to read, for instance `"train[:90%]"`.
         feature: Name of the image feature.
-        rows: int `[N]` row numbers of the split, increasing; `None`: all.
+        rows: Row numbers of the split, int `[N]`, increasing; `None` for all.
+
+    Raises:
+        ValueError: When rows do not increase.
     """
 
-    def __init__(self, builder, split: str, feature: str = "image", rows=None):
+    def __init__(
+        self,
+        builder: tfds.core.DatasetBuilder,
+        split: str,
+        feature: str = "image",
+        rows: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
         self.builder = builder
         self.split = split
         self.feature = feature
@@ -37,29 +46,48 @@ class TfdsImages:
         return len(self.rows)
 
     def encoded_images(self, start: int = 0) -> tf.data.Dataset:
-        """A `tf.data.Dataset` of scalar strings: the stored bytes."""
+        """Streams the stored bytes, undecoded.
+
+        Args:
+            start: The first row wanted.
+
+        Returns:
+            A `tf.data.Dataset` of scalar strings.
+        """
         rows = self.rows[start:]
         if not rows.size:
             return tf.data.Dataset.from_tensor_slices(tf.zeros([0], tf.string))
-        first, last = rows[0], rows[-1]
+        first = rows[0]
+        span = rows[-1] - first + 1
         dataset = read_in_order(self.builder, self.split)
         dataset = dataset.map(lambda example: example[self.feature])
-        dataset = dataset.skip(first).take(last - first + 1)
-        if len(rows) < last - first + 1:
-            wanted = np.zeros(last - first + 1, bool)
-            wanted[rows - first] = True
-            wanted = tf.data.Dataset.from_tensor_slices(wanted)
+        dataset = dataset.skip(first).take(span)
+        if len(rows) < span:
+            mask = np.zeros(span, bool)
+            mask[rows - first] = True
+            wanted = tf.data.Dataset.from_tensor_slices(mask)
             dataset = tf.data.Dataset.zip(dataset, wanted)
             dataset = dataset.filter(lambda _, keep: keep)
             dataset = dataset.map(lambda image, _: image)
         return dataset
 
     def read(self, row: int) -> bytes:
-        """The stored bytes of one image."""
+        """The stored bytes of one image.
+
+        Args:
+            row: Its row.
+
+        Returns:
+            The bytes.
+        """
         return next(self.encoded_images(row).take(1).as_numpy_iterator())
 
     def states(self) -> Iterator[str]:
-        """One string an image: the data set's version and sizes, and the row."""
+        """The state of each image: the data set's version and sizes, and the row.
+
+        Yields:
+            A line of text.
+        """
         info = self.builder.info
         # The bytes too: a data set prepared anew may differ under the same version.
         sizes = [
@@ -70,16 +98,20 @@ class TfdsImages:
         for row in self.rows:
             yield f"{state} {row}"
 
-    def select(self, rows) -> "TfdsImages":
+    def select(self, rows: np.ndarray) -> "TfdsImages":
+        """The images of the given rows, which have to increase."""
         return TfdsImages(self.builder, self.split, self.feature, self.rows[rows])
 
 
-def read_in_order(builder, split: str) -> tf.data.Dataset:
+def read_in_order(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """Reads a split, always in the same order, its images undecoded.
 
     Args:
         builder: A prepared `tfds.core.DatasetBuilder`.
         split: The TFDS split.
+
+    Returns:
+        A `tf.data.Dataset` of the examples, dicts of tensors.
     """
     undecoded = {
         name: tfds.decode.SkipDecoding()

@@ -1,4 +1,4 @@
-"""Any TFDS data set with images and labels, objects or captions: `tfds:NAME`.
+"""TFDS data sets with images and labels, objects or captions: `tfds:NAME`.
 
 The split is a TFDS split, `train+validation` and `train[:90%]` among them; `data_dir`
 is TFDS's own. The data set is downloaded and prepared when it is not yet.
@@ -36,22 +36,26 @@ _REMEDY = (
 
 
 def read(
-    name,
-    split,
+    name: str,
+    split: str,
     *,
-    data_dir,
-    cache_dir,
-    skip_bad_images,
-    tags_feature=None,
-    captions_feature=None,
-):
-    """Reads one split of `tfds:NAME`; see `registry.load` for the arguments.
+    data_dir: str | None,
+    cache_dir: str,
+    skip_bad_images: bool,
+    tags_feature: str | None = None,
+    captions_feature: str | None = None,
+) -> AnnotatedImages:
+    """Reads one split of `tfds:NAME`; see `registry.load` for the other arguments.
+
+    Args:
+        tags_feature: Path of the feature with the tags; `None`: found by name.
+        captions_feature: Path of the feature with the captions; likewise.
 
     Returns:
         `AnnotatedImages` with what the data set has of tags and captions.
 
     Raises:
-        ValueError: TFDS knows no such data set or split, or no feature fits.
+        ValueError: When TFDS knows no such data set or split, or no feature fits.
     """
     del cache_dir, skip_bad_images  # stored records cannot be missing
     try:
@@ -81,8 +85,11 @@ def read_builder(
         tags_feature: Path of the feature with the tags; `None`: found by name.
         captions_feature: Path of the feature with the captions; likewise.
 
+    Returns:
+        `AnnotatedImages` with what the data set has of tags and captions.
+
     Raises:
-        ValueError: No such split, or no feature that fits.
+        ValueError: When there is no such split, or no feature fits.
     """
     if not builder.is_prepared():
         builder.download_and_prepare()
@@ -134,10 +141,10 @@ def _tfds_split(split, known):
     if "validation" in known:
         return split
     if "val" in known:
-        theirs = {"validation": "val"}
+        tfds_names = {"validation": "val"}
     else:
-        theirs = {"train": "train[:90%]", "validation": "train[90%:]"}
-    return "+".join(theirs.get(part, part) for part in split.split("+"))
+        tfds_names = {"train": "train[:90%]", "validation": "train[90%:]"}
+    return "+".join(tfds_names.get(part, part) for part in split.split("+"))
 
 
 def _image_feature(features, name):

@@ -6,13 +6,15 @@ import binascii
 import json
 import logging
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import kserve
 import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from annotator.serve.served_model import BrokenInput, Overloaded
+from annotator.serve.served_model import BrokenInput, Overloaded, ServedModel
 
 _FORMS = {"instances", "inputs"}
 
@@ -23,7 +25,7 @@ class FailedInstances(Exception):
     Args:
         answer: What would be answered without errors, with `None` for each instance
             where there is one.
-        errors: Dict from the index of an instance to the exception that it gave.
+        errors: From the index of an instance to the exception that it gave.
 
     Attributes:
         status: HTTP status: 400 if the client is to blame for all of them, 503 if they
@@ -31,18 +33,21 @@ class FailedInstances(Exception):
         body: The JSON-ready answer.
     """
 
-    def __init__(self, answer, errors):
+    def __init__(self, answer: dict[str, Any], errors: Mapping[int, Exception]) -> None:
         reasons = {index: str(error) for index, error in errors.items()}
         kinds = {type(error) for error in errors.values()}
         self.status = 400 if kinds == {BrokenInput} else 500
         if kinds - {BrokenInput} == {Overloaded}:
             self.status = 503
-        first, reason = next(iter(reasons.items()))
+        first = next(iter(reasons))
         others = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
-        super().__init__(f"Instance {first}: {reason}{others}")
+        super().__init__(f"Instance {first}: {reasons[first]}{others}")
         self.body = {
             "error": str(self),
-            "errors": [{"instance": i, "error": reasons[i]} for i in reasons],
+            "errors": [
+                {"instance": index, "error": reason}
+                for index, reason in reasons.items()
+            ],
             **answer,
         }
 
@@ -60,12 +65,19 @@ class Predictor(kserve.Model):
     Args:
         name: Name of the model.
         version: Version that is served.
-        model: A `ServedModel`.
-        metadata: Dict, as of `annotator.serving_files.read_metadata`.
+        model: The model that answers.
+        metadata: Answer to a request for metadata, as of `read_metadata`.
         max_instances: Instances in a request.
     """
 
-    def __init__(self, name, version, model, metadata, max_instances=128):
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        model: ServedModel,
+        metadata: dict[str, Any],
+        max_instances: int = 128,
+    ) -> None:
         super().__init__(name)
         self.version = version
         self.model = model
@@ -73,27 +85,43 @@ class Predictor(kserve.Model):
         self.max_instances = max_instances
         self.ready = True
 
-    def stop(self):
+    def stop(self) -> None:
+        """Takes no more requests; those that wait are still answered."""
         super().stop()
         self.model.close()
 
-    async def predict(self, payload, headers=None, response_headers=None):
-        """Answers one request; kserve calls it with the parsed JSON.
+    async def predict(
+        self,
+        payload: Any,
+        headers: Mapping[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Answers one request; kserve calls it.
+
+        Args:
+            payload: The parsed JSON of the request, or its bytes.
+            headers: Not used.
+            response_headers: Not used.
+
+        Returns:
+            The JSON-ready answer.
 
         Raises:
-            InvalidInput: If the request is not of the stated form.
-            FailedInstances: If instances have no answer. Those of others are in it.
-            Overloaded: If too many inputs wait.
+            InvalidInput: When the request is not of the stated form.
+            FailedInstances: When instances have no answer. Those of others are in it.
+            Overloaded: When too many inputs wait.
         """
         # Requests have megabytes: meanwhile the loop serves others.
         signature, rows, by_columns = await asyncio.to_thread(self._parse, payload)
-        errors = {i: row for i, row in enumerate(rows) if _is_error(row)}
-        good = [i for i in range(len(rows)) if i not in errors]
-        futures = self.model.submit(signature, [rows[i] for i in good])
+        errors: dict[int, Exception] = {
+            index: row for index, row in enumerate(rows) if isinstance(row, BrokenInput)
+        }
+        good = [index for index in range(len(rows)) if index not in errors]
+        futures = self.model.submit(signature, [rows[index] for index in good])
         answers = await asyncio.gather(
             *map(asyncio.wrap_future, futures), return_exceptions=True
         )
-        predictions = [None] * len(rows)
+        predictions: list[dict[str, Any] | None] = [None] * len(rows)
         for index, answer in zip(good, answers, strict=True):
             if isinstance(answer, Exception):
                 errors[index] = answer
@@ -102,7 +130,9 @@ class Predictor(kserve.Model):
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                predictions[index] = {k: _to_json(v) for k, v in answer.items()}
+                predictions[index] = {
+                    name: _to_json(value) for name, value in answer.items()
+                }
         if by_columns:
             body = {"outputs": _columns(predictions)}
         else:
@@ -121,12 +151,12 @@ class Predictor(kserve.Model):
                 payload = json.loads(payload)
             except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"The request is not JSON: {error}") from error
-        given = payload.keys() & _FORMS if isinstance(payload, dict) else ()
-        if len(given) != 1:
+        forms = payload.keys() & _FORMS if isinstance(payload, dict) else ()
+        if len(forms) != 1:
             raise InvalidInput(
                 'The request must be a JSON object with either "instances" or "inputs".'
             )
-        (form,) = given
+        (form,) = forms
         signature = payload.get("signature_name") or "serving_default"
         if not isinstance(signature, str) or signature not in self.model.inputs:
             raise InvalidInput(
@@ -146,7 +176,8 @@ class Predictor(kserve.Model):
                 f"{len(instances)} {form} in one request; at most "
                 f"{self.max_instances} are taken."
             )
-        return signature, [_row(x, spec) for x in instances], form == "inputs"
+        rows = [_row(instance, spec) for instance in instances]
+        return signature, rows, form == "inputs"
 
 
 def _row(instance, spec):
@@ -190,17 +221,18 @@ def _array(value, spec):
 
 def _columns(predictions):
     """Lists by output, with `None` where there is no prediction."""
-    names = next((list(x) for x in predictions if x), [])
-    return {name: [x and x[name] for x in predictions] for name in names}
-
-
-def _is_error(row):
-    return isinstance(row, BrokenInput)
+    answered = [prediction for prediction in predictions if prediction]
+    names = list(answered[0]) if answered else []
+    return {
+        name: [prediction and prediction[name] for prediction in predictions]
+        for name in names
+    }
 
 
 def _to_json(value):
     """A row of an output as nested lists of numbers or text."""
-    value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     if isinstance(value, np.ndarray):
         if value.dtype == object:
             return [_to_json(item) for item in value]
@@ -211,7 +243,7 @@ def _to_json(value):
 
 
 def _finite(value):
-    """JSON has no infinity, the score of a place for which nothing was found."""
+    """JSON has no infinity, the score of a beam that ended in no caption."""
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,12 +3,14 @@
 import collections
 import concurrent.futures
 import dataclasses
+import os
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from annotator.images import errors as tensorflow_errors
+from annotator.images.errors import message
 
 # The last is what becomes of an error whose message quotes bytes that are not UTF-8.
 _REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
@@ -55,33 +57,39 @@ class ServedModel:
         inputs: Dict from signature to the `tf.TensorSpec` of its input.
     """
 
-    def __init__(self, folder, max_batch=32, max_waiting=1024):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        max_batch: int = 32,
+        max_waiting: int = 1024,
+    ) -> None:
         self.max_batch = max_batch
         self.max_waiting = max_waiting
         self._model = tf.saved_model.load(str(folder))
-        self.inputs = {}
+        self.inputs: dict[str, tf.TensorSpec] = {}
         for name, function in self._model.signatures.items():
             _, specs = function.structured_input_signature
             (self.inputs[name],) = specs.values()
-        self._queue = collections.deque()
+        self._queue: collections.deque[_Waiting] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
         threading.Thread(target=self._work, daemon=True).start()
 
-    def submit(self, signature, rows):
+    def submit(
+        self, signature: str, rows: Sequence[bytes | np.ndarray]
+    ) -> list[concurrent.futures.Future]:
         """Puts rows in the queue.
 
         Args:
             signature: A key of `inputs`.
-            rows: List of `bytes` or arrays, as the signature's input without the batch.
+            rows: The signature's inputs, `bytes` or arrays, without the batch.
 
         Returns:
-            A list of `concurrent.futures.Future`, one for each row. Its result is a
-            dict of arrays, a row of each output, or it raises `BrokenInput`, or
-            `Overloaded` if memory is short.
+            A future for each row. Its result is a dict of arrays, a row of each output,
+            or it raises `BrokenInput`, or `Overloaded` if memory is short.
 
         Raises:
-            Overloaded: If too many rows wait already.
+            Overloaded: When too many rows wait already.
         """
         waiting = [_Waiting(signature, row) for row in rows]
         with self._changed:
@@ -94,9 +102,9 @@ class ServedModel:
                 )
             self._queue.extend(waiting)
             self._changed.notify()
-        return [each.future for each in waiting]
+        return [row.future for row in waiting]
 
-    def close(self):
+    def close(self) -> None:
         """Takes no more rows; those that wait are still answered."""
         with self._changed:
             self._closed = True
@@ -104,17 +112,21 @@ class ServedModel:
 
     def _work(self):
         while batch := self._next_batch():
-            self._answer([x for x in batch if x.future.set_running_or_notify_cancel()])
+            self._answer(
+                [row for row in batch if row.future.set_running_or_notify_cancel()]
+            )
 
     def _next_batch(self):
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
-            batch, others = [], collections.deque()
+            batch: list[_Waiting] = []
+            others: collections.deque[_Waiting] = collections.deque()
             for waiting in self._queue:
                 fits = not batch or waiting.key == batch[0].key
-                (batch if fits and len(batch) < self.max_batch else others).append(
-                    waiting
-                )
+                if fits and len(batch) < self.max_batch:
+                    batch.append(waiting)
+                else:
+                    others.append(waiting)
             self._queue = others
             return batch
 
@@ -129,7 +141,7 @@ class ServedModel:
                 self._answer(batch[:half])
                 self._answer(batch[half:])
             elif isinstance(error, _REFUSALS):
-                reason = tensorflow_errors.message(error)
+                reason = message(error)
                 batch[0].future.set_exception(BrokenInput(reason))
             elif isinstance(error, tf.errors.ResourceExhaustedError):
                 batch[0].future.set_exception(
@@ -139,7 +151,9 @@ class ServedModel:
                 batch[0].future.set_exception(error)
         else:
             for index, waiting in enumerate(batch):
-                waiting.future.set_result({k: v[index] for k, v in outputs.items()})
+                waiting.future.set_result(
+                    {name: values[index] for name, values in outputs.items()}
+                )
 
     def _call(self, batch):
         signature = batch[0].signature

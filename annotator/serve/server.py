@@ -1,8 +1,10 @@
-"""kserve's web server with exported models in it."""
+"""A web server, kserve's, with exported models in it."""
 
 import asyncio
 import logging
+import os
 import re
+from collections.abc import Iterable
 
 import kserve
 from fastapi.responses import JSONResponse
@@ -17,29 +19,30 @@ from annotator.serve.served_model import Overloaded, ServedModel
 
 
 def serve(
-    paths,
-    port,
-    max_batch=32,
-    max_instances=128,
-    max_request_bytes=64 * 2**20,
-    max_waiting=1024,
-    max_open_bytes=256 * 2**20,
-    upload_seconds=60.0,
-):
+    paths: Iterable[str | os.PathLike],
+    port: int,
+    max_batch: int = 32,
+    max_instances: int = 128,
+    max_request_bytes: int = 64 * 2**20,
+    max_waiting: int = 1024,
+    max_open_bytes: int = 256 * 2**20,
+    upload_seconds: float = 60.0,
+) -> None:
     """Loads exports, checks and warms them, and serves them until the process ends.
 
     Args:
-        paths: Folders of exports, as `annotator.annotation_model.find_exports` takes.
+        paths: Folders of exports, as `find_exports` takes them.
         port: HTTP port.
-        max_batch, max_waiting: As in `ServedModel`.
+        max_batch: Images computed together.
         max_instances: Images in a request.
         max_request_bytes: Size of a request's body.
+        max_waiting: Images that may wait.
         max_open_bytes: Size of the bodies of all requests that are not yet answered.
         upload_seconds: How long a client may pause in its request's body.
 
     Raises:
-        FileNotFoundError: If a path is no export.
-        ValueError: If a file of an export is missing or altered.
+        FileNotFoundError: When a path is no export.
+        ValueError: When a file of an export is missing or altered.
     """
     models = []
     for task, (folder, _) in find_exports(paths).items():
@@ -65,7 +68,9 @@ def serve(
         max_open=max_open_bytes,
         seconds=upload_seconds,
     )
-    app.add_middleware(_Versions, served={m.name: m.version for m in models})
+    app.add_middleware(
+        _Versions, served={model.name: model.version for model in models}
+    )
     server = kserve.ModelServer(
         http_port=port, enable_grpc=False, enable_latency_logging=False
     )
@@ -133,15 +138,15 @@ class _Versions:
 
     _PATH = re.compile(r"(/v1/models/([^/:]+))/versions/([^/:]+)(:[^/]*|/metadata)?")
 
-    def __init__(self, app, served):
+    def __init__(self, app, served) -> None:
         self.app = app
         self.served = served
 
     async def __call__(self, scope, receive, send):
-        found = scope["type"] == "http" and self._PATH.fullmatch(scope["path"])
-        if not found:
+        match = scope["type"] == "http" and self._PATH.fullmatch(scope["path"])
+        if not match:
             return await self.app(scope, receive, send)
-        path, model, version, rest = found.groups()
+        path, model, version, rest = match.groups()
         if self.served.get(model) != version:
             error = f"There is no version {version} of a model {model} here."
             answer = JSONResponse({"error": error}, status_code=404)
@@ -152,11 +157,11 @@ class _Versions:
 
 
 class _TooLarge(Exception):
-    pass
+    """A request has more bytes than may be."""
 
 
 class _TooSlow(Exception):
-    pass
+    """A request's next bytes do not come."""
 
 
 class _LimitedBodies:
@@ -167,7 +172,7 @@ class _LimitedBodies:
     `seconds`.
     """
 
-    def __init__(self, app, max_bytes, max_open, seconds):
+    def __init__(self, app, max_bytes, max_open, seconds) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.max_open = max_open
@@ -188,9 +193,9 @@ class _LimitedBodies:
                     f"Nothing more of the request came in {self.seconds:g} s."
                 ) from error
             complete = not message.get("more_body")
-            more = len(message.get("body", b""))
-            size += more
-            self.open += more
+            received = len(message.get("body", b""))
+            size += received
+            self.open += received
             if size > self.max_bytes:
                 raise _TooLarge(f"A request may have at most {self.max_bytes} bytes.")
             if self.open > self.max_open:

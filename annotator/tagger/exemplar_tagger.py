@@ -26,7 +26,7 @@ class ExemplarTagger(keras.layers.Layer):
         float32 scores `[batch, W]`; larger is better.
     """
 
-    def __init__(self, images: int, words: int, **kwargs: Any):
+    def __init__(self, images: int, words: int, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.images = images
         self.words = words

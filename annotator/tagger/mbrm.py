@@ -26,7 +26,7 @@ class GridMeans(keras.layers.Layer):
         float32 `[batch, g * g * n]`, the cells side by side, row by row.
     """
 
-    def __init__(self, grid: int, **kwargs: Any):
+    def __init__(self, grid: int, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.grid = grid
 
@@ -90,7 +90,7 @@ class MBRM(ExemplarTagger):
         bandwidth: float = 0.03,
         smoothing: float = 1e5,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(images, words, **kwargs)
         self.regions = regions
         self.bandwidth = bandwidth

@@ -25,7 +25,9 @@ class NeighborTagger(ExemplarTagger):
         ValueError: When there are no neighbors.
     """
 
-    def __init__(self, images: int, words: int, neighbors: int = 5, **kwargs: Any):
+    def __init__(
+        self, images: int, words: int, neighbors: int = 5, **kwargs: Any
+    ) -> None:
         super().__init__(images, words, **kwargs)
         if neighbors < 1:
             raise ValueError(f"neighbors must be at least 1, got {neighbors}.")
@@ -112,7 +114,7 @@ class TwoPassKNN(NeighborTagger):
         longest: int = 1,
         bandwidth: float = 20.0,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(images, words, neighbors, **kwargs)
         self.longest = longest
         self.bandwidth = bandwidth

@@ -33,7 +33,7 @@ class TopTags(keras.layers.Layer):
         top_k: int = 5,
         threshold: float | None = None,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         if top_k < 0:
             raise ValueError(f"top_k must not be negative, got {top_k}.")

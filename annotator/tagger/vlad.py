@@ -66,7 +66,7 @@ class VLAD(keras.layers.Layer):
 
     def __init__(
         self, size: int, normalization: Collection[str] = ("l2",), **kwargs: Any
-    ):
+    ) -> None:
         # Square roots of differences near 0 would show the rounding of float32.
         super().__init__(**{**kwargs, "dtype": "float64"})
         unknown = set(normalization) - set(NORMALIZATIONS)

@@ -24,7 +24,7 @@ class WordMeans:
     learning", section on word vectors.
     """
 
-    def __init__(self, words: Iterable, dimensions: int):
+    def __init__(self, words: Iterable, dimensions: int) -> None:
         self.words = list(words)
         self.sums = np.zeros((len(self.words), dimensions), np.float64)
         self.counts = np.zeros(len(self.words), np.int64)

@@ -39,7 +39,7 @@ class WordProbabilities(keras.layers.Layer):
         dropout: float = 0.5,
         seed: int | None = None,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.words = words
         self.rate = dropout

@@ -29,7 +29,7 @@ class WordScores(keras.layers.Layer):
         float32 scores `[batch, W]`, larger is nearer; `NEVER` for words without images.
     """
 
-    def __init__(self, words: int, similarity: str = "l2", **kwargs: Any):
+    def __init__(self, words: int, similarity: str = "l2", **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         if similarity not in ("l2", "cosine"):
             raise ValueError(

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotator.annotation import table_source
-from annotator.annotation.remaining import without_done
 from annotator.annotation.run import annotate
 from annotator.annotation.sources import (
     FileSource,
@@ -135,22 +134,3 @@ def test_tables_have_no_sidecars(stand_in, table, tmp_path):
     stand_in(None)
     with pytest.raises(ValueError, match="--sidecars need image files"):
         annotate(["m"], table, tmp_path / "o.jsonl", sidecars="txt")
-
-
-def test_without_done_in_any_order():
-    def left(names, done):
-        return "".join(without_done(names, done))
-
-    assert left("abcdef", "") == "abcdef"
-    assert left("abcdef", "abc") == "def"
-    assert left("abcdef", "abcdef") == ""
-    assert left("aabab", "aab") == "ab"
-    assert left("abxcd", "abc") == "xd"  # x came since
-    assert left("bcd", "abc") == "d"  # a went since
-    assert left("aba", "ba") == "a"  # as many of each
-
-    def endless():
-        yield from map(str, range(10**9))
-
-    after = without_done(endless(), map(str, range(1000)))
-    assert next(after) == "1000"

@@ -150,10 +150,10 @@ def test_hashed_split_leaves_none_empty(folder, count):
         for name in names:
             (folder / name).write_bytes(b"x")
         write(folder, "captions.txt", *(f"{name}\tA picture ." for name in names))
-        found = {}
+        split_of = {}
         for split in ("train", "validation", "test"):
-            found |= dict.fromkeys(load(folder, split).image_ids, split)
-        assert sorted(found) == sorted(names)
+            split_of |= dict.fromkeys(load(folder, split).image_ids, split)
+        assert sorted(split_of) == sorted(names)
         # The first of all by hash goes to the first split that is empty, and so on.
         hashes = {name: hashlib.sha256(name.encode()).digest() for name in names}
         expected = {}
@@ -166,12 +166,12 @@ def test_hashed_split_leaves_none_empty(folder, count):
                 spare = [n for n in names if members.count(expected[n]) > 1]
                 expected[sorted(spare, key=hashes.get)[0]] = split
                 moved += 1
-        assert found == expected
+        assert split_of == expected
         # The order of the lines decides nothing but the order of the images.
         write(folder, "captions.txt", *(f"{n}\tA picture ." for n in names[::-1]))
         for split in ("train", "validation", "test"):
             for name in load(folder, split).image_ids:
-                assert found[name] == split
+                assert split_of[name] == split
     assert moved or count > 12
 
 

@@ -8,8 +8,18 @@ def test_names():
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="'corel'; known: shapes, corel5k.*tfds:NAME"):
-        datasets.load("corel", "train")
+    with pytest.raises(ValueError, match="'mnist'; known: shapes, corel5k.*tfds:NAME"):
+        datasets.load("mnist", "train")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("corel", "corel5k"), ("flickr8", "flickr8k"), ("shape", "shapes")],
+)
+def test_unknown_name_is_answered_with_the_one_that_was_meant(typed, meant):
+    message = f"'{typed}'; did you mean '{meant}'. Known: shapes, corel5k.*tfds:NAME"
+    with pytest.raises(ValueError, match=message):
+        datasets.load(typed, "train")
 
 
 def test_unknown_split_lists_the_known():

@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 
 from annotator import datasets
-from annotator.datasets import shapes_scene
 from annotator.datasets.shapes import Shapes
-from annotator.datasets.shapes_scene import Item, Scene
+from annotator.datasets.shapes_scene import BACKGROUNDS, SHAPES, TAGS, Item, Scene
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def test_splits(cache_dir):
     validation = load(cache_dir, "validation")
     assert validation.image_ids[0] == "validation-00000"
     assert validation.image_ids[7] == "validation-00007"
-    assert validation.words == shapes_scene.TAGS
+    assert validation.words == TAGS
     assert validation.tags.shape == (8, 17)
     assert all(len(captions) == 5 for captions in validation.captions)
 
@@ -65,7 +64,7 @@ def test_drawn_again_it_is_the_same(cache_dir, tmp_path):
 
 def test_fingerprint_follows_the_pixels(cache_dir, tmp_path, monkeypatch):
     # The same version, ids and number of scenes, but another drawing.
-    monkeypatch.setitem(shapes_scene.BACKGROUNDS, "white", (200, 100, 100))
+    monkeypatch.setitem(BACKGROUNDS, "white", (200, 100, 100))
     changed = load(str(tmp_path), "train")
     assert changed.image_ids == load(cache_dir, "train").image_ids
     assert changed.fingerprint() != load(cache_dir, "train").fingerprint()
@@ -125,7 +124,7 @@ def test_scenes_are_unambiguous():
 
 def test_every_tag_and_a_small_vocabulary_occur():
     tags = {tag for scene in scenes() for tag in scene.tags()}
-    assert tags == set(shapes_scene.TAGS)
+    assert tags == set(TAGS)
     words = {
         word
         for scene in scenes()
@@ -165,7 +164,7 @@ def test_captions_and_tags_by_hand():
     )
 
 
-@pytest.mark.parametrize("shape", shapes_scene.SHAPES)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_drawn_has_the_color_and_place(shape):
     scene = Scene((Item("red", shape, 0.3, 0.6, 0.2, 0.0),), "single", "white", "large")
     pixels = np.asarray(scene.draw(100, np.random.default_rng(0)), int)

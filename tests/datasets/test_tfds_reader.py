@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from annotator import datasets
-from annotator.datasets import tfds_reader
+from annotator.datasets.tfds_reader import read_builder
 
 
 def pixels(row):
@@ -131,7 +131,7 @@ def test_by_name(tmp_path):
 
 
 def test_objects_and_captions(tmp_path):
-    images = tfds_reader.read_builder(CocoLike(data_dir=tmp_path), "coco", "train")
+    images = read_builder(CocoLike(data_dir=tmp_path), "coco", "train")
     rows = rows_of_pixels(images)
     assert images.image_ids == tuple(str(100 + row) for row in rows)
     for row, tags, captions in zip(rows, images.tags, images.captions, strict=True):
@@ -141,20 +141,18 @@ def test_objects_and_captions(tmp_path):
 
 def test_validation_may_be_called_val(tmp_path):
     builder = CocoCaptions(data_dir=tmp_path)
-    images = tfds_reader.read_builder(builder, "coco", "validation")
+    images = read_builder(builder, "coco", "validation")
     assert images.split == "validation"
     assert sorted(rows_of_pixels(images)) == [0, 1, 2]
-    train = tfds_reader.read_builder(builder, "coco", "train")
+    train = read_builder(builder, "coco", "train")
     assert sorted(rows_of_pixels(train)) == list(range(6))
-    both = tfds_reader.read_builder(CocoCaptions(data_dir=tmp_path), "c", "train+val")
+    both = read_builder(CocoCaptions(data_dir=tmp_path), "c", "train+val")
     assert len(both) == 9
 
 
 def test_validation_is_carved_where_there_is_none(tmp_path):
     def read(split):
-        images = tfds_reader.read_builder(
-            TrainAndTest(data_dir=tmp_path), "coco", split
-        )
+        images = read_builder(TrainAndTest(data_dir=tmp_path), "coco", split)
         rows = rows_of_pixels(images)
         # Ids, captions and pixels are of the same records.
         assert images.image_ids == tuple(str(100 + row) for row in rows)
@@ -168,7 +166,7 @@ def test_validation_is_carved_where_there_is_none(tmp_path):
     assert read("train+validation") == train + validation == read("train[:100%]")
     assert len(read("test")) == 2
     fingerprints = {
-        tfds_reader.read_builder(TrainAndTest(data_dir=tmp_path), "c", s).fingerprint()
+        read_builder(TrainAndTest(data_dir=tmp_path), "c", s).fingerprint()
         for s in ("train", "validation", "train[:100%]")
     }
     assert len(fingerprints) == 3
@@ -176,7 +174,7 @@ def test_validation_is_carved_where_there_is_none(tmp_path):
 
 def test_nothing_to_carve_from(tmp_path):
     with pytest.raises(ValueError, match="no split 'validation'; known: test"):
-        tfds_reader.read_builder(NoTraining(data_dir=tmp_path), "c", "validation")
+        read_builder(NoTraining(data_dir=tmp_path), "c", "validation")
 
 
 def test_what_no_name_is_known_for_says_what_can_be_done(tmp_path):
@@ -189,30 +187,26 @@ def test_what_no_name_is_known_for_says_what_can_be_done(tmp_path):
 
     message = "neither tags .* features image, note.*captions.csv.*--dataset=folder"
     with pytest.raises(ValueError, match=message):
-        tfds_reader.read_builder(Nameless(data_dir=tmp_path), "n", "train")
+        read_builder(Nameless(data_dir=tmp_path), "n", "train")
 
 
 def test_labels_and_an_image_of_another_name(tmp_path):
-    images = tfds_reader.read_builder(Voc(data_dir=tmp_path), "voc", "test")
+    images = read_builder(Voc(data_dir=tmp_path), "voc", "test")
     rows = rows_of_pixels(images)
     assert images.image_ids == ("test-000000", "test-000001")
     assert images.tags.tolist() == [[False, row > 0] for row in rows]
 
 
 def test_features_by_option(tmp_path):
-    images = tfds_reader.read_builder(
+    images = read_builder(
         Voc(data_dir=tmp_path), "voc", "test", captions_feature="note"
     )
     rows = rows_of_pixels(images)
     assert images.captions == tuple((f"note {row}",) for row in rows)
     with pytest.raises(ValueError, match="no feature 'tag'; it has .*labels"):
-        tfds_reader.read_builder(
-            Voc(data_dir=tmp_path), "voc", "test", tags_feature="tag"
-        )
+        read_builder(Voc(data_dir=tmp_path), "voc", "test", tags_feature="tag")
     with pytest.raises(ValueError, match="'note' must hold class labels"):
-        tfds_reader.read_builder(
-            Voc(data_dir=tmp_path), "voc", "test", tags_feature="note"
-        )
+        read_builder(Voc(data_dir=tmp_path), "voc", "test", tags_feature="note")
 
 
 def test_unknown_split(tmp_path):
@@ -231,4 +225,4 @@ def test_array_record_files_are_refused(tmp_path):
     builder = CocoLike(data_dir=tmp_path)
     builder.download_and_prepare(file_format="array_record")
     with pytest.raises(ValueError, match="stored as array_record.*tfrecord"):
-        tfds_reader.read_builder(builder, "coco", "train")
+        read_builder(builder, "coco", "train")

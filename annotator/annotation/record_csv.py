@@ -1,0 +1,40 @@
+"""Records as a CSV file."""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+def write(path: str | os.PathLike, rows: Iterable[dict[str, Any]]) -> None:
+    """Writes a CSV file.
+
+    Args:
+        path: The file.
+        rows: Dicts from column to value, all with the same keys. Bytes of a file name
+            that are no text are written as they are.
+    """
+    with open(
+        path, "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def errors(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """The errors in a file.
+
+    Args:
+        path: The file.
+
+    Yields:
+        `(image, error)` of each record; an empty text for no error.
+    """
+    csv.field_size_limit(2**31 - 1)  # thousands of tags are one field
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for row in csv.DictReader(file):
+            yield row["image"], row["error"]
