@@ -140,6 +140,9 @@ class Parser:
         ]
         return "\n".join(lines)
 
+    def _long_help(self):
+        return f"{self.help()}\n{flags.FLAGS.get_help()}"
+
     def _shown_flags(self):
         return [name for group in self._groups.values() for name in group.helps]
 
@@ -147,7 +150,7 @@ class Parser:
         answers = {
             ("help", "h"): self.help,
             ("helpshort", "?"): self.help,
-            ("helpfull", None): lambda: f"{self.help()}\n{flags.FLAGS.get_help()}",
+            ("helpfull", None): self._long_help,  # codespell:ignore helpfull
         }
         for (name, short), text in answers.items():
             self.values[name] = _AnswerFlag(name, text, HELP_EXIT_CODE, short)

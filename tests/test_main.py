@@ -50,10 +50,10 @@ def test_version(console):
 
 
 def test_a_command_that_there_is_not(console):
-    result = console("trian")
+    result = console("serv")
     assert result.returncode == 2
-    assert "Unknown command 'trian'" in result.stderr
-    assert "Did you mean train?" in result.stderr
+    assert "Unknown command 'serv'" in result.stderr
+    assert "Did you mean serve?" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class TaggerSettings(Settings):
     codebook: int = _tagger(16, "Visual words of the VLAD vector.", least=1)
     vlad: tuple[str, ...] = _tagger(
         ("power", "l2"),
-        "Normalizations of the VLAD vector; none for none.",
+        "Normalizations of the VLAD vector, or none.",
         choices=("power", "intra", "l2"),
     )
     similarity: str = _tagger(
