@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import NoReturn
 
-from annotator import __version__, commands
+from annotator import commands
 from annotator.config.names import suggestion
 
 # The module of each command, which defines no flag when it is imported.
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
         sys.exit(0)
     name, *rest = arguments
     if name == "--version":
-        print(f"annotator {__version__}")
+        print(commands.version())
         sys.exit(0)
     if name not in MODULES:
         commands.end(
@@ -55,7 +55,7 @@ def _overview():
     return "\n".join(lines)
 
 
-def _command(name) -> commands.Command:
+def _command(name: str) -> commands.Command:
     return importlib.import_module(MODULES[name]).COMMAND
 
 

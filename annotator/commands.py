@@ -28,7 +28,7 @@ class _Group:
 
     title: str
     values: flags.FlagValues
-    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    helps: dict[str, str] = dataclasses.field(default_factory=dict)
     required: list[str] = dataclasses.field(default_factory=list)
 
     def add(
@@ -57,7 +57,9 @@ class _Group:
         )
         if required:
             self.required.append(name)
-        self.notes[name] = _note(default, required, **options) if note is None else note
+        if note is None:
+            note = _note(default, required, **options)
+        self.helps[name] = f"{help} ({note})" if note else help
 
 
 class Parser:
@@ -109,8 +111,7 @@ class Parser:
         for group in self._groups.values():
             for name in group.required:
                 if self.values[name].value is None:
-                    help = self.values[name].help
-                    raise UsageError(f"--{name} must have a value. {help}")
+                    raise UsageError(f"--{name} must have a value: {group.helps[name]}")
         return self.values
 
     def help(self, width: int | None = None) -> str:
@@ -120,36 +121,40 @@ class Parser:
             width: Columns; by default those of the terminal.
         """
         width = width or shutil.get_terminal_size().columns
-        lines = [self.description.strip(), "", f"usage: {self.program} [--FLAG=VALUE]"]
+        lines = []
+        for paragraph in self.description.split("\n\n"):
+            example = paragraph.startswith(" ")
+            lines += [paragraph if example else textwrap.fill(paragraph, width), ""]
+        lines.append(f"usage: {self.program} [--FLAG=VALUE]")
         for group in self._groups.values():
             lines += ["", f"{group.title}:"]
-            for name, note in group.notes.items():
-                lines += _wrap(self.values[name], note, width)
+            for name, help in group.helps.items():
+                shown = f"[no]{name}" if self.values[name].boolean else name
+                lines += _wrap(f"--{shown}: {help}", width)
         lines += [
             "",
             "others:",
-            *_wrap_text(
-                "--verbosity: -1: warnings; 0: what is done; 1: debugging", width
-            ),
-            *_wrap_text("--flagfile: a file with more flags, one a line", width),
-            *_wrap_text("--version, -h, --help, --helpfull (absl's flags, too)", width),
+            *_wrap("--verbosity: -1: warnings; 0: what is done; 1: debugging", width),
+            *_wrap("--flagfile: a file with more flags, one a line", width),
+            *_wrap("--version, -h, --help, --helpfull (absl's flags, too)", width),
         ]
         return "\n".join(lines)
 
+    def _long_help(self):
+        return f"{self.help()}\n{flags.FLAGS.get_help()}"
+
     def _shown_flags(self):
-        return [name for group in self._groups.values() for name in group.notes]
+        return [name for group in self._groups.values() for name in group.helps]
 
     def _add_common_flags(self):
         answers = {
             ("help", "h"): self.help,
             ("helpshort", "?"): self.help,
-            ("helpfull", None): lambda: f"{self.help()}\n{flags.FLAGS.get_help()}",
+            ("helpfull", None): self._long_help,  # codespell:ignore helpfull
         }
         for (name, short), text in answers.items():
-            flag = _AnswerFlag(name, text, HELP_EXIT_CODE, short)
-            flags.DEFINE_flag(flag, self.values)
-        version = _AnswerFlag("version", lambda: f"annotator {__version__}", 0)
-        flags.DEFINE_flag(version, self.values)
+            self.values[name] = _AnswerFlag(name, text, HELP_EXIT_CODE, short)
+        self.values["version"] = _AnswerFlag("version", version, 0)
         for name in flags.FLAGS:  # absl's own, such as --verbosity
             flag = flags.FLAGS[name]
             if name == flag.name and name not in self.values:
@@ -166,7 +171,10 @@ class _AnswerFlag(flags.BooleanFlag):
 
     def parse(self, argument):
         if self._parse(argument):
-            print(self._text())
+            try:
+                print(self._text(), flush=True)
+            except BrokenPipeError:  # `--help | head`; Python flushes again at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(self._exit_code)
 
 
@@ -198,27 +206,18 @@ class Command:
         program, *arguments = sys.argv if argv is None else argv
         parser = Parser(os.path.basename(program), self.description)
         self.define(parser)
-        parsed: list[flags.FlagValues] = []
 
-        def parse(argv):
-            parsed.append(self._parse(parser, argv[1:]))
-            flags.FLAGS.mark_as_parsed()
-            return argv[:1]
+        def parse(argv: list[str]) -> flags.FlagValues:
+            try:
+                values = parser.parse(argv[1:])
+            except UsageError as error:
+                end(self.failure, f"error: {error}\n(see {parser.program} --help)")
+            flags.FLAGS.mark_as_parsed()  # absl reads its own there
+            return values
 
-        app.run(
-            lambda argv: sys.exit(self._run(parsed[0])),
-            [program, *arguments],
-            flags_parser=parse,
-        )
-        raise AssertionError("absl's run does not return.")
+        app.run(self._run, [program, *arguments], flags_parser=parse)
 
-    def _parse(self, parser, arguments):
-        try:
-            return parser.parse(arguments)
-        except UsageError as error:
-            end(self.failure, f"error: {error}\n(see {parser.program} --help)")
-
-    def _run(self, values):
+    def _run(self, values: flags.FlagValues) -> int | None:
         if not values["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -236,6 +235,11 @@ class Command:
             end(INTERRUPTED, f"\n{self.interrupted}" if self.interrupted else "")
 
 
+def version() -> str:
+    """The text of `--version`."""
+    return f"annotator {__version__}"
+
+
 def end(code: int, message: str) -> NoReturn:
     """Ends the program.
 
@@ -247,13 +251,7 @@ def end(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _wrap(flag, note, width):
-    """The lines of a flag in `--help`."""
-    name = f"[no]{flag.name}" if flag.boolean else flag.name
-    return _wrap_text(f"--{name}: {flag.help}{f' ({note})' if note else ''}", width)
-
-
-def _wrap_text(text, width):
+def _wrap(text, width):
     return textwrap.wrap(
         text,
         max(width, 40),
@@ -263,8 +261,13 @@ def _wrap_text(text, width):
     )
 
 
-def _note(default, required=False, enum_values=(), **options):
+def _note(default, required=False, enum_values=(), lower_bound=None, upper_bound=None):
+    """What stands behind a flag's help: its choices or bounds, and its default."""
     notes = [f"one of {', '.join(enum_values)}"] if enum_values else []
+    if upper_bound is not None:
+        notes.append(f"{lower_bound} to {upper_bound}")
+    elif lower_bound is not None:
+        notes.append(f"{lower_bound} or more")
     if required:
         notes.append("required")
     elif default not in (None, []):

@@ -1,4 +1,4 @@
-"""`train.py` and `evaluate.py` as they are typed: answers, errors, files."""
+"""Commands: flags in groups, help, and `train.py` and `evaluate.py` as typed."""
 
 import csv
 import json
@@ -8,7 +8,15 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
 from PIL import Image
+
+from annotator import commands
+from annotator.annotation import command as annotate_command
+from annotator.config import Config
+from annotator.evaluation import command as evaluate_command
+from annotator.serve import command as serve_command
+from annotator.training import command as train_module
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -27,6 +35,150 @@ def run(*command, modules=None):
         text=True,
         timeout=280,
     )
+
+
+def parser_of(module):
+    parser = commands.Parser("program", module.COMMAND.description)
+    module.COMMAND.define(parser)
+    return parser
+
+
+def shown_groups(text):
+    """Dict from the groups of a help text to the names of their flags, in order."""
+    groups = {}
+    for line in text.partition("usage:")[2].splitlines():
+        if line.endswith(":") and line[0] not in " -":
+            groups[line[:-1]] = names = []
+        elif line.startswith("  --"):
+            names.append(line[4:].partition(":")[0].replace("[no]", ""))
+    return groups
+
+
+@pytest.mark.parametrize(
+    ("module", "titles"),
+    [
+        (
+            train_module,
+            "data backbone tagger captioner training decoding others",
+        ),
+        (evaluate_command, "input output others"),
+        (annotate_command, "input output tags_and_captions engine others"),
+        (serve_command, "input network load others"),
+    ],
+)
+def test_flags_stand_in_groups_with_help(module, titles):
+    parser = parser_of(module)
+    text = parser.help(width=72)
+    groups = shown_groups(text)
+    assert list(groups) == [title.replace("_and_", " and ") for title in titles.split()]
+    names = sum(list(groups.values())[:-1], [])
+    assert sorted(names) == sorted(parser.values)
+    assert all(parser.values[name].help.strip() for name in names)
+    flag_lines = [line for line in text.splitlines() if line.startswith("  --")]
+    assert max(map(len, text.partition("usage:")[2].splitlines())) <= 72
+    assert len(flag_lines) > 5
+
+
+def test_training_has_a_flag_for_each_setting():
+    groups = shown_groups(parser_of(train_module).help(80))
+    names = [name for group in list(groups)[:-1] for name in groups[group]]
+    assert sorted(names) == sorted([*Config.settings(), "workdir", "eval_split"])
+    for name, setting in Config.settings().items():
+        assert name in groups[setting.group]
+
+
+def test_help_shows_choices_bounds_defaults_and_what_is_required():
+    text = " ".join(parser_of(annotate_command).help(60).split())
+    assert "for all in it. May be given twice" in text and "list. (required)" in text
+    assert "--captions: Captions per image, best first. (1 or more; default: 1)" in text
+    assert "(one of local, spark; default: local)" in text
+    assert "--top_k: Tags per image; 0 for all. (default: as exported)" in text
+    text = " ".join(parser_of(serve_command).help(60).split())
+    assert "--port: HTTP port. (1 to 65535; default: 8501)" in text
+
+
+def test_help_is_as_wide_as_the_terminal(monkeypatch):
+    parser = parser_of(train_module)
+    for columns in (50, 130):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = parser.help().splitlines()
+        widths = [len(line) for line in lines if line.startswith("  ")]
+        assert columns - 20 < max(widths) <= columns
+
+
+def test_parsing_leaves_the_global_flags_alone():
+    before = set(flags.FLAGS)
+    for _ in range(2):
+        values = parser_of(evaluate_command).parse(["--workdir=w", "--nocompare"])
+        assert (values.workdir, values.compare, values.split) == (
+            *("w", False, "validation"),
+        )
+    assert set(flags.FLAGS) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workdirs=w"], r"'workdirs'\. Did you mean --workdir\?"),
+        (["--workdir=w", "--color=1"], "flag 'color'$"),
+        (["--workdir=w", "--nopicture"], "Unknown command line flag"),
+        ([], "--workdir must have a value: The run's folder"),
+        (["--workdir=w", "x", "y"], r"Unexpected arguments: \['x', 'y'\]"),
+    ],
+)
+def test_usage_errors(arguments, message):
+    with pytest.raises(commands.UsageError, match=message.rstrip("$")):
+        parser_of(evaluate_command).parse(arguments)
+
+
+def command_that(outcome):
+    def run(values):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return commands.Command("A command.", lambda parser: None, run, 3, "it goes on")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        (None, None, ""),
+        (1, 1, ""),
+        (ValueError("wrong"), 3, "error: wrong\n(with --verbosity=1: where it"),
+        (OSError("no room"), 3, "error: no room\n(with --verbosity=1"),
+        (FloatingPointError("NaN"), 3, "error: NaN\n(with --verbosity=1"),
+        (commands.UsageError("these do not go together"), 3, "error: these do not"),
+        (KeyboardInterrupt(), 130, "\nit goes on"),
+    ],
+)
+def test_exit_codes_of_commands(outcome, code, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command_that(outcome).main(["program"])
+    assert caught.value.code == code
+    captured = capsys.readouterr()
+    assert message in captured.err and "Traceback" not in captured.err
+    assert bool(message) or not captured.err
+
+
+def test_the_verbosity_says_where_an_error_came_from(tmp_path):
+    arguments = ["--epochs=0", f"--workdir={tmp_path}"]
+    assert "Traceback" not in run("train.py", *arguments).stderr
+    stderr = run("train.py", "--verbosity=1", *arguments).stderr
+    assert "Traceback" in stderr and "error: --epochs must be 1 or more" in stderr
+
+
+def test_help_whose_reader_goes_away():
+    command = f"{sys.executable} {ROOT / 'train.py'} --help | head -1"
+    result = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.startswith("Trains") and not result.stderr
+
+
+def test_the_long_help_has_the_flags_of_absl():
+    assert "--[no]alsologtostderr" in run("evaluate.py", "--helpfull").stdout
+    assert "alsologtostderr" not in run("evaluate.py", "-h").stdout
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +205,11 @@ def no_tensorflow(tmp_path_factory):
         (["evaluate.py"], "--workdir must have a value"),
         (["evaluate.py", "--workdir=w", "--pictures=-3"], "--pictures=-3"),
         (["evaluate.py", "--workdir=w", "--splitt=test"], "'splitt'"),
+        (["train.py", "-h"], "--backbone_weights: imagenet, random or a file"),
+        (["train.py", "--epoch=1"], "Did you mean --epochs?"),
+        (["train.py", "--backbone=vgg17"], "Did you mean vgg1"),
+        (["train.py", "--dataset=flickr_8k"], "Did you mean flickr8k?"),
+        (["train.py", "--epochs=0"], "error: --epochs must be 1 or more, got 0."),
     ],
 )
 def test_help_and_wrong_flags_do_not_wait_for_tensorflow(

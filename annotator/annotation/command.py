@@ -4,9 +4,11 @@ It is `python annotate.py` in the checkout and `annotator annotate` anywhere.
 """
 
 import importlib.util
+import io
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -110,12 +112,9 @@ def _define_engine(group):
 
 def _run(values: flags.FlagValues) -> int:
     engine_options = _engine_options(values)
-    sys.stdout.reconfigure(errors="backslashreplace")  # paths need not be UTF-8
-    if engine_options:
-        from annotator.annotation.spark import annotate_on_spark as annotate
-    else:
-        from annotator.annotation.run import annotate
-
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # paths need not be UTF-8
+    annotate = _engine(values.engine)
     goes_on = f"the same command goes on with {values.output}"
     try:
         records, failed = annotate(
@@ -146,7 +145,17 @@ def _split_paths(paths):
     return [paths] if os.path.exists(paths) else filter(None, paths.split(","))
 
 
-def _engine_options(values) -> dict[str, Any]:
+def _engine(name: str) -> Callable[..., tuple[int, int]]:
+    if name == "spark":
+        from annotator.annotation.spark import annotate_on_spark
+
+        return annotate_on_spark
+    from annotator.annotation.run import annotate
+
+    return annotate
+
+
+def _engine_options(values: flags.FlagValues) -> dict[str, Any]:
     """The options of the engine, if its flags go together and it is installed."""
     if values.engine == "local":
         if values.master or values.spark_conf:
@@ -168,7 +177,7 @@ def _engine_options(values) -> dict[str, Any]:
 
 
 COMMAND = commands.Command(
-    """Writes captions and tags for a folder of images, or any number of them.
+    """Writes captions and tags for any number of images.
 
     annotator annotate --model=runs/shapes/export --images=photos --output=photos.jsonl
 

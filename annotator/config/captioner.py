@@ -34,12 +34,12 @@ class CaptionerSettings(Settings):
     layers: int = _captioner(2, "Layers of the stacked decoder.", least=1, most=6)
     feedback: str = _captioner(
         "draft",
-        "Where the feedback's text comes from; who says it gets a round.",
+        "Where the feedback's text comes from; given, it comes with a round.",
         choices=("draft", "causal"),
     )
     rounds: int = _captioner(
         0,
-        "Rounds of text feedback, 0 for none; only stacked has some unasked.",
+        "Rounds of text feedback; 0 for none, as where --decoder is not stacked.",
         least=0,
     )
     feedback_start: int = _training(

@@ -9,7 +9,7 @@ from annotator.config.config import Config
 from annotator.config.presets import PAPER, SHAPES
 from annotator.config.setting import GROUPS, Setting
 
-_DEFINE = {
+_DEFINE: dict[type, Callable[..., Any]] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -40,7 +40,7 @@ def define(setting: Setting, add: Callable[..., None]) -> None:
             the help of the flag, and a note on its choices and defaults.
     """
     options: dict[str, Any] = {}
-    kind: Callable[..., Any] = _DEFINE[setting.kind]
+    kind = _DEFINE[setting.kind]
     if setting.many:
         kind = flags.DEFINE_list
     elif setting.choices:
@@ -53,7 +53,8 @@ def note(setting: Setting) -> str:
     """What `--help` says behind the help of a setting: choices, bounds and defaults."""
     notes = []
     if setting.choices:
-        notes.append(f"one of {', '.join(setting.choices)}")
+        number = "any" if setting.many else "one"
+        notes.append(f"{number} of {', '.join(setting.choices)}")
     if setting.limit and not setting.many:
         notes.append(setting.limit)
     default = setting.unset if setting.default is None else _typed(setting.default)

@@ -69,6 +69,6 @@ def check_backbone(name: str) -> None:
     key = name.lower().replace("_", "").replace("-", "")
     if key not in BACKBONES:
         raise ValueError(
-            f"Unknown backbone {name!r}; there are {', '.join(BACKBONES)}."
-            f"{suggestion(key, BACKBONES)}"
+            f"Unknown backbone {name!r}.{suggestion(key, BACKBONES)} There are "
+            f"{', '.join(BACKBONES)}."
         )

@@ -34,12 +34,12 @@ class TaggerSettings(Settings):
     codebook: int = _tagger(16, "Visual words of the VLAD vector.", least=1)
     vlad: tuple[str, ...] = _tagger(
         ("power", "l2"),
-        "Normalizations of the VLAD vector, any of the choices, or none.",
+        "Normalizations of the VLAD vector, or none.",
         choices=("power", "intra", "l2"),
     )
     similarity: str = _tagger(
         "whitened",
-        "How means compares vectors with those of the words.",
+        "How --tagger=means compares an image with a word.",
         choices=("whitened", "l2", "cosine"),
     )
     shrinkage: float = _tagger(

@@ -72,10 +72,14 @@ def _run(values: flags.FlagValues) -> None:
 
 
 COMMAND = commands.Command(
-    """Serves exported models over HTTP, in the REST form of TensorFlow Serving.
+    """Serves exported models over HTTP, in TensorFlow Serving's REST form.
 
-POST /v1/models/tagger:predict takes {"instances": [{"b64": "..."}, ...]}, the content
-of image files in base64, and answers {"predictions": [{"tags": [...], ...}, ...]}.
+POST /v1/models/tagger:predict takes the content of image files in base64, as in the
+first line, and answers as in the second:
+
+    {"instances": [{"b64": "..."}, ...]}
+    {"predictions": [{"tags": [...], ...}, ...]}
+
 GET /v1/models/tagger says whether the model is there, GET /v1/models/tagger/metadata
 what its signatures take and give, and GET /metrics how the server does. Paths may name
 the version, as in /v1/models/tagger/versions/1:predict.

@@ -45,7 +45,7 @@ def _run(values: flags.FlagValues) -> None:
 
 
 COMMAND = commands.Command(
-    """Trains models that tag and caption images, scores them and exports them.
+    """Trains, scores and exports models that tag and caption images.
 
 Without flags it needs no data: it draws some. An interrupted run goes on where it
 stopped when the same command is given again.""",

@@ -44,7 +44,9 @@ def command(*arguments, modules=None, **options):
     ("arguments", "message"),
     [
         (["--help"], "--captions: Captions per image, best first."),
+        (["--help"], "tags and captions:"),
         (["--model=m", "--images=i", "--output=o", "--coulour=1"], "'coulour'"),
+        ([*COMPLETE, "--sidecar=txt"], "Did you mean --sidecars?"),
         (["--model=m", "--images=i"], "--output must have a value"),
         (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
         (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
