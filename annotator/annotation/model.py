@@ -51,7 +51,10 @@ class AnnotationModel:
         if (top_k, threshold) != (None, None) and "tagger" not in exports:
             raise ValueError("--top_k and --threshold need a tagger, see --model.")
         self.tasks = tuple(exports)
-        heads = {task: _head(task, model) for task, model in exports.items()}
+        of_views = {
+            task: model.get_layer(f"{task}_of_views") for task, model in exports.items()
+        }
+        heads = {task: _FIND_HEAD[task](model) for task, model in of_views.items()}
         self.resizes, regions = join_regions(
             {task: (model, heads[task]) for task, model in exports.items()}
         )
@@ -61,15 +64,14 @@ class AnnotationModel:
         ]
         self._regions = _compiled(lambda inputs: regions(inputs, training=False), views)
         self._heads: dict[str, Callable] = {}
-        for task, head in heads.items():
-            if task == "captioner":
-                describe = _captions(head, captions)
-            else:
-                top = exports[task].get_layer("tagger_of_views").get_layer("top_tags")
-                describe = _tags(head, top, top_k, threshold)
+        describe = {
+            "captioner": lambda model: _captions(_captioner(model), captions),
+            "tagger": lambda model: _tags(model, top_k, threshold),
+        }
+        for task, model in of_views.items():
             output = regions.output[task]
             spec = tf.TensorSpec(output.shape, output.dtype)
-            self._heads[task] = _compiled(describe, spec)
+            self._heads[task] = _compiled(describe[task](model), spec)
 
     @classmethod
     def load(cls, exports: Exports, **options: Any) -> "AnnotationModel":
@@ -117,12 +119,16 @@ class AnnotationModel:
         return {task: self.describe(task, regions[task]) for task in self.tasks}
 
 
-def _head(task, model):
-    """The layer of an export that reads regions."""
-    of_views = model.get_layer(f"{task}_of_views")
-    if task == "tagger":
-        return of_views.get_layer("tagger")
+def _captioner(of_views):
     return next(layer for layer in of_views.layers if isinstance(layer, Captioner))
+
+
+def _tagger(of_views):
+    return of_views.get_layer("tagger")
+
+
+# The layer of an export that reads regions, found in its model of views.
+_FIND_HEAD = {"captioner": _captioner, "tagger": _tagger}
 
 
 def _captions(captioner, count):
@@ -150,7 +156,8 @@ def _captions(captioner, count):
     return describe
 
 
-def _tags(tagger, top, top_k, threshold):
+def _tags(of_views, top_k, threshold):
+    tagger, top = _tagger(of_views), of_views.get_layer("top_tags")
     top = TopTags(
         top.words,
         top.top_k if top_k is None else top_k,

@@ -129,6 +129,9 @@ def find_network(name: str) -> Network:
     return _BY_NAME[canonical_name(name)]
 
 
+_TAP_FLAGS = {"captioner": "--captioner_tap"}
+
+
 def default_tap(name: str, task: str = "tagger") -> str:
     """Names the layer of a network that a task reads unless another is asked for.
 
@@ -145,7 +148,7 @@ def default_tap(name: str, task: str = "tagger") -> str:
     """
     network = find_network(name)
     if task not in network.taps:
-        flag = "--captioner_tap" if task == "captioner" else "--tap"
+        flag = _TAP_FLAGS.get(task, "--tap")
         having = [key for key in _BY_NAME if _BY_NAME[key].taps]
         raise ValueError(
             f"Which layer of {name} shall the {task} read? Only {', '.join(having)} "

@@ -9,6 +9,9 @@ _captioner = functools.partial(setting, group="captioner")
 _training = functools.partial(setting, group="training")
 _decoding = functools.partial(setting, group="decoding", exported=True)
 
+# Decoders without attention.
+_INATTENTIVE = ("nic", "log_bilinear", "brnn")
+
 
 @dataclasses.dataclass(frozen=True)
 class CaptionerSettings(Settings):
@@ -124,3 +127,16 @@ class CaptionerSettings(Settings):
         "Whether XLA compiles the attention: much faster to run, slower to start.",
         free=True,
     )
+
+    def check_together(self) -> None:
+        if self.rounds and self.feedback_start >= self.epochs:
+            raise ValueError(
+                f"--feedback_start={self.feedback_start} leaves none of "
+                f"--epochs={self.epochs} to learn the feedback: lower it, or say "
+                "--rounds=0."
+            )
+        if self.rounds and self.feedback == "causal" and self.decoder in _INATTENTIVE:
+            raise ValueError(
+                f"--decoder={self.decoder} has no attention that --feedback=causal "
+                "could steer: say --feedback=draft, or --rounds=0."
+            )

@@ -7,7 +7,6 @@ from annotator.config.captioner import CaptionerSettings
 from annotator.config.data import DataSettings
 from annotator.config.names import suggestion
 from annotator.config.presets import PAPER, SHAPES
-from annotator.config.schemes import SCHEMES, Scheme
 from annotator.config.setting import Settings
 from annotator.config.tagger import TaggerSettings
 
@@ -16,7 +15,6 @@ HEADS: dict[str, type[Settings]] = {
     "tagger": TaggerSettings,
     "captioner": CaptionerSettings,
 }
-_INATTENTIVE = ("nic", "log_bilinear", "brnn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,37 +27,15 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        scheme = self.scheme
-        if scheme.one_view and (len(self.scales) > 1 or self.flip):
+        for name, settings in HEADS.items():
+            if self.task in (name, "all"):
+                settings.check_together(self)
+        # Of the scheme's views the data's settings tell.
+        if self.scheme.one_view and (len(self.scales) > 1 or self.flip):
             raise ValueError(
                 f"--tagger={self.tagger} reads one view of an image: give one of "
                 "--scales and no --flip."
             )
-        if self.extend and not scheme.extendable:
-            raise ValueError(
-                f"--tagger={self.tagger} has no means that --extend could add to: "
-                "train it anew, on all the images."
-            )
-        if self.task != "tagger":
-            self._check_feedback()
-
-    def _check_feedback(self):
-        if self.rounds and self.feedback_start >= self.epochs:
-            raise ValueError(
-                f"--feedback_start={self.feedback_start} leaves none of "
-                f"--epochs={self.epochs} to learn the feedback: lower it, or say "
-                "--rounds=0."
-            )
-        if self.rounds and self.feedback == "causal" and self.decoder in _INATTENTIVE:
-            raise ValueError(
-                f"--decoder={self.decoder} has no attention that --feedback=causal "
-                "could steer: say --feedback=draft, or --rounds=0."
-            )
-
-    @property
-    def scheme(self) -> Scheme:
-        """The way in which this run tags."""
-        return SCHEMES[self.tagger]
 
     @classmethod
     def for_dataset(cls, dataset: str, **settings: Any) -> "Config":

@@ -181,6 +181,13 @@ class Settings:
         for name, each in self.settings().items():
             each.validate(getattr(self, name))
 
+    def check_together(self) -> None:
+        """Refuses settings that do not go with each other.
+
+        Raises:
+            ValueError: If there are such; names them and a remedy.
+        """
+
     @classmethod
     @functools.cache
     def settings(cls) -> dict[str, Setting]:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from annotator.config.schemes import SCHEMES
+from annotator.config.schemes import SCHEMES, Scheme
 from annotator.config.setting import Settings, setting
 
 _tagger = functools.partial(setting, group="tagger")
@@ -82,3 +82,15 @@ class TaggerSettings(Settings):
         5, "Tags per image; 0 for all that reach --threshold.", least=0
     )
     threshold: float | None = _decoding(None, "Lowest score of a tag.")
+
+    @property
+    def scheme(self) -> Scheme:
+        """The way in which this run tags."""
+        return SCHEMES[self.tagger]
+
+    def check_together(self) -> None:
+        if self.extend and not self.scheme.extendable:
+            raise ValueError(
+                f"--tagger={self.tagger} has no means that --extend could add to: "
+                "train it anew, on all the images."
+            )

@@ -75,7 +75,7 @@ def load(
         "skip_bad_images": skip_bad_images,
     }
     if name.startswith("tfds:"):
-        return _read("tfds_reader", name, split, options, arguments)
+        return _read("tfds.reader", name, split, options, arguments)
     if name not in _ENTRIES:
         close = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {close[0]!r}? Known" if close else "known"

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.shapes_scene import TAGS, Scene
-from annotator.datasets.tfds_reader import read_builder
+from annotator.datasets.tfds.reader import read_builder
 
 
 @dataclasses.dataclass

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from annotator import datasets
-from annotator.datasets.tfds_reader import read_builder
+from annotator.datasets.tfds.reader import read_builder
 
 
 def pixels(row):

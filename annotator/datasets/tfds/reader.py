@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from annotator.datasets.annotated_images import AnnotatedImages
-from annotator.datasets.tfds_images import TfdsImages, read_in_order
+from annotator.datasets.tfds.images import TfdsImages, read_in_order
 
 _ID_FEATURES = ("image/id", "image_id", "id", "image/filename", "file_name", "filename")
 _TAG_FEATURES = ("labels", "label", "objects/label")
