@@ -1,7 +1,7 @@
 """Schemes: the ways to tag are known in one place."""
 
 from annotator.config import SCHEMES, Config
-from annotator.training.tagger import fit
+from annotator.training.tagger import scores
 
 
 def test_schemes():
@@ -27,5 +27,6 @@ def test_their_settings_exist():
         assert bool(scheme.encoding) is bool(scheme.pooling)
 
 
-def test_taggers_of_neighbors_are_schemes():
-    assert set(fit.NEIGHBOR_TAGGERS) < set(SCHEMES)
+def test_each_scheme_that_is_fitted_has_a_fit():
+    fitted = {name for name, scheme in SCHEMES.items() if scheme.pooling}
+    assert set(scores.FITS) == fitted

@@ -31,7 +31,7 @@ def fit_scores(
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
     """
-    return _FITS[config.tagger](config, vectors, tags, whitening_rows)
+    return FITS[config.tagger](config, vectors, tags, whitening_rows)
 
 
 def _means(config, vectors, tags, whitening_rows):
@@ -70,7 +70,7 @@ def _mbrm(config, vectors, tags, whitening_rows):
     )
 
 
-_FITS: dict[str, Callable] = {
+FITS: dict[str, Callable] = {
     "means": _means,
     "jec": _jec,
     "2pknn": _two_pass_knn,
