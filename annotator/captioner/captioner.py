@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from annotator import keras_internals
 from annotator.captioner.decoders.decoder import repeat_rows
 from annotator.captioner.losses import caption_losses, self_critical_losses
 from annotator.captioner.samplers.beam_search import BeamSearch
@@ -309,7 +310,7 @@ class Captioner(keras.Model):
             [self.decoder] if self.feedback is None else [self.decoder, self.feedback]
         )
         for part in parts:
-            for layer in part._flatten_layers():
+            for layer in keras_internals.flattened_layers(part):
                 if hasattr(layer, "jit_compile"):
                     layer.jit_compile = enabled
 
@@ -390,7 +391,7 @@ class Captioner(keras.Model):
         scope = keras.StatelessScope()
         for weight in self.weights:
             value = weight.value
-            if weight._autocast:
+            if keras_internals.is_autocast(weight):
                 value = tf.cast(value, self.compute_dtype)
             scope.add_update((weight, value))
         with scope:
