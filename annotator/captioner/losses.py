@@ -15,7 +15,7 @@ def caption_losses(
     attention_regularizer=0.0,
     training=True,
 ):
-    """Sums over captions of all that the loss consists of; see `Captioner`.
+    """Sums over captions of what `Captioner.caption_loss` consists of.
 
     Args:
         decoder: a `Decoder`.
@@ -104,3 +104,19 @@ def _unevenness(attention_weights, real, region_mask):
     count = tf.reduce_sum(regions, axis=-1, keepdims=True)
     mean = tf.reduce_sum(given, axis=-1, keepdims=True) / tf.maximum(count, 1.0)
     return tf.reduce_sum(tf.square(given - mean) * regions)
+
+
+def crop(tokens: tf.Tensor, step: int = 4) -> tf.Tensor:
+    """Captions up to the longest, whose length is rounded up to a multiple.
+
+    Few lengths are few shapes to compile.
+
+    Args:
+        tokens: int32 `[..., T]`.
+        step: What the length is a multiple of, unless T is less.
+
+    Returns:
+        int32 `[..., T']`.
+    """
+    longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != PAD, tf.int32), axis=-1))
+    return tokens[..., : -(-longest // step) * step]

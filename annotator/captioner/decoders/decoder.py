@@ -1,9 +1,15 @@
 """What all caption decoders share: words in, logits out, and one interface."""
 
 import abc
+import typing
 
 import keras
 import tensorflow as tf
+
+# What a decoder makes of B images' regions, see `Decoder.prepare`.
+Prepared = dict[str, typing.Any]
+# bool `[B, R]`, false for padding regions.
+Mask = tf.Tensor | None
 
 
 class Decoder(keras.layers.Layer, abc.ABC):

@@ -1,10 +1,15 @@
 """The interface of the decoding strategies and what they share."""
 
 import abc
+import typing
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from annotator.captioner.vocabulary import END, PAD, START, UNKNOWN
+
+# The model as samplers know it: tokens and state to logits and the new state.
+Step = Callable[[tf.Tensor, typing.Any], tuple[tf.Tensor, typing.Any]]
 
 
 class Sampler(abc.ABC):
