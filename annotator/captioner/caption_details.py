@@ -1,6 +1,7 @@
 """All that a captioner can tell about its captions, as one layer."""
 
 import copy
+import typing
 
 import keras
 import tensorflow as tf
@@ -37,7 +38,7 @@ class CaptionDetails(keras.layers.Layer):
           (column j is the token j + 1), and `region_weights` float32 `[B, L + 1, R]`.
     """
 
-    def __init__(self, captioner: Captioner, **kwargs) -> None:
+    def __init__(self, captioner: Captioner, **kwargs: typing.Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.captioner = captioner
         self.sampler = copy.copy(captioner.sampler)

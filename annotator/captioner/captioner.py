@@ -1,5 +1,7 @@
 """The captioner: regions in, text out."""
 
+import typing
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -54,7 +56,7 @@ class Captioner(CaptionLearner):
         draft_sampler: Sampler | None = None,
         plain_rate: float = 0.5,
         seed: int = 0,
-        **kwargs,
+        **kwargs: typing.Any,
     ) -> None:
         super().__init__(**kwargs)
         if decoder.vocabulary_size != len(vocabulary):

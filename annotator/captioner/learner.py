@@ -1,5 +1,6 @@
 """The part of a captioner that learns: from references, and from rewards."""
 
+import typing
 from collections.abc import Callable
 
 import keras
@@ -14,7 +15,7 @@ from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.standardized import StandardizedModel
 
-Tensors = dict[str, tf.Tensor]
+Tensors: typing.TypeAlias = dict[str, tf.Tensor]
 
 
 class CaptionLearner(StandardizedModel):

@@ -1,5 +1,7 @@
 """A model of image regions that standardizes their channels first."""
 
+import typing
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,7 +19,7 @@ class StandardizedModel(keras.Model):
         **kwargs: Of `keras.Model`.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: typing.Any) -> None:
         super().__init__(autocast=False, **kwargs)
 
     def build_standardization(self, regions_shape: tuple) -> None:

@@ -1,5 +1,7 @@
 """The scores of words and regions that all text feedback learns."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
@@ -25,7 +27,11 @@ class RegionScoring(keras.layers.Layer, Feedback):
     """
 
     def __init__(
-        self, units: int = 512, rounds: int = 1, jit_compile: bool = True, **kwargs
+        self,
+        units: int = 512,
+        rounds: int = 1,
+        jit_compile: bool = True,
+        **kwargs: typing.Any,
     ) -> None:
         super().__init__(**kwargs)
         if rounds < 0:
