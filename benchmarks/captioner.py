@@ -223,8 +223,7 @@ class Annotator:
     def train(self):
         """Seconds of one pass over all captions, drafts included."""
         start, drafts = time.perf_counter(), None
-        feedback = self.captioner.feedback
-        if feedback is not None and not feedback.causal:
+        if self.captioner.feedback.reads_drafts:
             batches = self.split.regions(128)
             drafts = [self.trainer.draft(regions).numpy() for regions in batches]
             drafts = np.concatenate(drafts)

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from annotator import keras_internals
+
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
     keras.layers.DepthwiseConv2D,
@@ -64,8 +66,8 @@ def _foldable(model):
     """Name of a convolution -> the layer of batch normalization that it takes over."""
     readers = {}
     for operation in model.operations:
-        for node in operation._inbound_nodes:
-            for tensor in node.input_tensors:
+        for tensors in keras_internals.input_tensors(operation):
+            for tensor in tensors:
                 readers.setdefault(id(tensor), []).append(operation)
     foldable = {}
     for layer in model.layers:

@@ -14,6 +14,8 @@ from annotator.captioner.decoders.soft import SoftDecoder
 from annotator.captioner.decoders.stacked import StackedDecoder
 from annotator.captioner.feedback.causal import CausalTextFeedback
 from annotator.captioner.feedback.draft import TextFeedback
+from annotator.captioner.feedback.feedback import Feedback
+from annotator.captioner.feedback.none import NoFeedback
 from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.random import RandomSampler
@@ -28,11 +30,13 @@ __all__ = [
     "Captioner",
     "CausalTextFeedback",
     "Decoder",
+    "Feedback",
     "GreedySampler",
     "HardDecoder",
     "LSTM",
     "LogBilinearDecoder",
     "NicDecoder",
+    "NoFeedback",
     "RandomSampler",
     "Sampler",
     "SoftDecoder",

@@ -1,29 +1,31 @@
-"""What the training of a captioner minimizes."""
+"""The sums that the training of a captioner minimizes."""
 
 import tensorflow as tf
 
+from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.samplers.sampler import forbidden_words
 from annotator.captioner.vocabulary import PAD, START
 
 
 def caption_losses(
-    decoder,
-    states,
-    targets,
-    region_mask=None,
-    label_smoothing=0.0,
-    attention_regularizer=0.0,
-    training=True,
-):
-    """Sums over captions of all that the loss consists of; see `Captioner`.
+    decoder: Decoder,
+    states: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    region_mask: Mask = None,
+    label_smoothing: float = 0.0,
+    attention_regularizer: float = 0.0,
+    training: bool = True,
+) -> dict[str, tf.Tensor]:
+    """Sums over reference captions; see `Captioner.caption_loss`.
 
     Args:
-        decoder: a `Decoder`.
-        states: what it made of the captions, from `Decoder.states`.
+        decoder: The decoder.
+        states: What it made of the captions, from `Decoder.states`.
         targets: int32 `[B, C, T]`, the words after each state; padding counts nothing.
-        region_mask: bool `[B, R]` or None.
-        label_smoothing, attention_regularizer: as of `Captioner.caption_loss`.
-        training: whether dropout is on.
+        region_mask: bool `[B, R]`, false for padding; by default there is none.
+        label_smoothing: Share of the probability spread over all words.
+        attention_regularizer: Factor of how unevenly the regions are attended to.
+        training: Whether dropout is on.
 
     Returns:
         A dict of float32 scalars: `loss`, `cross_entropy` and `tokens`.
@@ -52,12 +54,17 @@ def caption_losses(
     }
 
 
-def self_critical_losses(decoder, states, targets, rewards):
+def self_critical_losses(
+    decoder: Decoder,
+    states: dict[str, tf.Tensor],
+    targets: tf.Tensor,
+    rewards: tf.Tensor,
+) -> dict[str, tf.Tensor]:
     """Sums over captions that the decoder drew; see `Captioner.self_critical_loss`.
 
     Args:
-        decoder: a `Decoder`.
-        states: what it made of the captions, from `Decoder.states`.
+        decoder: The decoder.
+        states: What it made of the captions, from `Decoder.states`.
         targets: int32 `[B, n, T]`, the words that were drawn after each state.
         rewards: float32 `[B, n]`.
 
@@ -86,13 +93,18 @@ def self_critical_losses(decoder, states, targets, rewards):
     }
 
 
-def _unevenness(attention_weights, real, region_mask):
+def _unevenness(
+    attention_weights: tf.Tensor, real: tf.Tensor, region_mask: Mask
+) -> tf.Tensor:
     """Sum of the squared differences of the regions' attention from its mean.
 
     Args:
         attention_weights: `[B, C, T, L, R]`.
         real: bool `[B, C, T]`, where there is a word; other steps do not count.
         region_mask: bool `[B, R]` or None.
+
+    Returns:
+        float32 scalar.
     """
     steps = tf.cast(real, tf.float32)[..., None, None]
     given = tf.reduce_sum(attention_weights * steps, axis=2)  # [B, C, L, R]
@@ -104,3 +116,19 @@ def _unevenness(attention_weights, real, region_mask):
     count = tf.reduce_sum(regions, axis=-1, keepdims=True)
     mean = tf.reduce_sum(given, axis=-1, keepdims=True) / tf.maximum(count, 1.0)
     return tf.reduce_sum(tf.square(given - mean) * regions)
+
+
+def crop(tokens: tf.Tensor, step: int = 4) -> tf.Tensor:
+    """Captions up to the longest, whose length is rounded up to a multiple.
+
+    Few lengths are few shapes to compile.
+
+    Args:
+        tokens: int32 `[..., T]`.
+        step: What the length is a multiple of, unless T is less.
+
+    Returns:
+        int32 `[..., T']`.
+    """
+    longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != PAD, tf.int32), axis=-1))
+    return tokens[..., : -(-longest // step) * step]

@@ -2,10 +2,14 @@
 
 import collections
 import hashlib
+import os
 import string
+import typing
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from annotator import files
@@ -27,7 +31,13 @@ class Vocabulary:
     Fit it on training captions only, so that scores on other captions are honest.
 
     Args:
-        words: the words with ids 4 and up, without the four special ones.
+        words: The words with ids 4 and up, without the four special ones.
+
+    Attributes:
+        words: All words in the order of their ids, the special ones included.
+
+    Raises:
+        ValueError: When a word is none, or comes twice.
 
     Example:
 
@@ -37,7 +47,9 @@ class Vocabulary:
     ```
     """
 
-    def __init__(self, words):
+    words: tuple[str, ...]
+
+    def __init__(self, words: Iterable[str]) -> None:
         words = [str(word) for word in words]
         for word in words:
             if word in SPECIAL_WORDS or tokenize(word) != [word]:
@@ -53,15 +65,18 @@ class Vocabulary:
         self._ids = {word: i for i, word in enumerate(self.words)}
 
     @classmethod
-    def fit(cls, captions, min_count=1):
+    def fit(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """The vocabulary of the words that occur at least `min_count` times.
 
         Args:
-            captions: training captions, an iterable of strings.
-            min_count: how often a word must occur to get an id of its own.
+            captions: Training captions.
+            min_count: How often a word must occur to get an id of its own.
+
+        Returns:
+            The vocabulary.
 
         Raises:
-            ValueError: if no word is that frequent.
+            ValueError: When no word is that frequent.
         """
         counts = collections.Counter(
             word for caption in captions for word in tokenize(caption)
@@ -74,28 +89,32 @@ class Vocabulary:
             )
         return cls(sorted(kept, key=lambda word: (-counts[word], word)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.words)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.words == other.words
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.words)
 
-    def fingerprint(self):
-        """A hash over all words in order: two models agree on ids if equal."""
+    def fingerprint(self) -> str:
+        """A hash over all words in order: two models agree on ids if it is equal.
+
+        Returns:
+            Hexadecimal digits.
+        """
         return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
 
-    def check(self, fingerprint, origin):
+    def check(self, fingerprint: str, origin: str) -> None:
         """Refuses weights that were trained with another vocabulary.
 
         Args:
-            fingerprint: what `fingerprint()` gave when the weights were saved.
-            origin: where they come from, for the message.
+            fingerprint: What `fingerprint()` gave when the weights were saved.
+            origin: Where they come from, for the message.
 
         Raises:
-            ValueError: if the words are not the same.
+            ValueError: When the words are not the same.
         """
         if fingerprint != self.fingerprint():
             raise ValueError(
@@ -104,16 +123,19 @@ class Vocabulary:
                 "other words. Use the vocabulary saved beside it, or a new workdir."
             )
 
-    def encode(self, captions, length=None):
+    def encode(self, captions: Sequence[str], length: int | None = None) -> np.ndarray:
         """Captions as ids: `<start>`, the words, `<end>`, then padding.
 
         Args:
-            captions: a sequence of N strings.
-            length: number of columns T; longer captions are cut and keep their
+            captions: N of them.
+            length: Number of columns T; longer captions are cut and keep their
                 `<end>`. By default what the longest caption needs.
 
         Returns:
             int32 array `[N, T]`.
+
+        Raises:
+            ValueError: When `length` is less than 2.
         """
         rows = [[self._ids.get(w, UNKNOWN) for w in tokenize(c)] for c in captions]
         if length is None:
@@ -126,11 +148,11 @@ class Vocabulary:
             ids[i, : len(row)] = row
         return ids
 
-    def decode(self, ids):
+    def decode(self, ids: npt.ArrayLike) -> typing.Any:
         """Ids as text: everything up to the first `<end>` or `<pad>`.
 
         Args:
-            ids: integers `[..., T]`, with or without `<start>` in front.
+            ids: Integers `[..., T]`, with or without `<start>` in front.
 
         Returns:
             A string for one row of ids, else nested lists of strings.
@@ -146,11 +168,11 @@ class Vocabulary:
                 words.append(self.words[i])
         return " ".join(words)
 
-    def decode_in_graph(self, ids):
+    def decode_in_graph(self, ids: tf.Tensor) -> tf.Tensor:
         """`decode` as TensorFlow operations, for use inside an exported graph.
 
         Args:
-            ids: integer tensor `[..., T]`.
+            ids: Integer tensor `[..., T]`.
 
         Returns:
             String tensor `[...]`.
@@ -161,16 +183,26 @@ class Vocabulary:
         words = tf.where(shown, words, "")
         return tf.strings.strip(tf.strings.reduce_join(words, axis=-1))
 
-    def save(self, path):
-        """Writes the words to a JSON file, whole or not at all."""
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the words to a JSON file, whole or not at all.
+
+        Args:
+            path: Of the file.
+        """
         files.write_json(path, self.get_config())
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
         """Reads what `save` wrote.
 
+        Args:
+            path: Of the file.
+
+        Returns:
+            The vocabulary.
+
         Raises:
-            ValueError: if the file is not a saved vocabulary.
+            ValueError: When the file is not a saved vocabulary.
         """
         try:
             return cls(files.read_json(path)["words"])
@@ -180,14 +212,21 @@ class Vocabulary:
                 "from the training captions."
             ) from error
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"words": list(self.words[len(SPECIAL_WORDS) :])}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "Vocabulary":
         return cls(**config)
 
 
-def tokenize(caption):
-    """The words of a caption: lower case, punctuation removed, dashes made spaces."""
+def tokenize(caption: str) -> list[str]:
+    """The words of a caption: lower case, punctuation removed, dashes made spaces.
+
+    Args:
+        caption: Any text.
+
+    Returns:
+        The words.
+    """
     return caption.lower().translate(_NO_PUNCTUATION).split()

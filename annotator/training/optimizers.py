@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from annotator import keras_internals
+
 
 class GroupedOptimizer(tf.Module):
     """One optimizer for each group of weights, and one bound for their gradients.
@@ -136,7 +138,7 @@ def _factors(models, dense_rate, convolution_rate):
     head, *backbones = models
     factor = {
         id(v): dense_rate
-        for layer in head._flatten_layers()
+        for layer in keras_internals.flattened_layers(head)
         if isinstance(layer, keras.layers.Dense)
         for v in layer.trainable_variables
     }

@@ -13,6 +13,7 @@ from annotator.captioner import (
     TextFeedback,
     Vocabulary,
 )
+from annotator.captioner.cast_once import weights_cast_once
 
 R, D, H = 4, 6, 16
 CAPTIONS = ["a dog runs", "a red cat sits on the dog", "the cat runs", "a dog sits"]
@@ -289,9 +290,9 @@ def test_regions_are_standardized_alike_in_training_and_in_decoding():
     mean = np.linspace(1000.1, 1005.1, D).astype(np.float32)
     captioner.standardize(mean, np.full(D, 0.013, np.float32))
     regions = mean + 0.013 * (some_regions() - 0.5)
-    expected = captioner._prepare(regions, None)["regions"]
-    with captioner._weights_cast_once():
-        decoded = captioner._prepare(regions, None)["regions"]
+    expected = captioner.prepare(regions)["regions"]
+    with weights_cast_once(captioner):
+        decoded = captioner.prepare(regions)["regions"]
     np.testing.assert_array_equal(decoded, expected)
     assert np.std(tf.cast(expected, tf.float32)) > 0.1
 
@@ -314,13 +315,15 @@ def test_weights_are_rounded_alike_in_training_and_in_decoding(kind, tied):
     draft = captioner.draft(some_regions())
 
     def numbers():
-        prepared = captioner._prepare(some_regions(), None)
-        current = captioner._refine_by_given_drafts(prepared, draft, training=False)
-        states = captioner._states(current, feedback, read)
+        prepared = captioner.prepare(some_regions())
+        current = captioner.feedback.refine_by_given_drafts(
+            captioner.decoder, prepared, draft
+        )
+        states = feedback.states(decoder, current, read)
         return states["attention_weights"], decoder.logits(states["hidden"])
 
     expected = numbers()
-    with captioner._weights_cast_once():
+    with weights_cast_once(captioner):
         decoded = numbers()
     for got, want in zip(decoded, expected, strict=True):
         np.testing.assert_array_equal(got, want)

@@ -54,10 +54,12 @@ def every_caption():
 
 def probabilities(captioner, regions, tokens):
     """Of captions `[C, 4]` for one image, from the words' that may come."""
-    prepared = captioner._prepare(regions, None)
+    prepared = captioner.prepare(regions)
     draft = captioner.draft(regions)
-    current = captioner._refine_by_given_drafts(prepared, draft, training=False)
-    states = captioner._states(current, captioner.feedback, tokens[None, :, :-1])
+    current = captioner.feedback.refine_by_given_drafts(
+        captioner.decoder, prepared, draft
+    )
+    states = captioner.feedback.states(captioner.decoder, current, tokens[None, :, :-1])
     logits = captioner.decoder.logits(states["hidden"])[0]
     logits += tf.constant([-1e9, -1e9, 0, -1e9] + [0.0] * 3)
     logits += tf.constant([[-1e9], [0.0], [0.0]]) * tf.one_hot(2, 7)
@@ -85,11 +87,13 @@ def test_the_loss_by_hand(feedback, max_length, seed):
         assert np.count_nonzero(tokens, axis=-1).max() == 8
     expected = words = pairs = 0
     for b in range(2):
-        prepared = captioner._prepare(REGIONS[b : b + 1], None)
+        prepared = captioner.prepare(REGIONS[b : b + 1])
         draft = captioner.draft(REGIONS[b : b + 1])
-        current = captioner._refine_by_given_drafts(prepared, draft, training=False)
-        hidden = captioner._states(
-            current, captioner.feedback, tokens[b : b + 1, :, :-1]
+        current = captioner.feedback.refine_by_given_drafts(
+            captioner.decoder, prepared, draft
+        )
+        hidden = captioner.feedback.states(
+            captioner.decoder, current, tokens[b : b + 1, :, :-1]
         )["hidden"]
         logits = captioner.decoder.logits(hidden)[0].numpy()
         logits[..., [0, 1, 3]] = -np.inf

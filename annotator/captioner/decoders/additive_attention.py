@@ -1,5 +1,7 @@
 """Additive attention over image regions, without the tensor it is famous for."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
@@ -18,26 +20,29 @@ class AdditiveAttention(keras.layers.Layer):
 
     Args:
         units: A, the width in which regions and queries meet.
-        jit_compile: whether XLA compiles the scores. Without it the same numbers
+        jit_compile: Whether XLA compiles the scores. Without it the same numbers
             come from plain TensorFlow operations, which any server runs. (Not where
             keys and queries beyond +-40 cancel each other out.)
+        **kwargs: Of `keras.layers.Layer`.
 
     Call arguments:
         queries: `[B, Q, H]`.
         keys: `[B, R, A]`, what `project` made of the regions.
         regions: `[B, R, D]`.
-        region_mask: bool `[B, R]`, False for regions that are only padding.
-        region_weights: `[B, Q, R]` or None, factors of the regions (and so of
-            their keys) that differ from query to query.
+        region_mask: bool `[B, R]`, false for padding; by default there is none.
+        region_weights: float32 `[B, Q, R]`, factors of the regions (and so of their
+            keys) that differ from query to query; none by default.
 
-    Output shapes:
+    Output shape:
         context `[B, Q, D]` and float32 attention weights `[B, Q, R]`.
 
     Reference: Bahdanau et al., Neural machine translation by jointly learning to
     align and translate, https://arxiv.org/abs/1409.0473.
     """
 
-    def __init__(self, units, jit_compile=True, **kwargs):
+    def __init__(
+        self, units: int, jit_compile: bool = True, **kwargs: typing.Any
+    ) -> None:
         # What must stay float32 is passed through; the rest is cast where used.
         super().__init__(autocast=False, **kwargs)
         self.units = units
@@ -50,7 +55,7 @@ class AdditiveAttention(keras.layers.Layer):
             units, dtype=self.dtype_policy, name="query_projection"
         )
 
-    def build(self, queries_shape, regions_shape):
+    def build(self, queries_shape: tuple, regions_shape: tuple) -> None:
         self.region_projection.build(regions_shape)
         self.query_projection.build(queries_shape)
         self.score_weights = self.add_weight(
@@ -61,35 +66,78 @@ class AdditiveAttention(keras.layers.Layer):
         )
         self.built = True
 
-    def project(self, regions):
-        """Keys `[B, R, A]` of regions `[B, R, D]`: once an image, not once a word.
+    def project(self, regions: tf.Tensor) -> tf.Tensor:
+        """The keys of regions, needed once an image, not once a word.
 
         They are float32 under every policy, for otherwise they would be cast at
         each word.
+
+        Args:
+            regions: `[B, R, D]`.
+
+        Returns:
+            float32 `[B, R, A]`.
         """
         return tf.cast(self.region_projection(regions), tf.float32)
 
-    def scores(self, queries, keys, region_weights=None):
-        """Scores before the softmax, float32 `[B, Q, R]`."""
+    def scores(
+        self,
+        queries: tf.Tensor,
+        keys: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The scores before the softmax.
+
+        Args:
+            queries: As of a call.
+            keys: As of a call.
+            region_weights: As of a call.
+
+        Returns:
+            float32 `[B, Q, R]`.
+        """
         tensors = [keys, self.query_projection(queries), self.score_weights]
         if region_weights is not None:
             tensors.append(region_weights)
         tensors = [tf.cast(tensor, tf.float32) for tensor in tensors]
         return (_compiled_scores if self.jit_compile else _plain_scores)(*tensors)
 
-    def attention_weights(self, queries, keys, region_mask=None, region_weights=None):
-        """Attention weights, float32 `[B, Q, R]`."""
+    def attention_weights(
+        self,
+        queries: tf.Tensor,
+        keys: tf.Tensor,
+        region_mask: tf.Tensor | None = None,
+        region_weights: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The attention weights alone.
+
+        Args:
+            queries: As of a call.
+            keys: As of a call.
+            region_mask: As of a call.
+            region_weights: As of a call.
+
+        Returns:
+            float32 `[B, Q, R]`.
+        """
         scores = self.scores(queries, keys, region_weights)
         if region_mask is not None:
             scores = tf.where(region_mask[:, None], scores, scores.dtype.min)
         return tf.nn.softmax(scores)
 
-    def call(self, queries, keys, regions, region_mask=None, region_weights=None):
+    def call(
+        self,
+        queries: tf.Tensor,
+        keys: tf.Tensor,
+        regions: tf.Tensor,
+        region_mask: tf.Tensor | None = None,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         weights = self.attention_weights(queries, keys, region_mask, region_weights)
         shares = weights if region_weights is None else weights * region_weights
         return tf.cast(shares, regions.dtype) @ regions, weights
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "units": self.units,
@@ -107,8 +155,8 @@ def _score_initializer(shape, dtype=None):
 def _compiled_scores(*tensors):
     def gradients(grad):
         # One traced function serves layers of all widths, so it forgets the shapes.
-        found = _gradients_jit(grad, *tensors)
-        pairs = zip(found, tensors, strict=True)
+        grads = _gradients_jit(grad, *tensors)
+        pairs = zip(grads, tensors, strict=True)
         return [tf.ensure_shape(grad, tensor.shape) for grad, tensor in pairs]
 
     return _scores_jit(*tensors), gradients
@@ -141,7 +189,9 @@ def _gradients(grad, keys, queries, score_weights, region_weights=None, fused=Tr
     weighted = region_weights is not None
     rational = fused and not weighted
     images, count = tf.shape(queries)[0], tf.shape(queries)[1]
-    by_query = [grad, queries] + ([region_weights] if weighted else [])
+    by_query = [grad, queries]
+    if weighted:
+        by_query.append(region_weights)
     by_query = [_chunks(tensor, count) for tensor in by_query]
 
     def image(tensors):
@@ -179,7 +229,8 @@ def _gradients(grad, keys, queries, score_weights, region_weights=None, fused=Tr
     grad_keys, grad_score_weights, *by_query = tf.map_fn(
         image,
         (keys, *by_query),
-        fn_output_signature=(tf.float32,) * (2 + len(by_query) - 1),
+        # Of keys, of the score weights, and of all `by_query` but `grad` itself.
+        fn_output_signature=(tf.float32,) * (1 + len(by_query)),
     )
     grad_queries, *grad_region_weights = (
         tf.reshape(t, [images, -1, tf.shape(t)[-1]])[:, :count] for t in by_query

@@ -1,10 +1,15 @@
 """The generator of "deep visual-semantic alignments": a simple recurrent network."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
     Decoder,
+    Mask,
+    Prepared,
+    State,
     mean_region,
     no_attention,
     repeat_rows,
@@ -22,13 +27,14 @@ class BrnnDecoder(Decoder):
     regions; captions come from this one.)
 
     Args:
-        **kwargs: see `Decoder`; `attention_units` and `jit_compile` do nothing here.
+        vocabulary_size: V, number of words.
+        **kwargs: See `Decoder`; `attention_units` and `jit_compile` do nothing here.
 
     Reference: Karpathy and Fei-Fei, Deep visual-semantic alignments for generating
     image descriptions, https://arxiv.org/abs/1412.2306, section 3.2.
     """
 
-    def __init__(self, vocabulary_size, **kwargs):
+    def __init__(self, vocabulary_size: int, **kwargs: typing.Any) -> None:
         super().__init__(vocabulary_size, **kwargs)
         policy = self.dtype_policy
         self.image_projection = keras.layers.Dense(
@@ -45,19 +51,25 @@ class BrnnDecoder(Decoder):
             name="recurrent_projection",
         )
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         self.image_projection.build((None, regions_shape[-1]))
         self.word_projection.build((None, self.embedding_units))
         self.recurrent_projection.build((None, self.units))
 
-    def prepare(self, regions, region_mask=None):
+    def prepare(self, regions: tf.Tensor, region_mask: Mask = None) -> Prepared:
         regions = tf.cast(regions, self.compute_dtype)
         image = self.image_projection(mean_region(regions, region_mask))
         # The second part is the image's bias: all of it now, none after a step.
         initial = tf.zeros_like(image), image
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         b, c, t = tf.unstack(tf.shape(tokens))
         words = self.word_projection(
             self.embed(
@@ -68,20 +80,26 @@ class BrnnDecoder(Decoder):
         words += tf.pad(image[None], [[0, t - 1], [0, 0], [0, 0]])
         inputs = tf.TensorArray(words.dtype, t).unstack(words)
 
-        def body(i, hidden, all_hidden):
+        def body(i, hidden, hidden_array):
             hidden = tf.nn.relu(inputs.read(i) + self.recurrent_projection(hidden))
-            return i + 1, hidden, all_hidden.write(i, hidden)
+            return i + 1, hidden, hidden_array.write(i, hidden)
 
-        _, _, all_hidden = tf.while_loop(
+        _, _, hidden_array = tf.while_loop(
             lambda i, *_: i < t, body, (0, hidden, tf.TensorArray(hidden.dtype, t))
         )
-        hidden = tf.transpose(all_hidden.stack(), [1, 0, 2])
+        hidden = tf.transpose(hidden_array.stack(), [1, 0, 2])
         return {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
             "attention_weights": no_attention([b, c, t], prepared),
         }
 
-    def step_states(self, tokens, state, prepared, region_weights=None):
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
         hidden, image = state
         words = self.word_projection(self.embed(tokens))
         hidden = tf.nn.relu(words + image + self.recurrent_projection(hidden))

@@ -1,9 +1,17 @@
-"""What all caption decoders share: words in, logits out, and one interface."""
+"""The interface of the caption decoders, and the words and logits they share."""
 
 import abc
+import typing
 
 import keras
 import tensorflow as tf
+
+# What a decoder makes of B images' regions, see `Decoder.prepare`.
+Prepared: typing.TypeAlias = dict[str, typing.Any]
+# The state of N captions between two words: nested tuples of tensors `[N, ...]`.
+State: typing.TypeAlias = typing.Any
+# bool `[B, R]`, false for padding regions.
+Mask: typing.TypeAlias = tf.Tensor | None
 
 
 class Decoder(keras.layers.Layer, abc.ABC):
@@ -21,35 +29,41 @@ class Decoder(keras.layers.Layer, abc.ABC):
         units: H, width of the recurrent states.
         embedding_units: E, width of the word vectors; `units` by default.
         attention_units: A, width of the additive attention.
-        dropout: rate on word vectors and on the output of every layer.
-        tied: whether the word vectors are also the output weights (Press and Wolf,
+        dropout: Rate on word vectors and on the output of every layer.
+        tied: Whether the word vectors are also the output weights (Press and Wolf,
             https://arxiv.org/abs/1608.05859).
-        jit_compile: whether XLA compiles the attention scores.
+        jit_compile: Whether XLA compiles the attention scores.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Attributes:
+        attending_layers: L, how many layers attend to the regions.
 
     Call arguments:
         regions: `[B, R, D]`.
-        tokens: integers `[B, C, T]`, the words read, from `<start>` on. The logits
+        tokens: Integers `[B, C, T]`, the words read, from `<start>` on. The logits
             at t predict the word after `tokens[..., t]`.
-        region_mask: bool `[B, R]`, False for padding regions.
+        region_mask: bool `[B, R]`, false for padding; by default there is none.
+        training: Whether dropout is on.
+        return_attention: Whether attention weights are returned, too.
 
-    Output shapes:
+    Output shape:
         float32 logits `[B, C, T, V]`; with `return_attention` also the float32
         attention weights `[B, C, T, L, R]` of the L attending layers.
     """
 
-    attending_layers = 0
+    attending_layers: int = 0
 
     def __init__(
         self,
-        vocabulary_size,
-        units=512,
-        embedding_units=None,
-        attention_units=512,
-        dropout=0.0,
-        tied=False,
-        jit_compile=True,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        units: int = 512,
+        embedding_units: int | None = None,
+        attention_units: int = 512,
+        dropout: float = 0.0,
+        tied: bool = False,
+        jit_compile: bool = True,
+        **kwargs: typing.Any,
+    ) -> None:
         # What must stay float32 is passed through; the rest is cast where used.
         super().__init__(autocast=False, **kwargs)
         self.vocabulary_size = vocabulary_size
@@ -75,7 +89,7 @@ class Decoder(keras.layers.Layer, abc.ABC):
                 vocabulary_size, name="output_projection", **layer
             )
 
-    def build(self, regions_shape):
+    def build(self, regions_shape: tuple) -> None:
         self.embedding.build((None, None))
         self.dropout_layer.build((None, None, None))
         width = self.units
@@ -94,39 +108,57 @@ class Decoder(keras.layers.Layer, abc.ABC):
         self.built = True
 
     @abc.abstractmethod
-    def build_layers(self, regions_shape):
-        """Builds the layers of the subclass for regions `[B, R, D]`."""
+    def build_layers(self, regions_shape: tuple) -> None:
+        """Builds the layers of the subclass.
+
+        Args:
+            regions_shape: Of the regions, `(None, None, D)`.
+        """
 
     @abc.abstractmethod
-    def prepare(self, regions, region_mask=None):
+    def prepare(self, regions: tf.Tensor, region_mask: Mask = None) -> Prepared:
         """What depends on the image alone.
 
         Args:
             regions: `[B, R, D]`.
-            region_mask: bool `[B, R]` or None.
+            region_mask: bool `[B, R]`, false for padding; by default there is none.
 
         Returns:
-            A dict of tensors with B rows. `initial` is the state before the first
-            word, a tuple of tensors `[B, ...]`.
+            A dict of tensors with B rows: `regions`, `region_mask`, `initial`, which
+            is the state before the first word, and whatever else the decoder needs.
         """
 
-    def reweigh(self, prepared, region_weights):
-        """`prepare` of regions multiplied by `region_weights` `[B, R]`.
+    def reweigh(self, prepared: Prepared, region_weights: tf.Tensor) -> Prepared:
+        """`prepare` of regions that are multiplied by weights.
 
         Decoders that project the regions do it cheaper, by weighing the projections.
+
+        Args:
+            prepared: From `prepare`, for B images.
+            region_weights: float32 `[B, R]`.
+
+        Returns:
+            The dict of `prepare`.
         """
         factors = tf.cast(region_weights, self.compute_dtype)[..., None]
         return self.prepare(prepared["regions"] * factors, prepared["region_mask"])
 
     @abc.abstractmethod
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         """The states over known captions.
 
         Args:
-            prepared: from `prepare`, for B images.
-            tokens: integers `[B, C, T]`.
-            region_weights: `[B, C, T, R]` or None, factors of the regions that
-                change from word to word.
+            prepared: From `prepare`, for B images.
+            tokens: Integers `[B, C, T]`.
+            region_weights: float32 `[B, C, T, R]`, factors of the regions that change
+                from word to word; none by default.
+            training: Whether dropout is on.
 
         Returns:
             A dict: `hidden` `[B, C, T, H]` from which the words are predicted and
@@ -135,32 +167,53 @@ class Decoder(keras.layers.Layer, abc.ABC):
         """
 
     @abc.abstractmethod
-    def step_states(self, tokens, state, prepared, region_weights=None):
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
         """One step of N rows, the N / B rows of an image in succession.
 
         Args:
-            tokens: integers `[N]`.
-            state: tuple of tensors `[N, ...]`.
-            prepared: from `prepare`, for B images.
-            region_weights: `[N, R]` or None.
+            tokens: Integers `[N]`.
+            state: Nested tuple of tensors `[N, ...]`.
+            prepared: From `prepare`, for B images.
+            region_weights: float32 `[N, R]`, factors of the regions; none by default.
 
         Returns:
-            hidden `[N, H]`, the new state, attention weights `[N, L, R]`.
+            Hidden states `[N, H]`, the new state, attention weights `[N, L, R]`.
         """
 
-    def auxiliary_loss(self, states, word_log_probs, real, training=False):
+    def auxiliary_loss(
+        self,
+        states: dict[str, tf.Tensor],
+        word_log_probs: tf.Tensor,
+        real: tf.Tensor,
+        training: bool = False,
+    ) -> tf.Tensor | float:
         """A loss beside the cross entropy, summed over captions; 0 for most.
 
         Args:
-            states: from `states`.
-            word_log_probs: log probability of the reference words `[B, C, T]`.
+            states: From `states`.
+            word_log_probs: Log probability of the reference words `[B, C, T]`.
             real: bool `[B, C, T]`, where there is a word.
+            training: Whether the decoder learns from it.
+
+        Returns:
+            A float32 scalar.
         """
         return 0.0
 
     def call(
-        self, regions, tokens, region_mask=None, training=False, return_attention=False
-    ):
+        self,
+        regions: tf.Tensor,
+        tokens: tf.Tensor,
+        region_mask: Mask = None,
+        training: bool = False,
+        return_attention: bool = False,
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         prepared = self.prepare(regions, region_mask)
         states = self.states(prepared, tokens, training=training)
         logits = self.logits(states["hidden"], training=training)
@@ -168,15 +221,35 @@ class Decoder(keras.layers.Layer, abc.ABC):
             return logits, states["attention_weights"]
         return logits
 
-    def step(self, tokens, state, prepared):
-        """Logits `[N, V]` of the next word, state, attention; see `step_states`."""
+    def step(
+        self, tokens: tf.Tensor, state: State, prepared: Prepared
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
+        """One step as of `step_states`, up to the logits.
+
+        Args:
+            tokens: Integers `[N]`.
+            state: Nested tuple of tensors `[N, ...]`.
+            prepared: From `prepare`, for B images.
+
+        Returns:
+            Logits `[N, V]` of the next word, the new state, attention weights
+            `[N, L, R]`.
+        """
         hidden, state, attention = self.step_states(tokens, state, prepared)
         return self.logits(hidden), state, attention
 
-    def logits(self, hidden, training=False):
-        """float32 logits `[..., V]` of hidden states `[..., H]`."""
+    def logits(self, hidden: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The logits of the words that hidden states predict.
+
+        Args:
+            hidden: `[..., H]`.
+            training: Whether dropout is on.
+
+        Returns:
+            float32 `[..., V]`.
+        """
         hidden = self.dropout_layer(hidden, training=training)
-        if not self.tied:
+        if self.output_projection is not None:
             return tf.cast(self.output_projection(hidden), tf.float32)
         if self.bridge is not None:
             hidden = self.bridge(hidden)
@@ -187,11 +260,19 @@ class Decoder(keras.layers.Layer, abc.ABC):
         shape = tf.concat([tf.shape(hidden)[:-1], [self.vocabulary_size]], 0)
         return tf.reshape(logits, shape)
 
-    def embed(self, tokens, training=False):
-        """Word vectors `[..., E]` of ids `[...]`."""
+    def embed(self, tokens: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The vectors of words.
+
+        Args:
+            tokens: Integers `[...]`.
+            training: Whether dropout is on.
+
+        Returns:
+            `[..., E]`.
+        """
         return self.dropout_layer(self.embedding(tokens), training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
@@ -204,8 +285,16 @@ class Decoder(keras.layers.Layer, abc.ABC):
         }
 
 
-def mean_region(regions, region_mask=None):
-    """The mean `[B, D]` of the regions that are not padding."""
+def mean_region(regions: tf.Tensor, region_mask: Mask = None) -> tf.Tensor:
+    """The mean of the regions that are not padding.
+
+    Args:
+        regions: `[B, R, D]`.
+        region_mask: bool `[B, R]`, false for padding; by default there is none.
+
+    Returns:
+        `[B, D]`, of the dtype of the regions.
+    """
     if region_mask is None:
         return tf.reduce_mean(regions, axis=1)
     shares = tf.cast(region_mask, tf.float32)
@@ -213,19 +302,43 @@ def mean_region(regions, region_mask=None):
     return tf.reduce_sum(regions * tf.cast(shares, regions.dtype)[..., None], axis=1)
 
 
-def no_attention(shape, prepared):
-    """The attention weights `[*shape, 0, R]` of decoders that have none."""
-    return tf.zeros([*tf.unstack(shape), 0, tf.shape(prepared["regions"])[1]])
+def no_attention(shape: tf.Tensor | list, prepared: Prepared) -> tf.Tensor:
+    """The attention weights of decoders that have none.
+
+    Args:
+        shape: Integers, the shape of the tokens.
+        prepared: From `Decoder.prepare`.
+
+    Returns:
+        float32 `[*shape, 0, R]`.
+    """
+    regions = tf.shape(prepared["regions"])[1]
+    return tf.zeros([*tf.unstack(shape), 0, regions])
 
 
-def repeat_rows(tensors, count):
-    """Each of the B rows `count` times in succession: `[B, ...]` to `[B * count, ...]`.
+def repeat_rows(tensors: typing.Any, count: tf.Tensor | int) -> typing.Any:
+    """Rows of images as rows of captions: each of them some times in succession.
 
     The order of the C captions or beams of an image in everything of N rows.
+
+    Args:
+        tensors: Nested tensors `[B, ...]`.
+        count: C.
+
+    Returns:
+        The same nest, of tensors `[B * C, ...]`.
     """
     return tf.nest.map_structure(lambda x: tf.repeat(x, count, axis=0), tensors)
 
 
-def group_rows(tensor, prepared_rows):
-    """Rows `[N, ...]` by their image: `[B, N / B, ...]`."""
-    return tf.reshape(tensor, tf.concat([[prepared_rows, -1], tensor.shape[1:]], 0))
+def group_rows(tensor: tf.Tensor, images: tf.Tensor | int) -> tf.Tensor:
+    """Rows of captions by their image.
+
+    Args:
+        tensor: `[N, ...]`.
+        images: B.
+
+    Returns:
+        `[B, N / B, ...]`.
+    """
+    return tf.reshape(tensor, tf.concat([[images, -1], tensor.shape[1:]], 0))

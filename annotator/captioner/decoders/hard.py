@@ -1,8 +1,11 @@
-"""Hard attention: one region a word, chosen at random and learnt by REINFORCE."""
+"""Hard attention: one region a word, chosen at random and learned by REINFORCE."""
+
+import typing
 
 import keras
 import tensorflow as tf
 
+from annotator.captioner.decoders.decoder import Prepared
 from annotator.captioner.decoders.soft import SoftDecoder
 
 
@@ -11,7 +14,7 @@ class HardDecoder(SoftDecoder):
     """`SoftDecoder` that in training sees one sampled region a word.
 
     The weights of the attention are the probabilities of the regions. Words are
-    learnt by cross entropy as ever; a choice of regions is made more probable by
+    learned by cross entropy as ever; a choice of regions is made more probable by
     how much better it explains its caption than captions were explained so far:
 
         gradient of  -(log p(y|s) - b) log p(s) * reward - entropy * H(p)
@@ -22,27 +25,30 @@ class HardDecoder(SoftDecoder):
     gradient. Outside of training it is always the expected context.
 
     Args:
-        reward: factor of the REINFORCE term.
-        entropy: factor of the entropy of the choices.
-        expected_rate: share of the captions trained on the expected context.
-        baseline_momentum: share of the old baseline kept at each step.
-        seed: of the choices.
-        **kwargs: see `Decoder`.
+        vocabulary_size: V, number of words.
+        reward: Factor of the REINFORCE term.
+        entropy: Factor of the entropy of the choices.
+        expected_rate: Share of the captions trained on the expected context.
+        baseline_momentum: Share of the old baseline kept at each step.
+        seed: Of the choices.
+        **kwargs: See `Decoder`.
 
     Reference: Xu et al., Show, Attend and Tell, https://arxiv.org/abs/1502.03044,
     section 4.1.
     """
 
+    extra_names = ("choice_log_probs", "entropy")
+
     def __init__(
         self,
-        vocabulary_size,
-        reward=0.1,
-        entropy=0.002,
-        expected_rate=0.5,
-        baseline_momentum=0.9,
-        seed=0,
-        **kwargs,
-    ):
+        vocabulary_size: int,
+        reward: float = 0.1,
+        entropy: float = 0.002,
+        expected_rate: float = 0.5,
+        baseline_momentum: float = 0.9,
+        seed: int = 0,
+        **kwargs: typing.Any,
+    ) -> None:
         super().__init__(vocabulary_size, **kwargs)
         self.reward = reward
         self.entropy = entropy
@@ -51,7 +57,7 @@ class HardDecoder(SoftDecoder):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         super().build_layers(regions_shape)
         self.baseline = self.add_weight(
             shape=(),
@@ -61,7 +67,13 @@ class HardDecoder(SoftDecoder):
             name="baseline",
         )
 
-    def auxiliary_loss(self, states, word_log_probs, real, training=False):
+    def auxiliary_loss(
+        self,
+        states: dict[str, tf.Tensor],
+        word_log_probs: tf.Tensor,
+        real: tf.Tensor,
+        training: bool = False,
+    ) -> tf.Tensor | float:
         if "choice_log_probs" not in states:
             return 0.0
         real = tf.cast(real, tf.float32)
@@ -91,8 +103,14 @@ class HardDecoder(SoftDecoder):
         noise = -tf.math.log(-tf.math.log(uniform))
         return tf.concat([noise, tf.repeat(samples, steps, axis=0)], axis=-1)
 
-    def _attend(self, hidden, prepared, region_weights=None, noise=None):
-        context, weights, _ = super()._attend(hidden, prepared, region_weights)
+    def _look(
+        self,
+        hidden: tf.Tensor,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+        noise: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        context, weights, _ = super()._look(hidden, prepared, region_weights)
         if noise is None:
             return context, weights, []
         noise, samples = noise[:, :-1], noise[:, -1]
@@ -100,8 +118,8 @@ class HardDecoder(SoftDecoder):
         # The largest of the noisy log probabilities is a draw from them.
         choice = tf.argmax(log_probs + noise, axis=-1, output_type=tf.int32)
         images = tf.shape(prepared["regions"])[0]
-        per_image = tf.shape(choice)[0] // images
-        image = tf.repeat(tf.range(images), per_image)
+        rows_per_image = tf.shape(choice)[0] // images
+        image = tf.repeat(tf.range(images), rows_per_image)
         chosen = tf.gather_nd(prepared["regions"], tf.stack([image, choice], axis=1))
         if region_weights is not None:
             factor = tf.gather(region_weights, choice, axis=1, batch_dims=1)
@@ -111,7 +129,7 @@ class HardDecoder(SoftDecoder):
         entropy = -tf.reduce_sum(weights * log_probs, axis=-1)
         return context, weights, [choice_log_probs, entropy]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "reward": self.reward,

@@ -1,10 +1,15 @@
 """The log-bilinear language model with an image bias."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
     Decoder,
+    Mask,
+    Prepared,
+    State,
     mean_region,
     no_attention,
     repeat_rows,
@@ -23,15 +28,21 @@ class LogBilinearDecoder(Decoder):
     recurrent and nothing is non-linear but the softmax.
 
     Args:
+        vocabulary_size: V, number of words.
         context: n, how many words it looks back.
-        **kwargs: see `Decoder`. The output weights are the word vectors (`tied`),
+        **kwargs: See `Decoder`. The output weights are the word vectors (`tied`),
             so `units` and `embedding_units` are one and the same.
+
+    Raises:
+        ValueError: When it looks back no word, or the two widths differ.
 
     Reference: Kiros et al., Multimodal neural language models, 2014: the
     modality-biased log-bilinear model (MLBL-B).
     """
 
-    def __init__(self, vocabulary_size, context=5, **kwargs):
+    def __init__(
+        self, vocabulary_size: int, context: int = 5, **kwargs: typing.Any
+    ) -> None:
         kwargs["tied"] = True
         kwargs.setdefault("embedding_units", kwargs.get("units"))
         super().__init__(vocabulary_size, **kwargs)
@@ -51,18 +62,24 @@ class LogBilinearDecoder(Decoder):
             self.units, use_bias=False, dtype=policy, name="word_projection"
         )
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         self.image_projection.build((None, regions_shape[-1]))
         self.word_projection.build((None, self.context * self.units))
 
-    def prepare(self, regions, region_mask=None):
+    def prepare(self, regions: tf.Tensor, region_mask: Mask = None) -> Prepared:
         regions = tf.cast(regions, self.compute_dtype)
         image = self.image_projection(mean_region(regions, region_mask))
         before = tf.fill([tf.shape(regions)[0], self.context - 1], START)
         initial = image, before
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         b, c, t = tf.unstack(tf.shape(tokens))
         image, before = repeat_rows(prepared["initial"], c)
         words = tf.concat([before, tf.reshape(tokens, [b * c, t])], axis=1)
@@ -74,12 +91,18 @@ class LogBilinearDecoder(Decoder):
             "attention_weights": no_attention([b, c, t], prepared),
         }
 
-    def step_states(self, tokens, state, prepared, region_weights=None):
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
         image, before = state
         words = tf.concat([before, tokens[:, None]], axis=1)
         vectors = tf.reshape(self.embed(words), [-1, self.context * self.units])
         hidden = self.word_projection(vectors) + image
         return hidden, (image, words[:, 1:]), no_attention(tf.shape(tokens), prepared)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "context": self.context}

@@ -1,10 +1,15 @@
 """Show and Tell: the image is the first word."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
     Decoder,
+    Mask,
+    Prepared,
+    State,
     mean_region,
     no_attention,
     repeat_rows,
@@ -20,13 +25,14 @@ class NicDecoder(Decoder):
     step before `<start>`; after it the image is not seen again.
 
     Args:
-        **kwargs: see `Decoder`; `attention_units` and `jit_compile` do nothing here.
+        vocabulary_size: V, number of words.
+        **kwargs: See `Decoder`; `attention_units` and `jit_compile` do nothing here.
 
     Reference: Vinyals et al., Show and tell: a neural image caption generator,
     https://arxiv.org/abs/1411.4555.
     """
 
-    def __init__(self, vocabulary_size, **kwargs):
+    def __init__(self, vocabulary_size: int, **kwargs: typing.Any) -> None:
         super().__init__(vocabulary_size, **kwargs)
         policy = self.dtype_policy
         self.lstm = LSTM(self.units, dtype=policy, name="lstm")
@@ -34,18 +40,24 @@ class NicDecoder(Decoder):
             self.embedding_units, dtype=policy, name="image_projection"
         )
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         self.lstm.build((None, None, self.embedding_units))
         self.image_projection.build((None, regions_shape[-1]))
 
-    def prepare(self, regions, region_mask=None):
+    def prepare(self, regions: tf.Tensor, region_mask: Mask = None) -> Prepared:
         regions = tf.cast(regions, self.compute_dtype)
         image = self.image_projection(mean_region(regions, region_mask))
-        nothing = tf.zeros([tf.shape(regions)[0], self.units])
-        initial = self.lstm.step(image, (tf.cast(nothing, self.compute_dtype), nothing))
+        zeros = tf.zeros([tf.shape(regions)[0], self.units])
+        initial = self.lstm.step(image, (tf.cast(zeros, self.compute_dtype), zeros))
         return {"regions": regions, "region_mask": region_mask, "initial": initial}
 
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         b, c, t = tf.unstack(tf.shape(tokens))
         inputs = self.embed(tf.reshape(tokens, [b * c, t]), training)
         hidden = self.lstm(inputs, repeat_rows(prepared["initial"], c))
@@ -54,6 +66,12 @@ class NicDecoder(Decoder):
             "attention_weights": no_attention([b, c, t], prepared),
         }
 
-    def step_states(self, tokens, state, prepared, region_weights=None):
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
         state = self.lstm.step(self.embed(tokens), state)
         return state[0], state, no_attention(tf.shape(tokens), prepared)

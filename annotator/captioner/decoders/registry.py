@@ -1,13 +1,16 @@
 """The decoders by name."""
 
+import typing
+
 from annotator.captioner.decoders.brnn import BrnnDecoder
+from annotator.captioner.decoders.decoder import Decoder
 from annotator.captioner.decoders.hard import HardDecoder
 from annotator.captioner.decoders.log_bilinear import LogBilinearDecoder
 from annotator.captioner.decoders.nic import NicDecoder
 from annotator.captioner.decoders.soft import SoftDecoder
 from annotator.captioner.decoders.stacked import StackedDecoder
 
-_DECODERS = {
+_DECODERS: dict[str, type[Decoder]] = {
     "brnn": BrnnDecoder,
     "hard": HardDecoder,
     "log_bilinear": LogBilinearDecoder,
@@ -17,24 +20,37 @@ _DECODERS = {
 }
 
 
-def decoder_names():
-    """The names that `build_decoder` knows."""
+def decoder_names() -> list[str]:
+    """The names that `build_decoder` knows.
+
+    Returns:
+        All of them, in alphabetical order.
+    """
     return sorted(_DECODERS)
 
 
-def build_decoder(name, vocabulary_size, layers=4, seed=0, **options):
+def build_decoder(
+    name: str,
+    vocabulary_size: int,
+    layers: int = 4,
+    seed: int = 0,
+    **options: typing.Any,
+) -> Decoder:
     """A decoder by its name.
 
     Args:
-        name: one of `decoder_names()`.
-        vocabulary_size: number of words.
+        name: One of `decoder_names()`.
+        vocabulary_size: V, number of words.
         layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
             other decoders have one layer and ignore it.
-        seed: of the decoder that draws, "hard"; the others ignore it.
-        **options: see `Decoder`.
+        seed: Of the decoder that draws, "hard"; the others ignore it.
+        **options: See `Decoder`.
+
+    Returns:
+        The decoder, unbuilt.
 
     Raises:
-        ValueError: if there is no such decoder.
+        ValueError: When there is no such decoder.
     """
     if name not in _DECODERS:
         raise ValueError(

@@ -1,74 +1,56 @@
 """Plain soft attention: one LSTM whose own last state points at the regions."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
-from annotator.captioner.decoders.decoder import (
-    Decoder,
-    group_rows,
-    mean_region,
-    repeat_rows,
-)
-from annotator.captioner.decoders.lstm import LSTM
+from annotator.captioner.decoders.attending import AttendingDecoder
+from annotator.captioner.decoders.decoder import Prepared, State, repeat_rows
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class SoftDecoder(Decoder):
+class SoftDecoder(AttendingDecoder):
     """One LSTM that reads each word with the context its previous state selects.
 
     This is the stacked decoder with k = 1. The attention of a word waits for the
     state after the word before, so known captions also run step by step.
 
     Args:
-        **kwargs: see `Decoder`.
+        vocabulary_size: V, number of words.
+        **kwargs: See `Decoder`.
 
     Reference: Xu et al., Show, Attend and Tell, https://arxiv.org/abs/1502.03044,
     without its gate over the context and its deep output layer.
     """
 
     attending_layers = 1
+    # What `_look` tells of every word in training, beside context and weights.
+    extra_names: tuple[str, ...] = ()
 
-    def __init__(self, vocabulary_size, **kwargs):
+    def __init__(self, vocabulary_size: int, **kwargs: typing.Any) -> None:
         super().__init__(vocabulary_size, **kwargs)
-        policy = self.dtype_policy
-        self.lstm = LSTM(self.units, dtype=policy, name="lstm")
-        self.attention = AdditiveAttention(
-            self.attention_units,
-            jit_compile=self.jit_compile,
-            dtype=policy,
-            name="attention",
-        )
-        self.initial_projection = keras.layers.Dense(
-            2 * self.units, activation="tanh", dtype=policy, name="initial_projection"
-        )
+        self.lstm = self._new_lstm("lstm")
+        self.attention = self._new_attention("attention")
+        self.initial_projection = self._new_initial_projection(lstms=1)
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         width = regions_shape[-1]
         self.attention.build((None, None, self.units), (None, None, width))
         self.lstm.build((None, None, self.embedding_units + width))
         self.initial_projection.build((None, width))
 
-    def prepare(self, regions, region_mask=None):
-        regions = tf.cast(regions, self.compute_dtype)
-        return {
-            "regions": regions,
-            "keys": self.attention.project(regions),
-            "region_mask": region_mask,
-            "initial": self._initial(regions, region_mask),
-        }
+    def attention_layers(self) -> list[AdditiveAttention]:
+        return [self.attention]
 
-    def reweigh(self, prepared, region_weights):
-        factors = region_weights[..., None]
-        regions = prepared["regions"] * tf.cast(factors, self.compute_dtype)
-        return {
-            "regions": regions,
-            "keys": prepared["keys"] * factors,
-            "region_mask": prepared["region_mask"],
-            "initial": self._initial(regions, prepared["region_mask"]),
-        }
-
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         b, c, t = tf.unstack(tf.shape(tokens))
         rows, r = b * c, tf.shape(prepared["regions"])[1]
         inputs = self.embed(tf.reshape(tokens, [rows, t]), training)
@@ -77,79 +59,86 @@ class SoftDecoder(Decoder):
             region_weights = tf.reshape(region_weights, [rows, t, r])
             factors = tf.TensorArray(tf.float32, t).unstack(_time_major(region_weights))
         noise = self._noise(t, rows, r, training)
-        hidden, memory = repeat_rows(prepared["initial"], c)
+        extra_names = () if noise is None else self.extra_names
 
-        def body(i, hidden, memory, all_hidden, all_weights, all_extras):
-            now = None if region_weights is None else factors.read(i)
-            context, weights, extras = self._attend(
-                hidden, prepared, now, None if noise is None else noise[i]
+        def body(i, pair, hidden_array, weights_array, extra_arrays):
+            context, weights, extras = self._look(
+                pair[0],
+                prepared,
+                None if region_weights is None else factors.read(i),
+                None if noise is None else noise[i],
             )
-            inputs_and_context = tf.concat([inputs.read(i), context], axis=-1)
-            hidden, memory = self.lstm.step(inputs_and_context, (hidden, memory))
+            pair = self.lstm.step(tf.concat([inputs.read(i), context], axis=-1), pair)
             return (
                 i + 1,
-                hidden,
-                memory,
-                all_hidden.write(i, hidden),
-                all_weights.write(i, weights),
-                [
-                    a.write(i, extra)
-                    for a, extra in zip(all_extras, extras, strict=True)
-                ],
+                pair,
+                hidden_array.write(i, pair[0]),
+                weights_array.write(i, weights),
+                tuple(
+                    array.write(i, extra)
+                    for array, extra in zip(extra_arrays, extras, strict=True)
+                ),
             )
 
-        extras = [] if noise is None else ["choice_log_probs", "entropy"]
-        arrays = [tf.TensorArray(d, t) for d in (self.compute_dtype, tf.float32)]
-        _, _, _, *arrays, all_extras = tf.while_loop(
+        (initial,) = repeat_rows(prepared["initial"], c)
+        _, _, hidden_array, weights_array, extra_arrays = tf.while_loop(
             lambda i, *_: i < t,
             body,
-            [
+            (
                 0,
-                hidden,
-                memory,
-                *arrays,
-                [tf.TensorArray(tf.float32, t) for _ in extras],
-            ],
+                initial,
+                tf.TensorArray(self.compute_dtype, t),
+                tf.TensorArray(tf.float32, t),
+                tuple(tf.TensorArray(tf.float32, t) for _ in extra_names),
+            ),
         )
-        hidden, weights = (_time_major(array.stack()) for array in arrays)
+        hidden = _time_major(hidden_array.stack())
+        weights = _time_major(weights_array.stack())
         states = {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
             "attention_weights": tf.reshape(weights, [b, c, t, 1, r]),
         }
-        for name, array in zip(extras, all_extras, strict=True):
+        for name, array in zip(extra_names, extra_arrays, strict=True):
             states[name] = tf.reshape(_time_major(array.stack()), [b, c, t])
         return states
 
-    def step_states(self, tokens, state, prepared, region_weights=None):
-        context, weights, _ = self._attend(state[0], prepared, region_weights)
-        inputs = tf.concat([self.embed(tokens), context], axis=-1)
-        state = self.lstm.step(inputs, state)
-        return state[0], state, weights[:, None]
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
+        (pair,) = state
+        context, weights, _ = self._look(pair[0], prepared, region_weights)
+        pair = self.lstm.step(tf.concat([self.embed(tokens), context], axis=-1), pair)
+        return pair[0], (pair,), weights[:, None]
 
-    def _attend(self, hidden, prepared, region_weights=None, noise=None):
-        """Context `[N, D]`, weights `[N, R]` and extras of states `[N, H]`."""
-        images = tf.shape(prepared["regions"])[0]
-        if region_weights is not None:
-            region_weights = group_rows(region_weights, images)
-        context, weights = self.attention(
-            group_rows(hidden, images),
-            prepared["keys"],
-            prepared["regions"],
-            region_mask=prepared["region_mask"],
-            region_weights=region_weights,
-        )
-        context = tf.reshape(context, [-1, context.shape[-1]])
-        return context, tf.reshape(weights, [-1, tf.shape(weights)[-1]]), []
+    def _look(
+        self,
+        hidden: tf.Tensor,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+        noise: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """What the decoder sees before a word.
+
+        Args:
+            hidden: States `[N, H]`.
+            prepared: From `prepare`, for B images.
+            region_weights: `[N, R]` or None.
+            noise: What `_noise` gave for this step.
+
+        Returns:
+            Context `[N, D]`, attention weights `[N, R]`, and with noise a list of
+            `[N]`, one for each of `extra_names`.
+        """
+        context, weights = self._attend_rows(0, hidden, prepared, region_weights)
+        return context, weights, []
 
     def _noise(self, steps, rows, regions, training):
-        """What a subclass that samples regions needs; None otherwise."""
+        """What a subclass that samples regions needs, `[T, N, ...]`; None otherwise."""
         return None
-
-    def _initial(self, regions, region_mask):
-        hidden, memory = tf.split(
-            self.initial_projection(mean_region(regions, region_mask)), 2, axis=-1
-        )
-        return hidden, tf.cast(memory, tf.float32)
 
 
 def _time_major(tensor):

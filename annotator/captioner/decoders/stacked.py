@@ -1,20 +1,17 @@
 """The stacked attention LSTM: each layer looks where the one below points."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
-from annotator.captioner.decoders.decoder import (
-    Decoder,
-    group_rows,
-    mean_region,
-    repeat_rows,
-)
-from annotator.captioner.decoders.lstm import LSTM
+from annotator.captioner.decoders.attending import AttendingDecoder
+from annotator.captioner.decoders.decoder import Prepared, State, repeat_rows
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class StackedDecoder(Decoder):
+class StackedDecoder(AttendingDecoder):
     """k LSTM layers, of which all but the first attend to the regions.
 
     Layer 1 reads the words. Layer j >= 2 reads the hidden state of layer j - 1 and
@@ -27,14 +24,20 @@ class StackedDecoder(Decoder):
     attention over all words, and so on.
 
     Args:
+        vocabulary_size: V, number of words.
         layers: k, from 2 to 6. (`SoftDecoder` is the case k = 1.)
-        **kwargs: see `Decoder`.
+        **kwargs: See `Decoder`.
+
+    Raises:
+        ValueError: When `layers` is out of range.
 
     Reference: Deng et al., Deep image annotation model based on attention feedback
     mechanism.
     """
 
-    def __init__(self, vocabulary_size, layers=4, **kwargs):
+    def __init__(
+        self, vocabulary_size: int, layers: int = 4, **kwargs: typing.Any
+    ) -> None:
         super().__init__(vocabulary_size, **kwargs)
         if not 2 <= layers <= 6:
             raise ValueError(
@@ -43,27 +46,13 @@ class StackedDecoder(Decoder):
             )
         self.layers = layers
         self.attending_layers = layers - 1
-        policy = self.dtype_policy
-        self.lstms = [
-            LSTM(self.units, dtype=policy, name=f"lstm_{i + 1}") for i in range(layers)
-        ]
+        self.lstms = [self._new_lstm(f"lstm_{i}") for i in range(1, layers + 1)]
         self.attentions = [
-            AdditiveAttention(
-                self.attention_units,
-                jit_compile=self.jit_compile,
-                dtype=policy,
-                name=f"attention_{i + 2}",
-            )
-            for i in range(layers - 1)
+            self._new_attention(f"attention_{i}") for i in range(2, layers + 1)
         ]
-        self.initial_projection = keras.layers.Dense(
-            2 * layers * self.units,
-            activation="tanh",
-            dtype=policy,
-            name="initial_projection",
-        )
+        self.initial_projection = self._new_initial_projection(lstms=layers)
 
-    def build_layers(self, regions_shape):
+    def build_layers(self, regions_shape: tuple) -> None:
         width = regions_shape[-1]
         self.lstms[0].build((None, None, self.embedding_units))
         for lstm, attention in zip(self.lstms[1:], self.attentions, strict=True):
@@ -71,26 +60,16 @@ class StackedDecoder(Decoder):
             lstm.build((None, None, self.units + width))
         self.initial_projection.build((None, width))
 
-    def prepare(self, regions, region_mask=None):
-        regions = tf.cast(regions, self.compute_dtype)
-        return {
-            "regions": regions,
-            "keys": [attention.project(regions) for attention in self.attentions],
-            "region_mask": region_mask,
-            "initial": self._initial(regions, region_mask),
-        }
+    def attention_layers(self) -> list[AdditiveAttention]:
+        return self.attentions
 
-    def reweigh(self, prepared, region_weights):
-        factors = region_weights[..., None]
-        regions = prepared["regions"] * tf.cast(factors, self.compute_dtype)
-        return {
-            "regions": regions,
-            "keys": [keys * factors for keys in prepared["keys"]],
-            "region_mask": prepared["region_mask"],
-            "initial": self._initial(regions, prepared["region_mask"]),
-        }
-
-    def states(self, prepared, tokens, region_weights=None, training=False):
+    def states(
+        self,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        region_weights: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         b, c, t = tf.unstack(tf.shape(tokens))
         initial = repeat_rows(prepared["initial"], c)
         if region_weights is not None:
@@ -98,56 +77,35 @@ class StackedDecoder(Decoder):
                 region_weights, [b, c * t, region_weights.shape[-1]]
             )
         inputs = self.embed(tf.reshape(tokens, [b * c, t]), training)
-        hidden = self.lstms[0](inputs, initial[:2])
+        hidden = self.lstms[0](inputs, initial[0])
         all_weights = []
-        for i, attention in enumerate(self.attentions):
+        for i, lstm in enumerate(self.lstms[1:]):
             hidden = self.dropout_layer(hidden, training=training)
-            context, weights = attention(
-                tf.reshape(hidden, [b, c * t, self.units]),
-                prepared["keys"][i],
-                prepared["regions"],
-                region_mask=prepared["region_mask"],
-                region_weights=region_weights,
-            )
+            queries = tf.reshape(hidden, [b, c * t, self.units])
+            context, weights = self._attend(i, queries, prepared, region_weights)
             all_weights.append(tf.reshape(weights, [b, c, t, tf.shape(weights)[-1]]))
             context = tf.reshape(context, [b * c, t, context.shape[-1]])
-            inputs = tf.concat([hidden, context], axis=-1)
-            hidden = self.lstms[i + 1](inputs, initial[2 * i + 2 : 2 * i + 4])
+            hidden = lstm(tf.concat([hidden, context], axis=-1), initial[i + 1])
         return {
             "hidden": tf.reshape(hidden, [b, c, t, self.units]),
             "attention_weights": tf.stack(all_weights, axis=3),
         }
 
-    def step_states(self, tokens, state, prepared, region_weights=None):
-        images = tf.shape(prepared["regions"])[0]
-        if region_weights is not None:
-            region_weights = group_rows(region_weights, images)
-        hidden, memory = self.lstms[0].step(self.embed(tokens), state[:2])
-        new_state, all_weights = [hidden, memory], []
-        for i, attention in enumerate(self.attentions):
-            context, weights = attention(
-                group_rows(hidden, images),
-                prepared["keys"][i],
-                prepared["regions"],
-                region_mask=prepared["region_mask"],
-                region_weights=region_weights,
-            )
-            all_weights.append(tf.reshape(weights, [-1, tf.shape(weights)[-1]]))
-            context = tf.reshape(context, [-1, context.shape[-1]])
-            hidden, memory = self.lstms[i + 1].step(
-                tf.concat([hidden, context], axis=-1), state[2 * i + 2 : 2 * i + 4]
-            )
-            new_state += [hidden, memory]
-        return hidden, tuple(new_state), tf.stack(all_weights, axis=1)
+    def step_states(
+        self,
+        tokens: tf.Tensor,
+        state: State,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
+        pairs = [self.lstms[0].step(self.embed(tokens), state[0])]
+        all_weights = []
+        for i, lstm in enumerate(self.lstms[1:]):
+            hidden, _ = pairs[-1]
+            context, weights = self._attend_rows(i, hidden, prepared, region_weights)
+            all_weights.append(weights)
+            pairs.append(lstm.step(tf.concat([hidden, context], -1), state[i + 1]))
+        return pairs[-1][0], tuple(pairs), tf.stack(all_weights, axis=1)
 
-    def _initial(self, regions, region_mask):
-        states = self.initial_projection(mean_region(regions, region_mask))
-        states = tf.split(states, 2 * self.layers, axis=-1)
-        # Memory cells are float32, see `LSTM`.
-        return tuple(
-            tf.cast(state, tf.float32) if i % 2 else state
-            for i, state in enumerate(states)
-        )
-
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "layers": self.layers}

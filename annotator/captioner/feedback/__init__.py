@@ -1,1 +1,1 @@
-"""Text feedback: a caption re-weights the regions it was written from."""
+"""The ways in which text steers what a decoder sees: none, drafts, or causally."""

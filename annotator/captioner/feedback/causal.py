@@ -1,14 +1,17 @@
 """Text feedback from the words written so far, without a separate draft."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoders.decoder import group_rows
-from annotator.captioner.feedback.draft import TextFeedback
+from annotator.captioner.decoders.decoder import Decoder, Prepared, group_rows
+from annotator.captioner.feedback.region_scoring import RegionScoring
+from annotator.captioner.samplers.sampler import Step
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class CausalTextFeedback(TextFeedback):
+class CausalTextFeedback(RegionScoring):
     """Weighs the regions for word t by the states of a first run before t.
 
     The formulas are those of `TextFeedback`, with a sum over the states < t in the
@@ -18,23 +21,45 @@ class CausalTextFeedback(TextFeedback):
 
     The reference caption of a training image reaches word t only through the words
     before t, as it does without feedback.
+
+    Args:
+        units: Width of the joint feature u and of the hidden layer of the MLP.
+        rounds: How often the regions are weighed anew; 0 is no feedback.
+        jit_compile: Whether XLA compiles the scores of the regions.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: When `rounds` is negative.
     """
 
-    causal = True
+    def check(self, decoder: Decoder) -> None:
+        if not decoder.attending_layers:
+            raise ValueError(
+                f"{type(decoder).__name__} has no attention that causal feedback could "
+                "steer. Use the feedback from drafts, or none."
+            )
 
-    def states(self, decoder, prepared, tokens, training=False):
+    def states(
+        self,
+        decoder: Decoder,
+        prepared: Prepared,
+        tokens: tf.Tensor,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
         """`Decoder.states` after all rounds.
 
         Args:
-            decoder: a `Decoder` with attention.
-            prepared: what it made of the regions.
-            tokens: integers `[B, C, T]`.
+            decoder: A decoder with attention.
+            prepared: What it made of B images' regions.
+            tokens: Integers `[B, C, T]`, from `<start>` on.
+            training: Whether dropout is on.
 
         Returns:
-            The dict of `Decoder.states`, with `plain_attention` `[B, C, T, L, R]`,
-            the attention weights of the run without feedback, and of the last round
-            `word_weights` `[B, C, T, T]`, alpha over the states before each t (before
-            the first word all are 0), and `region_weights` `[B, C, T, R]`.
+            The dict of `Decoder.states`. If there is a round, also `plain_attention`
+            float32 `[B, C, T, L, R]`, the attention weights of the run without
+            feedback, and of the last round `word_weights` float32 `[B, C, T, T]`,
+            alpha over the states before each t (before the first word all are 0),
+            and `region_weights` float32 `[B, C, T, R]`.
         """
         keys, region_mask = self.project(prepared), prepared["region_mask"]
         b, c, t = tf.unstack(tf.shape(tokens))
@@ -52,28 +77,55 @@ class CausalTextFeedback(TextFeedback):
             states["region_weights"] = weights
         return states
 
-    def initial_state(self, prepared):
-        """The state before `<start>`: of all runs, and of the sums between them."""
-        initial = prepared["initial"]
-        rows = tf.shape(initial[0])[0]
-        nothing = (
-            tf.fill([rows], tf.float32.min),  # largest score so far
-            tf.zeros([rows]),  # sum of exp(score - largest)
-            tf.zeros([rows, initial[0].shape[-1]]),  # the same sum, weighing states
-        )
-        return (initial,) * (self.rounds + 1), (nothing,) * self.rounds
+    def stepper(self, decoder: Decoder, prepared: Prepared) -> tuple[Step, typing.Any]:
+        keys = self.project(prepared)
 
-    def step_states(self, decoder, tokens, state, prepared, keys):
+        def step(tokens, state):
+            hidden, state, _ = self.step_states(decoder, tokens, state, prepared, keys)
+            return decoder.logits(hidden), state
+
+        return step, self.initial_state(prepared)
+
+    def initial_state(self, prepared: Prepared) -> typing.Any:
+        """The state before `<start>`: of all runs, and of the sums between them.
+
+        Args:
+            prepared: What the decoder made of B images' regions.
+
+        Returns:
+            A pair of tuples: the decoder's state for each run, and for each round the
+            largest score so far `[B]`, the sum of `exp(score - largest)` `[B]`, and
+            the same sum with the states as its weights `[B, H]`.
+        """
+        initial = prepared["initial"]
+        first = tf.nest.flatten(initial)[0]
+        rows = tf.shape(first)[0]
+        no_sums = (
+            tf.fill([rows], tf.float32.min),
+            tf.zeros([rows]),
+            tf.zeros([rows, first.shape[-1]]),
+        )
+        return (initial,) * (self.rounds + 1), (no_sums,) * self.rounds
+
+    def step_states(
+        self,
+        decoder: Decoder,
+        tokens: tf.Tensor,
+        state: typing.Any,
+        prepared: Prepared,
+        keys: tf.Tensor,
+    ) -> tuple[tf.Tensor, typing.Any, tf.Tensor]:
         """`Decoder.step_states` after all rounds.
 
         Args:
-            tokens: integers `[N]`.
-            state: from `initial_state` or from the step before.
-            prepared: what the decoder made of the regions.
-            keys: from `project`.
+            decoder: A decoder with attention.
+            tokens: Integers `[N]`.
+            state: From `initial_state` or from the step before.
+            prepared: What the decoder made of B images' regions.
+            keys: From `project`.
 
         Returns:
-            hidden `[N, H]`, the new state, attention weights `[N, L, R]`.
+            Hidden states `[N, H]`, the new state, attention weights `[N, L, R]`.
         """
         images = tf.shape(keys)[0]
         runs, sums = state
@@ -86,15 +138,19 @@ class CausalTextFeedback(TextFeedback):
             weights = self.region_weights(features, keys, prepared["region_mask"])
             weights = tf.reshape(weights, [-1, tf.shape(weights)[-1]])
             weights = tf.where(known, weights, 1.0)
-            scores = self.word_scores(hidden)
-            highest = tf.maximum(largest, scores)
-            old, new = tf.exp(largest - highest), tf.exp(scores - highest)
-            weighed *= old[:, None]
-            weighed += new[:, None] * tf.cast(hidden, tf.float32)
-            new_sums.append((highest, total * old + new, weighed))
+            new_sums.append(self._add_state(largest, total, weighed, hidden))
             hidden, run, attention = decoder.step_states(tokens, run, prepared, weights)
             new_runs.append(run)
         return hidden, (tuple(new_runs), tuple(new_sums)), attention
+
+    def _add_state(self, largest, total, weighed, hidden):
+        """The sums of `initial_state` with one more state `[N, H]`."""
+        scores = self.word_scores(hidden)
+        highest = tf.maximum(largest, scores)
+        old, new = tf.exp(largest - highest), tf.exp(scores - highest)
+        weighed *= old[:, None]
+        weighed += new[:, None] * tf.cast(hidden, tf.float32)
+        return highest, total * old + new, weighed
 
     def _prefix_features(self, hidden):
         """For each t the attended feature `[B, C, T, H]` of the states before t.

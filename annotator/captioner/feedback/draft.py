@@ -1,14 +1,16 @@
-"""Text feedback: a draft caption tells the decoder which regions to believe."""
+"""Text feedback from drafts: captions that the decoder wrote before."""
 
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoders.additive_attention import AdditiveAttention
+from annotator.captioner.decoders.decoder import Decoder, Prepared
+from annotator.captioner.feedback.region_scoring import RegionScoring
+from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.vocabulary import END, PAD
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class TextFeedback(keras.layers.Layer):
+class TextFeedback(RegionScoring):
     """Weighs the regions by a draft of the caption, for a second look at them.
 
     From the decoder's states h_t over the n words of the draft:
@@ -28,55 +30,92 @@ class TextFeedback(keras.layers.Layer):
     reference. States over the reference would show the second run the answer.
 
     Args:
-        units: width of the joint feature u and of the hidden layer of the MLP.
-        rounds: how often the regions are weighed anew; 0 is no feedback.
-        jit_compile: whether XLA compiles the scores of the regions.
+        units: Width of the joint feature u and of the hidden layer of the MLP.
+        rounds: How often the regions are weighed anew; 0 is no feedback.
+        jit_compile: Whether XLA compiles the scores of the regions.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: When `rounds` is negative.
 
     Reference: Deng et al., Deep image annotation model based on attention feedback
     mechanism; that the mean weight is 1 is our reading.
     """
 
-    causal = False
+    @property
+    def reads_drafts(self) -> bool:
+        """Whether there is a round, and so a draft to read."""
+        return self.rounds > 0
 
-    def __init__(self, units=512, rounds=1, jit_compile=True, **kwargs):
-        super().__init__(**kwargs)
-        if rounds < 0:
-            raise ValueError(f"rounds={rounds} is negative; 0 turns feedback off.")
-        self.units = units
-        self.rounds = rounds
-        self.jit_compile = jit_compile
-        policy = self.dtype_policy
-        self.word_hidden = keras.layers.Dense(
-            units, activation="tanh", dtype=policy, name="word_hidden"
-        )
-        self.word_score = keras.layers.Dense(1, dtype=policy, name="word_score")
-        self.joint = AdditiveAttention(
-            units, jit_compile=jit_compile, dtype=policy, name="joint"
-        )
+    def refine_by_own_drafts(
+        self,
+        decoder: Decoder,
+        prepared: Prepared,
+        sampler: Sampler,
+        return_attention: bool = False,
+    ) -> tuple[Prepared, dict[str, tf.Tensor]]:
+        current = prepared
+        rounds = []
+        for _ in range(self.rounds):
+            step, initial = self.stepper(decoder, current)
+            draft = sampler(step, initial)["tokens"][:, 0]
+            refined, details = self.refine(decoder, prepared, current, draft)
+            details["draft_tokens"] = draft
+            if return_attention:
+                states = decoder.states(current, draft[:, None, :-1])
+                details["draft_attention"] = states["attention_weights"][:, 0]
+            current = refined
+            rounds.append(details)
+        names = rounds[0] if rounds else ()
+        return current, {
+            name: tf.stack([details[name] for details in rounds], axis=1)
+            for name in names
+        }
 
-    def build(self, hidden_shape, regions_shape):
-        self.word_hidden.build(hidden_shape)
-        self.word_score.build((None, None, self.units))
-        self.joint.build(hidden_shape, regions_shape)
-        self.built = True
-
-    def project(self, prepared):
-        """Keys `[B, R, A]` of the original regions, the same in every round."""
-        return self.joint.project(prepared["regions"])
+    def refine_by_given_drafts(
+        self,
+        decoder: Decoder,
+        prepared: Prepared,
+        drafts: tf.Tensor | None,
+        left_alone: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> Prepared:
+        if not self.rounds:
+            return prepared
+        if drafts is None or drafts.shape[1] != self.rounds:
+            raise ValueError(
+                f"{self.rounds} rounds of feedback need drafts [B, {self.rounds}, T], "
+                f"got {None if drafts is None else drafts.shape}. Pass what `draft` "
+                "returns."
+            )
+        current = prepared
+        for i in range(self.rounds):
+            current, _ = self.refine(
+                decoder, prepared, current, drafts[:, i], left_alone, training
+            )
+        return current
 
     def refine(
-        self, decoder, prepared, current, draft, left_alone=None, training=False
-    ):
+        self,
+        decoder: Decoder,
+        prepared: Prepared,
+        current: Prepared,
+        draft: tf.Tensor,
+        left_alone: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Prepared, dict[str, tf.Tensor]]:
         """One round: weighs the regions by a draft.
 
         Args:
-            decoder: a `Decoder`.
-            prepared: what it made of the original regions.
-            current: what it made of the regions the draft was decoded from, which
+            decoder: The decoder.
+            prepared: What it made of the original regions.
+            current: What it made of the regions the draft was decoded from, which
                 is `prepared` in the first round.
             draft: int32 `[B, T]`, the model's own caption with `<start>` and
                 `<end>`.
-            left_alone: bool `[B]`, images whose regions keep a weight of 1.
+            left_alone: bool `[B]`, the images whose regions keep a weight of 1; none
+                by default.
+            training: Whether dropout is on.
 
         Returns:
             What the decoder makes of the re-weighted regions; and a dict of
@@ -100,24 +139,4 @@ class TextFeedback(keras.layers.Layer):
         return decoder.reweigh(prepared, region_weights), {
             "word_weights": word_weights,
             "region_weights": region_weights,
-        }
-
-    def word_scores(self, hidden):
-        """e, float32 `[...]`, of states `[..., H]`."""
-        return tf.cast(self.word_score(self.word_hidden(hidden))[..., 0], tf.float32)
-
-    def region_weights(self, features, keys, region_mask=None):
-        """R beta, float32 `[B, Q, R]`, of caption features `[B, Q, H]`."""
-        weights = self.joint.attention_weights(features, keys, region_mask)
-        if region_mask is None:
-            return weights * tf.cast(tf.shape(weights)[-1], tf.float32)
-        count = tf.reduce_sum(tf.cast(region_mask, tf.float32), axis=1)
-        return weights * count[:, None, None]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "rounds": self.rounds,
-            "jit_compile": self.jit_compile,
         }

@@ -1,9 +1,11 @@
 """Beam search for a whole batch of images inside the graph."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
-from annotator.captioner.samplers.sampler import Sampler, write_column
+from annotator.captioner.samplers.sampler import Sampler, State, Step, write_column
 from annotator.captioner.vocabulary import END, PAD, START
 
 # In place of -inf where differences are taken.
@@ -21,29 +23,37 @@ class BeamSearch(Sampler):
         log p(caption) / (number of words + 1) ** length_penalty
 
     where the one stands for `<end>`, which has to come after `max_length` words. (A
-    caption for which it is impossible fills only places for which nothing finished.)
-    An image is done when none of
-    its open captions can reach the results any more, whatever words follow; the
-    search stops when all images are done. An image's captions do not depend on the
-    other images of the batch.
+    caption for which it is impossible is returned only if too few finished.) An image
+    is done when none of its open captions can reach the results any more, whatever
+    words follow; the search stops when all images are done. An image's captions do
+    not depend on the other images of the batch.
 
     Args:
         beams: K, captions followed for each image.
         length_penalty: 0 prefers short captions, 1 compares the mean log
             probability of a word.
         results: n, finished captions returned for each image, at most `beams`.
-        **kwargs: see `Sampler`.
+        **kwargs: See `Sampler`.
 
-    Returns of a call:
+    Output shape:
         See `Sampler`; `scores` are normalized by length, `log_probs` are not.
-        Places for which there is no caption (fewer exist than asked for) hold only
-        `<start>` and `<end>` with a score of -inf.
+        Where there are fewer captions than asked for, the last hold only `<start>`
+        and `<end>` with a score of -inf.
+
+    Raises:
+        ValueError: When `results` is out of range.
 
     References: Graves, Sequence transduction with recurrent neural networks; the
     ranking and stopping rule are those of Ott et al., fairseq.
     """
 
-    def __init__(self, beams=5, length_penalty=0.7, results=1, **kwargs):
+    def __init__(
+        self,
+        beams: int = 5,
+        length_penalty: float = 0.7,
+        results: int = 1,
+        **kwargs: typing.Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 1 <= results <= beams:
             raise ValueError(
@@ -54,7 +64,7 @@ class BeamSearch(Sampler):
         self.length_penalty = length_penalty
         self.results = results
 
-    def __call__(self, step, state):
+    def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
         tokens, captions = self.start(state)
         images = tf.shape(tokens)[0]
         # The first step needs one row an image: all beams would be the same.
@@ -107,12 +117,12 @@ class BeamSearch(Sampler):
         totals = tf.reshape(open_scores, [-1, 1]) + log_probs
         totals = tf.reshape(totals, [images, k * width])
         count = tf.minimum(2 * self.beams, k * width)
-        scores, places = tf.math.top_k(totals, count)
+        scores, indices = tf.math.top_k(totals, count)
         missing = 2 * self.beams - count
         scores = tf.pad(scores, [[0, 0], [0, missing]], constant_values=_IMPOSSIBLE)
-        places = tf.pad(places, [[0, 0], [0, missing]])
+        indices = tf.pad(indices, [[0, 0], [0, missing]])
         scores = tf.maximum(scores, _IMPOSSIBLE)
-        parents, tokens = places // width, places % width
+        parents, tokens = indices // width, indices % width
         captions = tf.gather(captions, parents, axis=1, batch_dims=1)
         captions = write_column(captions, t + 1, tokens)
         ends = tokens == END
@@ -181,7 +191,7 @@ class BeamSearch(Sampler):
             "log_probs": tf.where(absent, float("-inf"), log_probs),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "beams": self.beams,

@@ -3,14 +3,14 @@
 import keras
 import tensorflow as tf
 
-from annotator.captioner.samplers.sampler import Sampler, pick_next
+from annotator.captioner.samplers.sampler import Sampler, State, Step, pick_next
 
 
 @keras.saving.register_keras_serializable(package="annotator")
 class GreedySampler(Sampler):
     """Takes the most probable word at every step; see `Sampler`."""
 
-    def __call__(self, step, state):
+    def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
         return pick_next(self, _best, step, state)
 
 

@@ -1,9 +1,11 @@
 """Random decoding."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
-from annotator.captioner.samplers.sampler import Sampler, pick_next
+from annotator.captioner.samplers.sampler import Sampler, State, Step, pick_next
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -13,14 +15,23 @@ class RandomSampler(Sampler):
     The same seed draws the same captions for the same batch.
 
     Args:
-        temperature: below 1 the probable words gain, above 1 they lose. Scores stay
+        temperature: Below 1 the probable words gain, above 1 they lose. Scores stay
             the log probabilities at temperature 1.
-        top_k: draw from the k most probable words only; 0 for all.
-        seed: an integer.
-        **kwargs: see `Sampler`.
+        top_k: Draw from the k most probable words only; 0 for all.
+        seed: Of the draws.
+        **kwargs: See `Sampler`.
+
+    Raises:
+        ValueError: When the temperature is not positive.
     """
 
-    def __init__(self, temperature=1.0, top_k=0, seed=0, **kwargs):
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        seed: tf.Tensor | int = 0,
+        **kwargs: typing.Any,
+    ) -> None:
         super().__init__(**kwargs)
         if temperature <= 0:
             raise ValueError(
@@ -31,7 +42,7 @@ class RandomSampler(Sampler):
         self.top_k = top_k
         self.seed = seed
 
-    def __call__(self, step, state):
+    def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
         return pick_next(self, self._draw, step, state)
 
     def _draw(self, log_probs, t):
@@ -47,7 +58,7 @@ class RandomSampler(Sampler):
         noise = -tf.math.log(-tf.math.log(uniform))
         return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "temperature": self.temperature,

@@ -1,10 +1,17 @@
-"""The interface of the decoding strategies and what they share."""
+"""The interface of the decoding strategies, and the parts they share."""
 
 import abc
+import typing
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from annotator.captioner.vocabulary import END, PAD, START, UNKNOWN
+
+# The state of captions between two words: nested tensors with a row for each.
+State: typing.TypeAlias = typing.Any
+# The model as samplers know it: tokens and state to logits and the new state.
+Step: typing.TypeAlias = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
 
 class Sampler(abc.ABC):
@@ -17,21 +24,24 @@ class Sampler(abc.ABC):
     are sums of the model's own log probabilities, words and `<end>` included.
 
     Args:
-        max_length: most words of a caption, `<end>` not counted.
+        max_length: Most words of a caption, `<end>` not counted.
         no_repeat_ngram: n if no n words in a row may come twice in a caption, else
             0. (1 forbids every repeated word, 2 every repeated pair.)
 
     Call arguments:
-        step: a function of tokens `[N]` and state that returns logits `[N, V]` and
+        step: A function of tokens `[N]` and state that returns logits `[N, V]` and
             the new state. Rows of the same image stand in succession.
-        state: the state before `<start>`, nested tensors with B rows.
+        state: The state before `<start>`, nested tensors with B rows.
 
-    Returns of a call:
+    Output shape:
         A dict: `tokens` int32 `[B, n, max_length + 2]`, `<start>`, the words,
         `<end>` and padding; `scores` and `log_probs` float32 `[B, n]`; best first.
+
+    Raises:
+        ValueError: When a limit is out of range.
     """
 
-    def __init__(self, max_length=20, no_repeat_ngram=0):
+    def __init__(self, max_length: int = 20, no_repeat_ngram: int = 0) -> None:
         if max_length < 1 or no_repeat_ngram < 0:
             raise ValueError(
                 f"max_length={max_length}, no_repeat_ngram={no_repeat_ngram}: captions "
@@ -41,18 +51,31 @@ class Sampler(abc.ABC):
         self.no_repeat_ngram = no_repeat_ngram
 
     @abc.abstractmethod
-    def __call__(self, step, state):
-        """See the class."""
+    def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
+        """Writes captions.
 
-    def allowed_log_probs(self, logits, tokens, length):
-        """Log probabilities `[N, V]`, -inf for words that may not come next.
+        Args:
+            step: See the class.
+            state: See the class.
+
+        Returns:
+            See the class.
+        """
+
+    def allowed_log_probs(
+        self, logits: tf.Tensor, tokens: tf.Tensor, length: tf.Tensor | int
+    ) -> tf.Tensor:
+        """Log probabilities of the next word, -inf where a word may not come.
 
         The other words keep the probability the model gives them.
 
         Args:
             logits: `[N, V]`.
             tokens: int32 `[N, max_length + 2]`, the captions so far.
-            length: number of words in each.
+            length: Number of words in each.
+
+        Returns:
+            float32 `[N, V]`.
         """
         log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
         before = tf.stack([tokens[:, tf.maximum(length - 1, 0)], tokens[:, length]], 1)
@@ -73,27 +96,35 @@ class Sampler(abc.ABC):
         complete = tf.range(tf.shape(windows)[1]) + n <= length
         penalty = tf.where(same & complete, float("-inf"), 0.0)
         rows = tf.broadcast_to(tf.range(tf.shape(words)[0])[:, None], tf.shape(same))
-        where = tf.stack([rows, windows[..., -1]], axis=-1)
+        indices = tf.stack([rows, windows[..., -1]], axis=-1)
         # Windows beyond the words so far end in padding, which is -inf already.
-        return tf.tensor_scatter_nd_add(log_probs, where, penalty)
+        return tf.tensor_scatter_nd_add(log_probs, indices, penalty)
 
-    def start(self, state):
-        """First tokens `[B]` and captions `[B, max_length + 2]` for a state."""
+    def start(self, state: State) -> tuple[tf.Tensor, tf.Tensor]:
+        """The captions before the first step.
+
+        Args:
+            state: Nested tensors with B rows.
+
+        Returns:
+            The last tokens, int32 `[B]`, all `<start>`; and the captions so far, int32
+            `[B, max_length + 2]`.
+        """
         rows = tf.shape(tf.nest.flatten(state)[0])[0]
         tokens = tf.fill([rows], START)
         blank = tf.fill([rows, self.max_length + 1], PAD)
         return tokens, tf.concat([tokens[:, None], blank], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"max_length": self.max_length, "no_repeat_ngram": self.no_repeat_ngram}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "Sampler":
         return cls(**config)
 
 
-def forbidden_words(before, vocabulary_size):
-    """What is added to the logits, to take away words that may not come next.
+def forbidden_words(before: tf.Tensor, vocabulary_size: tf.Tensor | int) -> tf.Tensor:
+    """A term for the logits that takes away the words that may not come next.
 
     Args:
         before: int32 `[..., 2]`, the last two tokens; `<start>` twice if there is none
@@ -112,18 +143,40 @@ def forbidden_words(before, vocabulary_size):
     return tf.where(never | too_early | third, float("-inf"), 0.0)
 
 
-def write_column(captions, column, tokens):
-    """Captions `[..., T]` with `tokens` `[...]` in the given column."""
+def write_column(
+    captions: tf.Tensor, column: tf.Tensor | int, tokens: tf.Tensor
+) -> tf.Tensor:
+    """Captions with other tokens in one column.
+
+    Args:
+        captions: int32 `[..., T]`.
+        column: Index of the column.
+        tokens: int32 `[...]`.
+
+    Returns:
+        int32 `[..., T]`.
+    """
     here = tf.range(tf.shape(captions)[-1]) == column
     return tf.where(here, tokens[..., None], captions)
 
 
-def pick_next(sampler, choose, step, state):
+def pick_next(
+    sampler: Sampler,
+    choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    step: Step,
+    state: State,
+) -> dict[str, tf.Tensor]:
     """The loop of the samplers that follow one caption an image.
 
     Args:
-        choose: a function of log probabilities `[B, V]` and the step's number that
+        sampler: The sampler.
+        choose: A function of log probabilities `[B, V]` and the step's number that
             returns tokens `[B]`.
+        step: As of a sampler's call.
+        state: As of a sampler's call.
+
+    Returns:
+        The dict of a sampler's call.
     """
     tokens, captions = sampler.start(state)
     rows = tf.shape(tokens)[0]

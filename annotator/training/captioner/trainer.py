@@ -212,8 +212,8 @@ class CaptionerTrainer(TrainingLoop):
 
     def _drafts(self, epoch):
         """The model's own captions of the training images, as of this epoch's start."""
-        feedback = self.captioner.feedback
-        if feedback is None or feedback.causal or epoch < self.config.feedback_start:
+        joined = epoch >= self.config.feedback_start
+        if not (joined and self.captioner.feedback.reads_drafts):
             return None
         path = self.files.drafts(epoch)
         if self.chief and not path.is_file():

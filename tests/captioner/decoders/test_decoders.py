@@ -285,8 +285,8 @@ def test_another_seed_draws_other_regions():
 
 def test_reinforce_follows_the_gradient_of_the_expected_log_probability():
     """With one word it can be summed over all choices of a region."""
-    keys = {"reward": 1.0, "entropy": 0.0, "expected_rate": 0.0}
-    decoder, (regions, _) = build("hard", **keys), some_inputs()
+    options = {"reward": 1.0, "entropy": 0.0, "expected_rate": 0.0}
+    decoder, (regions, _) = build("hard", **options), some_inputs()
     count, word = 6000, 5
     tokens = tf.ones([1, count, 1], tf.int32)
     weights = decoder.attention.trainable_weights
@@ -298,13 +298,12 @@ def test_reinforce_follows_the_gradient_of_the_expected_log_probability():
         states = decoder.states(prepared, tokens, training=True)
         log_probs = tf.nn.log_softmax(decoder.logits(states["hidden"]))[..., word]
         loss = decoder.auxiliary_loss(states, log_probs, tokens > 0, True) / count
-        hidden, memory = prepared["initial"]
-        _, shares = decoder.attention(
-            hidden[:, None], prepared["keys"], prepared["regions"]
-        )
+        ((hidden, cell),) = prepared["initial"]
+        (keys,) = prepared["keys"]
+        _, shares = decoder.attention(hidden[:, None], keys, prepared["regions"])
         start = decoder.embed(tf.ones([R], tf.int32))
         inputs = tf.concat([start, prepared["regions"][0]], axis=1)
-        state = [tf.repeat(x, R, axis=0) for x in (hidden, memory)]
+        state = [tf.repeat(x, R, axis=0) for x in (hidden, cell)]
         after, _ = decoder.lstm.step(inputs, state)
         each = tf.nn.log_softmax(decoder.logits(after))[:, word]
         exact = -tf.reduce_sum(shares[0, 0] * tf.stop_gradient(each))

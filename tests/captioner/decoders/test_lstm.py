@@ -63,10 +63,10 @@ def test_values_and_gradients_equal_those_of_keras():
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-def test_mixed_precision_keeps_the_memory_in_float32():
+def test_mixed_precision_keeps_the_cell_in_float32():
     layer, (x, h, c) = build("mixed_bfloat16"), some_inputs()
-    hidden, memory = layer.step(x[:, 0], (tf.cast(h, tf.bfloat16), c))
-    assert hidden.dtype == tf.bfloat16 and memory.dtype == tf.float32
+    hidden, cell = layer.step(x[:, 0], (tf.cast(h, tf.bfloat16), c))
+    assert hidden.dtype == tf.bfloat16 and cell.dtype == tf.float32
     sequence = layer(x, (tf.cast(h, tf.bfloat16), c))
     np.testing.assert_array_equal(sequence[:, 0], hidden)
     exact = build()(x, (h, c))

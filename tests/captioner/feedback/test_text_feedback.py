@@ -206,11 +206,8 @@ def test_gradients_reach_every_weight(kind):
     draft = tf.constant([[1, 5, 6, 7, 2, 0], [1, 8, 9, 2, 0, 0]])
     with tf.GradientTape() as tape:
         prepared = decoder.prepare(regions)
-        if feedback.causal:
-            states = feedback.states(decoder, prepared, tokens)
-        else:
-            refined, _ = feedback.refine(decoder, prepared, prepared, draft)
-            states = decoder.states(refined, tokens)
+        refined = feedback.refine_by_given_drafts(decoder, prepared, draft[:, None])
+        states = feedback.states(decoder, refined, tokens)
         logits = decoder.logits(states["hidden"])
         loss = tf.reduce_sum(tf.nn.log_softmax(logits)[..., 0])
     variables = decoder.trainable_variables + feedback.trainable_variables

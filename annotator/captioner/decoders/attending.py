@@ -1,0 +1,147 @@
+"""The base of the decoders whose LSTMs look at the regions."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from annotator.captioner.decoders.additive_attention import AdditiveAttention
+from annotator.captioner.decoders.decoder import (
+    Decoder,
+    Mask,
+    Prepared,
+    group_rows,
+    mean_region,
+)
+from annotator.captioner.decoders.lstm import LSTM
+
+
+class AttendingDecoder(Decoder):
+    """Base class of decoders that are LSTMs with attention over the regions.
+
+    The initial states are dense layers of the mean region, as in Show, Attend and
+    Tell. Re-weighted regions have re-weighted keys, so `reweigh` projects nothing.
+
+    A decoder's state is a tuple with a pair for each LSTM: hidden state `[N, H]` and
+    float32 cell `[N, H]`. In `Prepared`, `keys` is a list with the keys of each
+    attention.
+
+    A subclass makes its layers with `_new_lstm`, `_new_attention` and
+    `_new_initial_projection`, and keeps the last as `initial_projection`.
+
+    Args:
+        vocabulary_size: V, number of words.
+        **kwargs: See `Decoder`.
+    """
+
+    initial_projection: keras.layers.Dense
+
+    @abc.abstractmethod
+    def attention_layers(self) -> list[AdditiveAttention]:
+        """The attentions, in the order in which they look.
+
+        Returns:
+            `attending_layers` of them.
+        """
+
+    def prepare(self, regions: tf.Tensor, region_mask: Mask = None) -> Prepared:
+        regions = tf.cast(regions, self.compute_dtype)
+        keys = [attention.project(regions) for attention in self.attention_layers()]
+        return self._prepared(regions, keys, region_mask)
+
+    def reweigh(self, prepared: Prepared, region_weights: tf.Tensor) -> Prepared:
+        factors = region_weights[..., None]
+        regions = prepared["regions"] * tf.cast(factors, self.compute_dtype)
+        keys = [keys * factors for keys in prepared["keys"]]
+        return self._prepared(regions, keys, prepared["region_mask"])
+
+    def _prepared(self, regions, keys, region_mask):
+        return {
+            "regions": regions,
+            "keys": keys,
+            "region_mask": region_mask,
+            "initial": self._initial(regions, region_mask),
+        }
+
+    def _initial(self, regions, region_mask):
+        """The state before the first word."""
+        states = self.initial_projection(mean_region(regions, region_mask))
+        states = tf.split(states, states.shape[-1] // self.units, axis=-1)
+        # Cells are float32, see `LSTM`.
+        return tuple(
+            (states[i], tf.cast(states[i + 1], tf.float32))
+            for i in range(0, len(states), 2)
+        )
+
+    def _attend(
+        self,
+        layer: int,
+        queries: tf.Tensor,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What attention number `layer` finds for Q queries of each image.
+
+        Args:
+            layer: Index of one of `attention_layers`.
+            queries: `[B, Q, H]`.
+            prepared: From `prepare`, for B images.
+            region_weights: `[B, Q, R]` or None.
+
+        Returns:
+            Context `[B, Q, D]` and attention weights `[B, Q, R]`.
+        """
+        return self.attention_layers()[layer](
+            queries,
+            prepared["keys"][layer],
+            prepared["regions"],
+            region_mask=prepared["region_mask"],
+            region_weights=region_weights,
+        )
+
+    def _attend_rows(
+        self,
+        layer: int,
+        hidden: tf.Tensor,
+        prepared: Prepared,
+        region_weights: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """`_attend` for N rows, the N / B rows of an image in succession.
+
+        Args:
+            layer: Index of one of `attention_layers`.
+            hidden: `[N, H]`.
+            prepared: From `prepare`, for B images.
+            region_weights: `[N, R]` or None.
+
+        Returns:
+            Context `[N, D]` and attention weights `[N, R]`.
+        """
+        images = tf.shape(prepared["regions"])[0]
+        if region_weights is not None:
+            region_weights = group_rows(region_weights, images)
+        context, weights = self._attend(
+            layer, group_rows(hidden, images), prepared, region_weights
+        )
+        context = tf.reshape(context, [-1, context.shape[-1]])
+        return context, tf.reshape(weights, [-1, tf.shape(weights)[-1]])
+
+    def _new_lstm(self, name):
+        return LSTM(self.units, dtype=self.dtype_policy, name=name)
+
+    def _new_attention(self, name):
+        return AdditiveAttention(
+            self.attention_units,
+            jit_compile=self.jit_compile,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def _new_initial_projection(self, lstms):
+        """The dense layer of the initial states of that many LSTMs."""
+        return keras.layers.Dense(
+            2 * lstms * self.units,
+            activation="tanh",
+            dtype=self.dtype_policy,
+            name="initial_projection",
+        )

@@ -1,0 +1,77 @@
+"""A model of image regions that standardizes their channels first."""
+
+import typing
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class StandardizedModel(keras.Model):
+    """Base class of models that take off the mean of regions' channels.
+
+    Feature maps of different networks differ by orders of magnitude, and channels of
+    one network as well; what all images share tells none of them apart.
+
+    A subclass calls `build_standardization` before it builds anything else.
+
+    Args:
+        **kwargs: Of `keras.Model`.
+    """
+
+    def __init__(self, **kwargs: typing.Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
+    def build_standardization(self, regions_shape: tuple) -> None:
+        """Makes the weights, which change nothing until `standardize` sets them.
+
+        Args:
+            regions_shape: `(None, None, D)`.
+        """
+        self.regions_shape = tuple(regions_shape)
+        fixed = {"shape": regions_shape[-1:], "trainable": False, "dtype": "float32"}
+        # Called as a layer, the model would round them: that it has no autocast holds
+        # for its inputs alone.
+        fixed["autocast"] = False
+        self.region_mean = self.add_weight(
+            initializer="zeros", name="region_mean", **fixed
+        )
+        self.region_deviation = self.add_weight(
+            initializer="ones", name="region_deviation", **fixed
+        )
+
+    def standardize(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """Sets what is taken off the channels of regions, and what they are divided by.
+
+        Args:
+            mean: `[D]`, of the training regions.
+            deviation: `[D]`; a channel that never varies (0) is only centered.
+        """
+        self.region_mean.assign(mean)
+        self.region_deviation.assign(np.where(np.asarray(deviation) > 0, deviation, 1))
+
+    def standardized(self, regions: tf.Tensor) -> tf.Tensor:
+        """Regions as the rest of the model wants them.
+
+        Args:
+            regions: `[B, R, D]`, of any dtype.
+
+        Returns:
+            float32 `[B, R, D]`.
+        """
+        regions = tf.cast(tf.convert_to_tensor(regions), tf.float32)
+        return (regions - self.region_mean) / self.region_deviation
+
+    def get_build_config(self) -> dict:
+        return {"regions_shape": self.regions_shape}
+
+    def build_from_config(self, config: dict) -> None:
+        self.build(config["regions_shape"])
+
+    def save_own_variables(self, store: dict) -> None:
+        store["region_mean"] = self.region_mean.numpy()
+        store["region_deviation"] = self.region_deviation.numpy()
+
+    def load_own_variables(self, store: dict) -> None:
+        self.region_mean.assign(store["region_mean"])
+        self.region_deviation.assign(store["region_deviation"])
