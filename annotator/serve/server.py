@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import kserve
 from fastapi.responses import JSONResponse
@@ -79,7 +80,7 @@ def serve(
     server.start(models)
 
 
-async def _status(model_name: str):
+async def _status(model_name: str) -> dict[str, Any]:
     """TensorFlow Serving's answer to `GET /v1/models/NAME`."""
     model = _model(model_name)
     status = {"error_code": "OK", "error_message": ""}
@@ -87,7 +88,7 @@ async def _status(model_name: str):
     return {"model_version_status": [version]}
 
 
-async def _metadata(model_name: str):
+async def _metadata(model_name: str) -> dict[str, Any]:
     """Names, dtypes and shapes of what a model's signatures take and give."""
     return _model(model_name).metadata
 
@@ -99,7 +100,7 @@ def _model(name):
     return model
 
 
-async def _no_repository(path: str):
+async def _no_repository(path: str) -> JSONResponse:
     """kserve lets every client unload a model; this server does not."""
     return JSONResponse({"error": "Models are fixed when it starts."}, status_code=403)
 
@@ -138,7 +139,7 @@ class _Versions:
 
     _PATH = re.compile(r"(/v1/models/([^/:]+))/versions/([^/:]+)(:[^/]*|/metadata)?")
 
-    def __init__(self, app, served) -> None:
+    def __init__(self, app, served):
         self.app = app
         self.served = served
 
@@ -172,7 +173,7 @@ class _LimitedBodies:
     `seconds`.
     """
 
-    def __init__(self, app, max_bytes, max_open, seconds) -> None:
+    def __init__(self, app, max_bytes, max_open, seconds):
         self.app = app
         self.max_bytes = max_bytes
         self.max_open = max_open
