@@ -21,7 +21,6 @@ from annotator.backbones.weights import (
     initialize_weights,
     load_weights_file,
     number_from_first,
-    weights_fingerprint,  # noqa: F401  (for imports of before the split)
 )
 
 
@@ -154,7 +153,3 @@ def _network(name, weights):
         ) from error
     number_from_first(network)
     return network
-
-
-# For imports of before the split of this module.
-pixels = identity_backbone

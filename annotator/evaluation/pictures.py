@@ -39,7 +39,7 @@ def draw_contact_sheet(
     encoded = annotated.select(rows).encoded_images().as_numpy_iterator()
     lines = [texts[annotated.image_ids[row]] for row in rows]
     path = run.files.contact_sheet(annotated.split)
-    contact_sheet.contact_sheet([image for _, image in encoded], lines, path)
+    contact_sheet.write_contact_sheet([image for _, image in encoded], lines, path)
     print(f"pictures: {path}")
 
 

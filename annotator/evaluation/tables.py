@@ -1,6 +1,6 @@
 """Tables of scores, as text in percent."""
 
-from annotator.metrics import captions as caption_metrics
+from annotator.metrics.meteor import METEOR_15
 
 CAPTION_COLUMNS = {
     **{f"bleu_{n}": f"BLEU-{n}" for n in range(1, 5)},
@@ -61,7 +61,7 @@ def caption_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
             is left out if this run's is of another dialect.
     """
     columns = [name for name in CAPTION_COLUMNS if scores[name] is not None]
-    if scores["meteor_dialect"] != caption_metrics.METEOR_15:
+    if scores["meteor_dialect"] != METEOR_15:
         rows = [
             (name, {k: v for k, v in row.items() if k != "meteor"})
             for name, row in rows

@@ -16,7 +16,8 @@ import tensorflow as tf
 from annotator import __version__, files
 from annotator.export import serving_files
 from annotator.export.versions import MANIFEST, version_numbers
-from annotator.images.decode import Resize, decode_image
+from annotator.images.decode import decode_image
+from annotator.images.resize import Resize
 
 _LIBRARIES = ("keras-annotator", "tensorflow", "keras", "numpy", "scikit-learn")
 
@@ -120,9 +121,6 @@ def library_versions() -> dict[str, str]:
 
 
 def _write_saved_model(path, model, views_model, resizes, served, details):
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-
     def from_pixels(images):
         outputs = _any_batch(model, tf.cast(images, tf.float32))
         return {key: outputs[key] for key in served}
@@ -131,18 +129,29 @@ def _write_saved_model(path, model, views_model, resizes, served, details):
         outputs = _any_batch(views_model, _views(resizes, image_bytes))
         return {key: outputs[key] for key in served}
 
-    encoded = [tf.TensorSpec([None], tf.string, name="image_bytes")]
-    pixels = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
-    archive.add_endpoint("serving_default", from_bytes, encoded)
-    archive.add_endpoint("pixels", from_pixels, pixels)
+    def details_from_bytes(image_bytes):
+        return _any_batch(details, _views(resizes, image_bytes))
+
+    encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
+    pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+    endpoints = {
+        "serving_default": (from_bytes, encoded),
+        "pixels": (from_pixels, pixels),
+    }
     if details is not None:
-        archive.track(details)
-
-        def details_from_bytes(image_bytes):
-            return _any_batch(details, _views(resizes, image_bytes))
-
-        archive.add_endpoint("details", details_from_bytes, encoded)
-    archive.write_out(str(path), verbose=False)
+        endpoints["details"] = (details_from_bytes, encoded)
+    signatures = {
+        name: tf.function(
+            function, input_signature=[spec], autograph=False
+        ).get_concrete_function()
+        for name, (function, spec) in endpoints.items()
+    }
+    # Not by Keras's ExportArchive: it writes each weight twice, once as Keras's
+    # variable and once as TensorFlow's.
+    exported = tf.Module()
+    weights = {v.ref(): v for graph in signatures.values() for v in graph.variables}
+    exported.weights = list(weights.values())
+    tf.saved_model.save(exported, str(path), signatures=signatures)
 
 
 def _regions(backbone, views):

@@ -8,10 +8,6 @@ import tensorflow as tf
 
 from annotator.images import bmp, exif, gif
 
-# For imports of before the split of this module.
-from annotator.images.augment import augment_images as augment  # noqa: F401
-from annotator.images.resize import Resize, resize_image  # noqa: F401
-
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")

@@ -14,7 +14,7 @@ from absl import logging
 
 from annotator.metrics.bleu import bleu_counts, bleu_of_counts
 from annotator.metrics.coco import coco_score
-from annotator.metrics.meteor import METEOR_15, METEOR_NLTK, score_meteor  # noqa: F401
+from annotator.metrics.meteor import score_meteor
 from annotator.metrics.tokenizer import TOKENIZATION, tokenize
 
 

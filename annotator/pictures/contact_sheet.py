@@ -146,7 +146,3 @@ def _plain_letters(text):
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return bare.encode("ascii", "replace").decode("ascii")
-
-
-# For imports of before the renaming.
-contact_sheet = write_contact_sheet

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator.images.decode import Resize
+from annotator.images.resize import Resize
 
 
 @pytest.fixture(scope="module")

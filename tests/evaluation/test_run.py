@@ -13,6 +13,7 @@ from annotator.evaluation.pictures import draw_attention
 from annotator.evaluation.scores import score_captioner, score_tagger
 from annotator.evaluation.tables import caption_table
 from annotator.metrics import captions as caption_metrics
+from annotator.metrics.meteor import METEOR_15, METEOR_NLTK
 from annotator.runs.run import Run
 
 
@@ -126,8 +127,8 @@ def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
     scores["intervals"] = {name: (0, 1) for name in (*list(scores)[:4], "meteor")}
     rows = [("the paper", {"bleu_4": 24.8, "meteor": 21.5})]
     for dialect, shown in (
-        (caption_metrics.METEOR_15, True),
-        (caption_metrics.METEOR_NLTK, False),
+        (METEOR_15, True),
+        (METEOR_NLTK, False),
     ):
         scores["meteor_dialect"] = dialect
         table = caption_table(scores, rows)

@@ -180,6 +180,19 @@ def test_features_and_export_resize_as_the_run_is_told(
     np.testing.assert_allclose(model(pixels)["regions"], expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("fixture", ["tagger_run", "captioner_run"])
+def test_an_export_holds_each_weight_once(fixture, request):
+    _, _, (saved_model, keras_file) = request.getfixturevalue(fixture)
+    model = keras.saving.load_model(keras_file)
+    # Seeds and what the graphs do not read are not exported.
+    weights = [w for layer in model.layers for w in layer.weights]
+    sizes = {id(w): w.value.numpy().nbytes for w in weights}
+    variables = saved_model / "variables" / "variables.data-00000-of-00001"
+    assert variables.stat().st_size == pytest.approx(
+        sum(sizes.values()), rel=0.01, abs=8192
+    )
+
+
 @pytest.mark.parametrize("installed", [None, "9.9"])
 def test_a_checkout_knows_its_version(installed, monkeypatch):
     """The package's own, where no distribution says which it is."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from annotator import datasets
 from annotator.evaluation.run import evaluate
-from annotator.pictures import contact_sheet as pictures
+from annotator.pictures import contact_sheet
 from annotator.runs import settings_file
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
@@ -42,7 +42,9 @@ def test_table_is_in_percent_and_other_splits_work(tagger_run):
 
 def test_pictures_show_what_was_said_of_which_image(tagger_run, monkeypatch):
     shown = []
-    monkeypatch.setattr(pictures, "contact_sheet", lambda *args: shown.append(args))
+    monkeypatch.setattr(
+        contact_sheet, "write_contact_sheet", lambda *args: shown.append(args)
+    )
     evaluate(tagger_run[0], "test", shown=3)
     ((encoded, texts, path),) = shown
     annotated = datasets.load(
