@@ -17,11 +17,12 @@ LEVELS = 7
 ANYONE = {"files", "keras_internals"}
 ALLOWED = {
     "config": set(),
+    "presets": set(),
     "images": set(),
     "metrics": set(),
     "captioner": set(),
     "tagger": set(),
-    "backbones": {"images"},
+    "backbones": {"images", "presets"},
     "datasets": {"config", "images"},
     "features": {"backbones", "datasets", "images"},
     "pictures": {"images"},

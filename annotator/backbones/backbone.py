@@ -22,6 +22,7 @@ from annotator.backbones.weights import (
     load_weights_file,
     number_from_first,
 )
+from annotator.presets import imagenet_weights
 
 
 def build_backbone(
@@ -42,7 +43,8 @@ def build_backbone(
         taps: Name of the layer to read, or a sequence of names. By default
             `default_tap(name)`. A layer without a name of its own is called after its
             class and place, as in a new process: `"add"`, `"add_1"`, ...
-        weights: `"imagenet"` (downloaded by Keras), `"random"` (He-normal kernels from
+        weights: `"imagenet"` (downloaded by Keras; VGG16's come with the package, see
+            `annotator.presets.imagenet_weights`), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
             layer name, with or without top, possibly truncated after the last tap),
             `.weights.h5` of the whole network without top, `.keras`, or, of AlexNet,
@@ -76,6 +78,8 @@ def build_backbone(
     policy = "float32"
     if keeps_float32 and precision == "bfloat16":
         policy = "mixed_bfloat16"
+    if weights == "imagenet":
+        weights = imagenet_weights(key) or weights
     with dtype_policy(policy):
         network = _network(name, weights)
     layers = [layer.name for layer in network.layers]

@@ -85,7 +85,7 @@ def load_weights_file(
             "'random' or the path of a file."
         )
     if path.suffix == ".safetensors":
-        _assign(backbone, set(), _torchvision_layout(path, backbone.name), path)
+        _assign(backbone, set(), _read_safetensors(path, backbone.name), path)
     elif zipfile.is_zipfile(path):
         source = keras.saving.load_model(path, compile=False)
         stored = {layer.name: layer.get_weights() for layer in source.layers}
@@ -120,16 +120,31 @@ def _official_layout(file):
     return stored
 
 
-def _torchvision_layout(path, name):
-    """Layer name -> arrays, of a file of torchvision's weights of AlexNet."""
-    if name != "alexnet":
-        raise BackboneWeightsError(
-            f"{path}: only alexnet takes .safetensors files; {name} takes Keras's."
-        )
+def _read_safetensors(path, name):
+    """Layer name -> arrays, of a packaged file or of torchvision's AlexNet."""
     try:
-        return alexnet.from_torchvision(safetensors.numpy.load_file(path))
+        with safetensors.safe_open(path, "np") as file:
+            about = file.metadata() or {}
+            packaged = about.get("layout") == "keras" and about.get("network") == name
+            if packaged:
+                return _keras_layout({key: file.get_tensor(key) for key in file.keys()})
+        if name == "alexnet":
+            return alexnet.from_torchvision(safetensors.numpy.load_file(path))
     except (safetensors.SafetensorError, ValueError) as error:
         raise BackboneWeightsError(f"{path} cannot be read: {error}") from error
+    raise BackboneWeightsError(
+        f"{path}: only alexnet takes .safetensors files, of torchvision, beside what "
+        f"comes with the package; {name} takes Keras's files."
+    )
+
+
+def _keras_layout(arrays):
+    """Layer name -> arrays as Keras orders them, of arrays named `layer/weight`."""
+    stored = {}
+    for key in sorted(arrays, key=lambda key: (key.split("/")[0], "bias" in key)):
+        layer, _ = key.split("/")
+        stored.setdefault(layer, []).append(np.float32(arrays[key]))
+    return stored
 
 
 def _text(name):

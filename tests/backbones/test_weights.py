@@ -107,9 +107,9 @@ def test_failed_download_says_how_to_pass_a_file(monkeypatch):
     def fail(*args, **kwargs):
         raise Exception("URL fetch failure")
 
-    monkeypatch.setattr("keras.src.applications.vgg16.file_utils.get_file", fail)
+    monkeypatch.setattr("keras.src.applications.vgg19.file_utils.get_file", fail)
     with pytest.raises(BackboneWeightsError, match="--backbone_weights=PATH"):
-        build(weights="imagenet")
+        build("vgg19", weights="imagenet")
 
 
 @pytest.fixture(scope="module")
