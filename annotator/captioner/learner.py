@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from annotator.captioner.cast_once import weights_cast_once
-from annotator.captioner.decoders.decoder import Decoder, Mask, Prepared, repeat_rows
+from annotator.captioner.decoders.decoder import Decoder, Mask, Prepared
+from annotator.captioner.decoders.rows import repeat_rows
 from annotator.captioner.feedback.feedback import Feedback
 from annotator.captioner.feedback.none import NoFeedback
 from annotator.captioner.losses import caption_losses, crop, self_critical_losses

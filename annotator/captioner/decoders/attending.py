@@ -10,10 +10,10 @@ from annotator.captioner.decoders.decoder import (
     Decoder,
     Mask,
     Prepared,
-    group_rows,
     mean_region,
 )
 from annotator.captioner.decoders.lstm import LSTM
+from annotator.captioner.decoders.rows import group_rows
 
 
 class AttendingDecoder(Decoder):

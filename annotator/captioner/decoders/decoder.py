@@ -314,31 +314,3 @@ def no_attention(shape: tf.Tensor | list, prepared: Prepared) -> tf.Tensor:
     """
     regions = tf.shape(prepared["regions"])[1]
     return tf.zeros([*tf.unstack(shape), 0, regions])
-
-
-def repeat_rows(tensors: typing.Any, count: tf.Tensor | int) -> typing.Any:
-    """Rows of images as rows of captions: each of them some times in succession.
-
-    The order of the C captions or beams of an image in everything of N rows.
-
-    Args:
-        tensors: Nested tensors `[B, ...]`.
-        count: C.
-
-    Returns:
-        The same nest, of tensors `[B * C, ...]`.
-    """
-    return tf.nest.map_structure(lambda x: tf.repeat(x, count, axis=0), tensors)
-
-
-def group_rows(tensor: tf.Tensor, images: tf.Tensor | int) -> tf.Tensor:
-    """Rows of captions by their image.
-
-    Args:
-        tensor: `[N, ...]`.
-        images: B.
-
-    Returns:
-        `[B, N / B, ...]`.
-    """
-    return tf.reshape(tensor, tf.concat([[images, -1], tensor.shape[1:]], 0))

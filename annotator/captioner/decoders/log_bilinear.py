@@ -12,8 +12,8 @@ from annotator.captioner.decoders.decoder import (
     State,
     mean_region,
     no_attention,
-    repeat_rows,
 )
+from annotator.captioner.decoders.rows import repeat_rows
 from annotator.captioner.vocabulary import START
 
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.attending import AttendingDecoder
-from annotator.captioner.decoders.decoder import Prepared, State, repeat_rows
+from annotator.captioner.decoders.decoder import Prepared, State
+from annotator.captioner.decoders.rows import repeat_rows
 
 
 @keras.saving.register_keras_serializable(package="annotator")

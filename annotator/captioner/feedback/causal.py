@@ -5,7 +5,8 @@ import typing
 import keras
 import tensorflow as tf
 
-from annotator.captioner.decoders.decoder import Decoder, Prepared, group_rows
+from annotator.captioner.decoders.decoder import Decoder, Prepared
+from annotator.captioner.decoders.rows import group_rows
 from annotator.captioner.feedback.region_scoring import RegionScoring
 from annotator.captioner.samplers.sampler import Step
 

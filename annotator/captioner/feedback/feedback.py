@@ -47,7 +47,7 @@ class Feedback(abc.ABC):
         Raises:
             ValueError: When it has nothing to steer.
         """
-        del decoder  # no strategy needs more than a decoder, unless it says so
+        return  # by default any decoder will do
 
     def refine_by_own_drafts(
         self,
@@ -71,7 +71,6 @@ class Feedback(abc.ABC):
             `[B, rounds, R]` and `draft_attention` float32
             `[B, rounds, L + 1, layers, R]`.
         """
-        del decoder, sampler, return_attention
         return prepared, {}
 
     def refine_by_given_drafts(
@@ -99,7 +98,6 @@ class Feedback(abc.ABC):
         Raises:
             ValueError: When there is not one draft a round.
         """
-        del decoder, drafts, left_alone, training
         return prepared
 
     def stepper(self, decoder: Decoder, prepared: Prepared) -> tuple[Step, typing.Any]:
