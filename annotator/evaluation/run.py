@@ -18,7 +18,7 @@ def evaluate(
     shown: int = 0,
     attention: int = 0,
     task: str = "all",
-    **places: Any,
+    **overrides: Any,
 ) -> tuple[dict, str]:
     """Scores the models of a run's folder on one split; see `evaluate_run`.
 
@@ -29,7 +29,7 @@ def evaluate(
         shown: As in `evaluate_run`.
         attention: As in `evaluate_run`.
         task: As in `evaluate_run`.
-        **places: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be others
+        **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be others
             than in training; `None` for those.
 
     Returns:
@@ -39,7 +39,7 @@ def evaluate(
         FileNotFoundError: If there is no run or no trained model.
         ValueError: As of `evaluate_run`.
     """
-    run = Run.open(workdir, **places)
+    run = Run.open(workdir, **overrides)
     return evaluate_run(run, split, compare, shown, attention, task)
 
 

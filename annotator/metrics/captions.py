@@ -55,8 +55,8 @@ def score_captions(
         A dictionary, all scores as fractions (CIDEr's maximum is 10):
 
         - `bleu_1` to `bleu_4`, `meteor`, `meteor_dialect`, `cider` (CIDEr-D),
-          `rouge_l`; `None` where a score could not be computed, with the reason in
-          `missing`, `{score: reason}`;
+            `rouge_l`; `None` where a score could not be computed, with the reason in
+            `missing`, `{score: reason}`;
         - `distinct_1`, `distinct_2`: different n-grams over all n-grams;
         - `distinct_captions`: different captions over captions;
         - `most_common_caption`: share of images with the most frequent caption;
@@ -64,10 +64,10 @@ def score_captions(
         - `mean_length`: tokens a caption;
         - `images`: N; `tokenization`: in words;
         - `intervals`: `{score: [low, high]}`, with `bootstrap_samples` only:
-          percentiles over resampled images, for all but the measures of variety,
-          which would count an image that is drawn twice as a repetition. (CIDEr's
-          document frequencies are not recomputed; METEOR 1.5's interval is that of
-          its mean over images, moved to the corpus score.)
+            percentiles over resampled images, for all but the measures of variety,
+            which would count an image that is drawn twice as a repetition. (CIDEr's
+            document frequencies are not recomputed; METEOR 1.5's interval is that of
+            its mean over images, moved to the corpus score.)
 
     Raises:
         ValueError: When there are no captions, another number of captions than of

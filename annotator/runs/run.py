@@ -74,12 +74,12 @@ class Run:
         self._models: dict[Task, keras.Model] = {}
 
     @classmethod
-    def open(cls, workdir: str | os.PathLike, **places: Any) -> "Run":
+    def open(cls, workdir: str | os.PathLike, **overrides: Any) -> "Run":
         """The run of a folder.
 
         Args:
             workdir: Folder of the run.
-            **places: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
+            **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
                 others than in training; `None` for those.
 
         Raises:
@@ -87,7 +87,7 @@ class Run:
             ValueError: If its settings cannot be read.
         """
         config = settings_file.load(Workdir(workdir).folder)
-        given = {name: value for name, value in places.items() if value is not None}
+        given = {name: value for name, value in overrides.items() if value is not None}
         return cls(dataclasses.replace(config, **given), workdir)
 
     @contextlib.contextmanager
