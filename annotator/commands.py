@@ -70,7 +70,7 @@ class Parser:
         description: Text that `--help` begins with.
     """
 
-    def __init__(self, program: str, description: str):
+    def __init__(self, program: str, description: str) -> None:
         self.program = program
         self.description = description
         self.values = flags.FlagValues()

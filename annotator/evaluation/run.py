@@ -29,8 +29,8 @@ def evaluate(
         shown: As in `evaluate_run`.
         attention: As in `evaluate_run`.
         task: As in `evaluate_run`.
-        **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be others
-            than in training; `None` for those.
+        **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
+            others than in training; `None` for those.
 
     Returns:
         `(metrics, table)`, as of `evaluate_run`.
