@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import NoReturn
 
-from annotator import commands
+from annotator.config import commands
 from annotator.config.names import suggestion
 
 # The module of each command, which defines no flag when it is imported.

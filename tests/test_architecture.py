@@ -17,17 +17,16 @@ LEVELS = 7
 ANYONE = {"files", "keras_internals"}
 ALLOWED = {
     "config": set(),
-    "presets": set(),
     "images": set(),
     "metrics": set(),
     "captioner": set(),
     "tagger": set(),
-    "backbones": {"images", "presets"},
+    "backbones": {"config", "images"},
     "datasets": {"config", "images"},
     "features": {"backbones", "datasets", "images"},
     "pictures": {"images"},
     "layers": {"backbones", "captioner", "images", "tagger"},
-    "export": {"images"},
+    "export": {"config", "images"},
     "runs": {
         "backbones",
         "captioner",
@@ -39,7 +38,6 @@ ALLOWED = {
     },
     "evaluation": {
         "captioner",
-        "commands",
         "config",
         "datasets",
         "layers",
@@ -51,13 +49,13 @@ ALLOWED = {
     "annotation": {
         "backbones",
         "captioner",
-        "commands",
+        "config",
         "export",
         "images",
         "layers",
         "tagger",
     },
-    "serve": {"commands", "export", "images"},
+    "serve": {"config", "export", "images"},
 }
 
 

@@ -11,9 +11,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from annotator import commands
 from annotator.annotation import command as annotate_command
-from annotator.config import Config
+from annotator.config import Config, commands
 from annotator.evaluation import command as evaluate_command
 from annotator.serve import command as serve_command
 from annotator.training import command as train_module

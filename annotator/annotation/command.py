@@ -13,7 +13,7 @@ from typing import Any
 
 from absl import flags
 
-from annotator import commands
+from annotator.config import commands
 
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
 

@@ -1,9 +1,9 @@
 """Convolutional networks: pixels in, feature maps out."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annotator.backbones.networks import backbone_names, default_tap
+from annotator.config.lazy import lazy_names
 
 if TYPE_CHECKING:
     from annotator.backbones.backbone import build_backbone, identity_backbone
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 # What imports TensorFlow, which the names of the networks do without: its modules.
 _MODULES = {
-    "BackboneWeightsError": "weights",
-    "build_backbone": "backbone",
-    "identity_backbone": "backbone",
-    "join_regions": "sharing",
-    "resolve_precision": "precision",
-    "weights_fingerprint": "weights",
+    "BackboneWeightsError": "annotator.backbones.weights",
+    "build_backbone": "annotator.backbones.backbone",
+    "identity_backbone": "annotator.backbones.backbone",
+    "join_regions": "annotator.backbones.sharing",
+    "resolve_precision": "annotator.backbones.precision",
+    "weights_fingerprint": "annotator.backbones.weights",
 }
 
 __all__ = [
@@ -31,9 +31,4 @@ __all__ = [
     "resolve_precision",
     "weights_fingerprint",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -13,6 +13,7 @@ import keras
 from annotator.backbones.alexnet import AlexNet
 from annotator.backbones.batch_norm_folding import fold_batch_normalization
 from annotator.backbones.half_precision import HalfPrecision
+from annotator.backbones.imagenet import imagenet_weights
 from annotator.backbones.networks import canonical_name, default_tap, find_network
 from annotator.backbones.pixel_normalization import PixelNormalization
 from annotator.backbones.precision import dtype_policy, resolve_precision
@@ -22,7 +23,6 @@ from annotator.backbones.weights import (
     load_weights_file,
     number_from_first,
 )
-from annotator.presets import imagenet_weights
 
 
 def build_backbone(
@@ -44,7 +44,7 @@ def build_backbone(
             `default_tap(name)`. A layer without a name of its own is called after its
             class and place, as in a new process: `"add"`, `"add_1"`, ...
         weights: `"imagenet"` (downloaded by Keras; VGG16's come with the package, see
-            `annotator.presets.imagenet_weights`), `"random"` (He-normal kernels from
+            `annotator.backbones.imagenet`), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
             layer name, with or without top, possibly truncated after the last tap),
             `.weights.h5` of the whole network without top, `.keras`, or, of AlexNet,

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from annotator.backbones import alexnet
+from annotator.backbones import alexnet, imagenet
 
 
 class BackboneWeightsError(ValueError):
@@ -123,28 +123,17 @@ def _official_layout(file):
 def _read_safetensors(path, name):
     """Layer name -> arrays, of a packaged file or of torchvision's AlexNet."""
     try:
-        with safetensors.safe_open(path, "np") as file:
-            about = file.metadata() or {}
-            packaged = about.get("layout") == "keras" and about.get("network") == name
-            if packaged:
-                return _keras_layout({key: file.get_tensor(key) for key in file.keys()})
-        if name == "alexnet":
+        packaged = imagenet.read_packaged(path, name)
+        if packaged is None and name == "alexnet":
             return alexnet.from_torchvision(safetensors.numpy.load_file(path))
     except (safetensors.SafetensorError, ValueError) as error:
         raise BackboneWeightsError(f"{path} cannot be read: {error}") from error
-    raise BackboneWeightsError(
-        f"{path}: only alexnet takes .safetensors files, of torchvision, beside what "
-        f"comes with the package; {name} takes Keras's files."
-    )
-
-
-def _keras_layout(arrays):
-    """Layer name -> arrays as Keras orders them, of arrays named `layer/weight`."""
-    stored = {}
-    for key in sorted(arrays, key=lambda key: (key.split("/")[0], "bias" in key)):
-        layer, _ = key.split("/")
-        stored.setdefault(layer, []).append(np.float32(arrays[key]))
-    return stored
+    if packaged is None:
+        raise BackboneWeightsError(
+            f"{path}: only alexnet takes .safetensors files, of torchvision, beside "
+            f"what comes with the package; {name} takes Keras's files."
+        )
+    return packaged
 
 
 def _text(name):

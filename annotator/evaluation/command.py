@@ -5,7 +5,7 @@ It is `python evaluate.py` in the checkout and `annotator evaluate` anywhere.
 
 from absl import flags
 
-from annotator import commands
+from annotator.config import commands
 
 
 def _define(parser: commands.Parser) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from annotator import __version__, files
+from annotator import files
+from annotator.config.version import VERSION
 from annotator.export import serving_files
 from annotator.export.versions import MANIFEST, version_numbers
 from annotator.images.decode import decode_image
@@ -116,7 +117,7 @@ def library_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[library] = "not installed"
     if versions["keras-annotator"] == "not installed":  # it runs from a checkout
-        versions["keras-annotator"] = __version__
+        versions["keras-annotator"] = VERSION
     return versions
 
 

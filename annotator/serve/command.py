@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from annotator import commands
+from annotator.config import commands
 
 
 def _define(parser: commands.Parser) -> None:

@@ -7,7 +7,7 @@ import os
 
 from absl import flags
 
-from annotator import commands
+from annotator.config import commands
 from annotator.config import flags as setting_flags
 
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from annotator import __version__
 from annotator.config.names import suggestion
+from annotator.config.version import VERSION
 
 # As all programs made with absl.
 HELP_EXIT_CODE = 1
@@ -237,7 +237,7 @@ class Command:
 
 def version() -> str:
     """The text of `--version`."""
-    return f"annotator {__version__}"
+    return f"annotator {VERSION}"
 
 
 def end(code: int, message: str) -> NoReturn:

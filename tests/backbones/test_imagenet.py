@@ -1,5 +1,7 @@
 """Weights that come with the package."""
 
+import json
+
 import keras
 import ml_dtypes
 import numpy as np
@@ -8,8 +10,8 @@ import safetensors
 import safetensors.numpy
 
 from annotator.backbones.backbone import build_backbone
+from annotator.backbones.imagenet import imagenet_weights
 from annotator.backbones.weights import BackboneWeightsError
-from annotator.presets import imagenet_weights
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +42,7 @@ def test_vgg16_needs_no_download():
 
 def test_it_says_whose_it_is():
     with safetensors.safe_open(imagenet_weights("vgg16"), "np") as file:
-        about = file.metadata()
+        about = json.loads(file.metadata()["about"])
     assert about["license"] == "CC BY 4.0" and "Oxford" in about["source"]
 
 

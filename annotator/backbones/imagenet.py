@@ -1,0 +1,85 @@
+"""ImageNet weights that come with the package."""
+
+import json
+import os
+import pathlib
+
+import keras
+import ml_dtypes
+import numpy as np
+import safetensors.numpy
+
+from annotator import files
+
+_FOLDER = pathlib.Path(__file__).parents[1] / "presets"
+# Network -> the file that `keras.applications` would download.
+_KERAS_FILES = {"vgg16": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"}
+
+
+def imagenet_weights(network: str) -> pathlib.Path | None:
+    """Finds the ImageNet weights that the package has for a network.
+
+    They are those of `keras.applications`, rounded to bfloat16, which is what a machine
+    with bfloat16 arithmetic computes with anyway. Where Keras has downloaded its own
+    file already, that is to be used.
+
+    Args:
+        network: Name of the network, as of `annotator.backbones.networks`.
+
+    Returns:
+        A `.safetensors` file, or `None` if Keras is to be asked: it has its own file,
+        or the package has none.
+    """
+    if network not in _KERAS_FILES:
+        return None
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    if (home / "models" / _KERAS_FILES[network]).is_file():
+        return None
+    return _FOLDER / f"{network}.safetensors"
+
+
+def package_weights(backbone: keras.Model, **about: str) -> pathlib.Path:
+    """Writes the file that `imagenet_weights` finds; equal weights give equal bytes.
+
+    Args:
+        backbone: A backbone with the weights to keep, in float32.
+        **about: What the file says of them: `source`, `license`.
+
+    Returns:
+        The path written.
+    """
+    arrays = {
+        f"{layer.name}/{weight.name}": np.asarray(weight.value, ml_dtypes.bfloat16)
+        for layer in backbone.layers
+        for weight in layer.weights
+    }
+    path = _FOLDER / f"{backbone.name}.safetensors"
+    # One entry: several would stand in the file in an order of their own.
+    about = {"layout": "keras", "network": backbone.name, **about}
+    with files.atomic_path(path) as temporary:
+        safetensors.numpy.save_file(arrays, temporary, {"about": json.dumps(about)})
+    path.chmod(0o644)
+    return path
+
+
+def read_packaged(path: pathlib.Path, network: str) -> dict | None:
+    """Reads a file that `package_weights` wrote.
+
+    Args:
+        path: A `.safetensors` file.
+        network: Name of the network.
+
+    Returns:
+        Layer name -> arrays as Keras orders them; `None` if the file is another
+        network's, or no packaged one.
+    """
+    with safetensors.safe_open(path, "np") as file:
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        if (about.get("layout"), about.get("network")) != ("keras", network):
+            return None
+        stored: dict[str, list] = {}
+        for key in sorted(file.keys(), key=lambda key: (key.endswith("/bias"), key)):
+            layer = key.partition("/")[0]
+            array = file.get_tensor(key).astype(np.float32)
+            stored.setdefault(layer, []).append(array)
+    return stored

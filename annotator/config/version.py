@@ -1,0 +1,3 @@
+"""The version of the package; its metadata take it from here."""
+
+VERSION = "0.2.0"
