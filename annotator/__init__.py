@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from annotator.annotation.describing.annotator import Annotator, load
+    from annotator.annotation.describing.description import Description, ImageError
     from annotator.annotation.run import annotate
     from annotator.backbones.backbone import build_backbone
     from annotator.captioner import Captioner, Vocabulary
@@ -22,27 +24,35 @@ if TYPE_CHECKING:
 
 # The module that each public name is taken from.
 _MODULES = {
+    "Annotator": "annotator.annotation.describing.annotator",
     "Captioner": "annotator.captioner",
     "Config": "annotator.config",
+    "Description": "annotator.annotation.describing.description",
+    "ImageError": "annotator.annotation.describing.description",
     "Run": "annotator.runs.run",
     "Vocabulary": "annotator.captioner",
     "annotate": "annotator.annotation.run",
     "build_backbone": "annotator.backbones.backbone",
     "evaluate": "annotator.evaluation.run",
+    "load": "annotator.annotation.describing.annotator",
     "score_captions": "annotator.metrics.captions",
     "score_tags": "annotator.metrics.tags",
     "train": "annotator.training.run",
 }
 
 __all__ = [
+    "Annotator",
     "Captioner",
     "Config",
+    "Description",
+    "ImageError",
     "Run",
     "Vocabulary",
     "__version__",
     "annotate",
     "build_backbone",
     "evaluate",
+    "load",
     "score_captions",
     "score_tags",
     "train",
