@@ -9,13 +9,17 @@ from annotator.config.version import VERSION as __version__
 
 # The module that each public name is taken from.
 _MODULES = {
+    "Annotator": "annotator.annotation.describing.annotator",
     "Captioner": "annotator.captioner",
     "Config": "annotator.config",
+    "Description": "annotator.annotation.describing.description",
+    "ImageError": "annotator.annotation.describing.description",
     "Run": "annotator.runs.run",
     "Vocabulary": "annotator.captioner",
     "annotate": "annotator.annotation.run",
     "build_backbone": "annotator.backbones",
     "evaluate": "annotator.evaluation.run",
+    "load": "annotator.annotation.describing.annotator",
     "score_captions": "annotator.metrics.captions",
     "score_tags": "annotator.metrics.tags",
     "train": "annotator.training.run",

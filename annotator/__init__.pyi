@@ -1,3 +1,7 @@
+from annotator.annotation.describing.annotator import Annotator as Annotator
+from annotator.annotation.describing.annotator import load as load
+from annotator.annotation.describing.description import Description as Description
+from annotator.annotation.describing.description import ImageError as ImageError
 from annotator.annotation.run import annotate as annotate
 from annotator.backbones.backbone import build_backbone as build_backbone
 from annotator.captioner import Captioner as Captioner

@@ -16,17 +16,21 @@ from absl import flags
 from annotator.config import commands
 
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
+_FOR_RECORDS = "required, unless images are named without a flag"
+# What has no meaning for images that are only looked at.
+_RECORD_FLAGS = ("images", "output", "sidecars", "engine", "master", "spark_conf")
 
 
 def _define(parser: commands.Parser) -> None:
+    parser.accept_arguments("[IMAGE ...]")
     group = parser.group("input")
     group.add(
         flags.DEFINE_multi_string,
         "model",
         None,
-        "An export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or "
-        "WORKDIR/export for all in it. May be given twice, or as a comma-separated "
-        "list.",
+        "A run's WORKDIR, or an export: WORKDIR/export/captioner, "
+        "WORKDIR/export/tagger/1, or WORKDIR/export for all in it. May be given twice, "
+        "or as a comma-separated list.",
         required=True,
     )
     group.add(
@@ -36,7 +40,7 @@ def _define(parser: commands.Parser) -> None:
         "A folder (with all below it), a pattern such as 'photos/*.jpg', a text file "
         "with a path a line, or a Parquet table with the columns `image` and "
         "`content`.",
-        required=True,
+        note=_FOR_RECORDS,
     )
     group = parser.group("output")
     group.add(
@@ -44,7 +48,7 @@ def _define(parser: commands.Parser) -> None:
         "output",
         None,
         "The records: a .jsonl, .csv or .parquet file.",
-        required=True,
+        note=_FOR_RECORDS,
     )
     group.add(
         flags.DEFINE_enum,
@@ -110,15 +114,60 @@ def _define_engine(group):
     )
 
 
-def _run(values: flags.FlagValues) -> int:
-    engine_options = _engine_options(values)
+def _run(values: commands.Values) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # paths need not be UTF-8
+    if values.arguments:
+        return _describe(values)
+    for name in ("images", "output"):
+        if getattr(values, name) is None:
+            raise commands.UsageError(
+                f"--{name} must have a value: {values[name].help} (Without records: "
+                "annotator annotate --model=WORKDIR photo.jpg)"
+            )
+    return _write_records(values)
+
+
+def _describe(values: commands.Values) -> int:
+    """Prints descriptions of the images that are named without a flag."""
+    for name in _RECORD_FLAGS:
+        if values[name].present:
+            raise commands.UsageError(
+                f"Unexpected arguments: {values.arguments} beside --{name}. Images "
+                "named without a flag are described on the console. For records give "
+                "--images and --output alone, and a pattern in quotes: "
+                "--images='photos/*.jpg'."
+            )
+    from annotator.annotation.describing.annotator import load
+    from annotator.annotation.describing.console import print_descriptions
+
+    try:
+        describe = load(
+            _models(values),
+            values.captions,
+            values.top_k,
+            values.threshold,
+            values.batch_size,
+            values.workers,
+        )
+        return int(bool(print_descriptions(describe, values.arguments)))
+    except BrokenPipeError:  # `annotate ... | head`
+        commands.discard_stdout()
+        return _FAILURE
+    except (ValueError, OSError):
+        raise
+    except Exception:
+        traceback.print_exc()
+        commands.end(_FAILURE, "error: see above")
+
+
+def _write_records(values: commands.Values) -> int:
+    engine_options = _engine_options(values)
     annotate = _engine(values.engine)
     goes_on = f"the same command goes on with {values.output}"
     try:
         records, failed = annotate(
-            [path for paths in values.model for path in _split_paths(paths)],
+            _models(values),
             values.images,
             values.output,
             captions=values.captions,
@@ -138,6 +187,10 @@ def _run(values: flags.FlagValues) -> int:
         commands.end(commands.INTERRUPTED, f"\ninterrupted: {goes_on}")
     print(f"{values.output}: {records} images, {failed} of them failed")
     return int(bool(failed))
+
+
+def _models(values):
+    return [path for paths in values.model for path in _split_paths(paths)]
 
 
 def _split_paths(paths):
@@ -179,11 +232,19 @@ def _engine_options(values: flags.FlagValues) -> dict[str, Any]:
 COMMAND = commands.Command(
     """Writes captions and tags for any number of images.
 
-    annotator annotate --model=runs/shapes/export --images=photos --output=photos.jsonl
+    annotator annotate --model=runs/shapes photo.jpg holidays
 
-An interrupted run goes on where it stopped when the same command is given again. An
-image that cannot be read becomes a record with an `error`, and the exit code is 1; it
-is 2 if the run could not be begun or ended, and 130 after Ctrl-C.""",
+describes on the console the images that are named, and those in and below folders that
+are named.
+
+    annotator annotate --model=runs/shapes --images=photos --output=photos.jsonl
+
+writes records of any number of images to a file; no image is then named without a flag.
+An interrupted run goes on where it stopped when the same command is given again.
+
+An image that cannot be read becomes a line of stderr, or a record with an `error`, and
+the exit code is 1; it is 2 if the run could not be begun or ended, and 130 after
+Ctrl-C.""",
     _define,
     _run,
     failure=_FAILURE,

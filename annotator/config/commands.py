@@ -62,6 +62,15 @@ class _Group:
         self.helps[name] = f"{help} ({note})" if note else help
 
 
+class Values(flags.FlagValues):
+    """The flags of a command, and the arguments that stand beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # All other attributes are flags.
+        self.__dict__["arguments"] = []
+
+
 class Parser:
     """The flags of a command, which are not absl's global ones.
 
@@ -73,7 +82,8 @@ class Parser:
     def __init__(self, program: str, description: str) -> None:
         self.program = program
         self.description = description
-        self.values = flags.FlagValues()
+        self.values = Values()
+        self._arguments = ""
         self._groups: dict[str, _Group] = {}
 
     def group(self, title: str) -> _Group:
@@ -84,7 +94,15 @@ class Parser:
         """
         return self._groups.setdefault(title, _Group(title, self.values))
 
-    def parse(self, arguments: list[str]) -> flags.FlagValues:
+    def accept_arguments(self, usage: str) -> None:
+        """Lets arguments stand beside the flags: the `arguments` of what is parsed.
+
+        Args:
+            usage: What `--help` calls them, such as `"[IMAGE ...]"`.
+        """
+        self._arguments = usage
+
+    def parse(self, arguments: list[str]) -> Values:
         """Parses arguments.
 
         `--help`, `-h`, `--helpfull` and `--version` are answered, and end the program.
@@ -94,7 +112,7 @@ class Parser:
 
         Raises:
             UsageError: If a flag is unknown, wrong or missing, or anything is left
-                over.
+                over that is not accepted.
         """
         self._add_common_flags()
         try:
@@ -106,8 +124,9 @@ class Parser:
             ) from error
         except flags.Error as error:
             raise UsageError(str(error)) from error
-        if left:
+        if left and not self._arguments:
             raise UsageError(f"Unexpected arguments: {left}")
+        self.values.arguments[:] = left
         for group in self._groups.values():
             for name in group.required:
                 if self.values[name].value is None:
@@ -125,7 +144,7 @@ class Parser:
         for paragraph in self.description.split("\n\n"):
             example = paragraph.startswith(" ")
             lines += [paragraph if example else textwrap.fill(paragraph, width), ""]
-        lines.append(f"usage: {self.program} [--FLAG=VALUE]")
+        lines.append(f"usage: {self.program} [--FLAG=VALUE] {self._arguments}".rstrip())
         for group in self._groups.values():
             lines += ["", f"{group.title}:"]
             for name, help in group.helps.items():
@@ -173,8 +192,8 @@ class _AnswerFlag(flags.BooleanFlag):
         if self._parse(argument):
             try:
                 print(self._text(), flush=True)
-            except BrokenPipeError:  # `--help | head`; Python flushes again at its end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except BrokenPipeError:  # `--help | head`
+                discard_stdout()
             sys.exit(self._exit_code)
 
 
@@ -185,7 +204,7 @@ class Command:
     Attributes:
         description: Text that `--help` begins with.
         define: Defines its flags; called with a `Parser`.
-        run: Called with the parsed flags; returns the exit code, `None` for 0. Imports
+        run: Called with what was parsed; returns the exit code, `None` for 0. Imports
             TensorFlow, which is slow: help and wrong flags are answered before.
         failure: Exit code if it could not be begun or ended.
         interrupted: What the user is told after Ctrl-C.
@@ -193,7 +212,7 @@ class Command:
 
     description: str
     define: Callable[[Parser], None]
-    run: Callable[[flags.FlagValues], int | None]
+    run: Callable[[Values], int | None]
     failure: int = 1
     interrupted: str = ""
 
@@ -207,7 +226,7 @@ class Command:
         parser = Parser(os.path.basename(program), self.description)
         self.define(parser)
 
-        def parse(argv: list[str]) -> flags.FlagValues:
+        def parse(argv: list[str]) -> Values:
             try:
                 values = parser.parse(argv[1:])
             except UsageError as error:
@@ -217,7 +236,7 @@ class Command:
 
         app.run(self._run, [program, *arguments], flags_parser=parse)
 
-    def _run(self, values: flags.FlagValues) -> int | None:
+    def _run(self, values: Values) -> int | None:
         if not values["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -238,6 +257,11 @@ class Command:
 def version() -> str:
     """The text of `--version`."""
     return f"annotator {VERSION}"
+
+
+def discard_stdout() -> None:
+    """Lets stdout lead nowhere: its reader is gone, and Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def end(code: int, message: str) -> NoReturn:

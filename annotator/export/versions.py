@@ -19,7 +19,7 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
 
     Args:
         paths: Folders of a version, of all versions of a model (the newest counts), or
-            the `export` folder of a workdir, for all models in it.
+            a workdir or its `export` folder, for all models in it. `~` is expanded.
 
     Returns:
         Dict from task to `(folder, manifest)`, captioner first.
@@ -29,9 +29,9 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
         ValueError: When a file is missing or altered, or a task is given twice.
     """
     folders: list[pathlib.Path] = []
-    for path in map(pathlib.Path, paths):
-        inside = [path / task for task in TASKS if (path / task).is_dir()]
-        folders += inside or [path]
+    for folder in map(_export_folder, paths):
+        inside = [folder / task for task in TASKS if (folder / task).is_dir()]
+        folders += inside or [folder]
     exports: Exports = {}
     for folder in map(resolve, folders):
         manifest = verify(folder)
@@ -48,6 +48,12 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
             )
         exports[task] = folder, manifest
     return {task: exports[task] for task in TASKS if task in exports}
+
+
+def _export_folder(path):
+    """The `export` folder of a workdir; any other folder as it is."""
+    folder = pathlib.Path(os.path.expanduser(path))
+    return folder / "export" if (folder / "export").is_dir() else folder
 
 
 def resolve(path: str | os.PathLike) -> pathlib.Path:
@@ -69,7 +75,8 @@ def resolve(path: str | os.PathLike) -> pathlib.Path:
     if newest is None or not (path / str(newest) / MANIFEST).is_file():
         raise FileNotFoundError(
             f"{path} is no exported model: it holds neither {MANIFEST} nor a numbered "
-            "folder that does. Name a folder such as WORKDIR/export/tagger."
+            "folder that does. Name the workdir of a training that has ended, or a "
+            "folder such as WORKDIR/export/tagger."
         )
     return path / str(newest)
 

@@ -2,6 +2,7 @@
 
 from annotator.images.augment import augment_images
 from annotator.images.decode import decode_image
+from annotator.images.encode import encode_image
 from annotator.images.read_ahead import decode_ahead, map_ahead
 from annotator.images.resize import Resize, resize_image
 
@@ -10,6 +11,7 @@ __all__ = [
     "augment_images",
     "decode_ahead",
     "decode_image",
+    "encode_image",
     "map_ahead",
     "resize_image",
 ]

@@ -16,6 +16,7 @@ from PIL import Image
 ROOT = pathlib.Path(__file__).parents[2]
 COMPLETE = ("--model=m", "--images=i", "--output=o")
 SPARK = ("--engine=spark", "--master=local[1]")
+LOOKED_AT = ("a.jpg", "--model=m", "b.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,15 @@ def command(*arguments, modules=None, **options):
         (["--model=m", "--images=i", "--output=o", "--captions=0"], "--captions=0"),
         (["--model=m", "--images=i", "--output=o", "--engine=x"], "--engine"),
         (["--model=m", "--images=i", "--output=o", "i.jpg"], "Unexpected arguments"),
+        ([*COMPLETE, "i.jpg"], "images='photos/*.jpg'"),
+        (["--model=m"], "--images must have a value"),
+        (["--model=m", "--output=o"], "annotate --model=WORKDIR photo.jpg"),
+        (["a.jpg"], "--model must have a value"),
+        ([*LOOKED_AT, "--output=o"], "['a.jpg', 'b.jpg'] beside --output"),
+        ([*LOOKED_AT, "--images=i"], "['a.jpg', 'b.jpg'] beside --images"),
+        ([*LOOKED_AT, "--sidecars=txt"], "['a.jpg', 'b.jpg'] beside --sidecars"),
+        ([*LOOKED_AT, "--engine=local"], "['a.jpg', 'b.jpg'] beside --engine"),
+        (["--help"], "[--FLAG=VALUE] [IMAGE ...]"),
         ([*COMPLETE, "--engine=spark"], "--engine=spark needs --master"),
         ([*COMPLETE, "--master=yarn"], "--master and --spark_conf need --engine=spark"),
         ([*COMPLETE, *SPARK, "--sidecars=txt"], "--sidecars are written by"),
@@ -98,6 +108,67 @@ def test_exit_codes(outcome, code, message, tmp_path):
     output = "".join(process.communicate(timeout=60))
     assert process.returncode == code and message in output
     assert ("Traceback" in output) is ("RuntimeError" in outcome)
+
+
+def put_in_place_of_the_model(folder, statement):
+    """Lets commands that find modules in `folder` do that to describe images."""
+    (folder / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "package = 'annotator.annotation.describing'\n"
+        "for name in ('annotator', 'console'):\n"
+        "    sys.modules[f'{package}.{name}'] = types.ModuleType(name)\n"
+        "def load(models, *options): return *models, *options\n"
+        "def print_descriptions(describe, paths):\n"
+        "    print(paths, *describe)\n"
+        f"    {statement}\n"
+        "sys.modules[f'{package}.annotator'].load = load\n"
+        "sys.modules[f'{package}.console'].print_descriptions = print_descriptions\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        ("return 0", 0, "['a.jpg', 'b.jpg'] m 1 None None 32 None"),
+        ("return 2", 1, ""),
+        ("raise FileNotFoundError('m is no model')", 2, "error: m is no model"),
+        ("raise RuntimeError('a fault')", 2, "error: see above"),
+        ("raise BrokenPipeError", 2, ""),
+        ("raise KeyboardInterrupt", 130, ""),
+    ],
+)
+def test_exit_codes_on_the_console(outcome, code, message, tmp_path):
+    put_in_place_of_the_model(tmp_path, outcome)
+    process = command(*LOOKED_AT, modules=tmp_path)
+    output = "".join(process.communicate(timeout=60))
+    assert process.returncode == code and message in output
+    assert ("Traceback" in output) is ("RuntimeError" in outcome)
+
+
+def test_images_without_a_flag_are_described(tagger_run, image_folder, tmp_path):
+    """A run's workdir is a model, and an image that cannot be read no end."""
+    strange = tmp_path / os.fsdecode(b"\xe9.png")  # a name that is no UTF-8
+    strange.write_bytes((image_folder / "2.png").read_bytes())
+    images = [image_folder / "1.png", tmp_path / "no.jpg", strange]
+    process = command(f"--model={tagger_run[0]}", "--top_k=1", *images)
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 1, stderr
+    lines = stdout.splitlines()
+    assert lines[::2] == [str(images[0]), f"{tmp_path}/\\udce9.png"]
+    for line in lines[1::2]:
+        assert re.fullmatch(r"  tags: (red|green|blue) -?\d[\d.e-]*", line), line
+    (error,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert error == f"error: {images[1]}: No such file or directory"
+
+
+def test_a_reader_that_goes_away(tmp_path):
+    """`annotator annotate ... | head` ends without a word."""
+    lines = "for _ in range(100_000): print('a line', flush=True)"
+    put_in_place_of_the_model(tmp_path, lines)
+    process = command(*LOOKED_AT, modules=tmp_path)
+    assert process.stdout.readline().startswith("['a.jpg', 'b.jpg'] m 1")
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait(timeout=60) == 2
 
 
 def test_command_counts_what_failed(exports, image_folder, tmp_path):

@@ -16,7 +16,7 @@ def exports(tagger_run, captioner_run):
 
 def test_exports_are_found_in_each_kind_of_folder(exports, tagger_run, tmp_path):
     version = tagger_run[2][0]
-    for folder in (version, version.parent, version.parent.parent):
+    for folder in (version, version.parent, version.parent.parent, tagger_run[0]):
         ((task, (newest, manifest)),) = find_exports([str(folder)]).items()
         assert task == manifest["task"] == "tagger"
         assert newest.parent == version.parent
@@ -24,6 +24,9 @@ def test_exports_are_found_in_each_kind_of_folder(exports, tagger_run, tmp_path)
     with pytest.raises(ValueError, match="are both a tagger"):
         find_exports([version, version.parent])
     with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
+        find_exports([tmp_path])
+    (tmp_path / "tagger").mkdir()  # a run that has exported nothing yet
+    with pytest.raises(FileNotFoundError, match="a training that has ended"):
         find_exports([tmp_path])
 
 

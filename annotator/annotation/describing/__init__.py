@@ -1,0 +1,1 @@
+"""A loaded model that describes images in Python and on the console."""
