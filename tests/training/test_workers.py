@@ -56,6 +56,17 @@ def test_one_process_is_the_chief(tasks, own, expected, monkeypatch):
     assert workers.is_chief() is expected
 
 
+def test_several_numbers_are_shared_to_the_bit(monkeypatch):
+    """Here by one worker, whose strategy adds over a replica; see below for two."""
+    numbers = [1 / 3, -1e-300, 0.0, 12345.678]
+    assert workers.from_chief(numbers) == numbers and workers.from_chief() == []
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(workers, "strategy", lambda: strategy)
+    assert workers.from_chief(numbers) == numbers
+    assert workers.from_chief([0.25]) == [0.25] and workers.from_chief() == []
+
+
 @pytest.fixture(scope="module")
 def config(captioner_config):
     """Without chance in the training: replicas draw otherwise than one process.
