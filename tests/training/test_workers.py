@@ -25,7 +25,7 @@ WORKER = """
 import json, os, sys
 import tensorflow as tf
 from annotator.config import Config
-from annotator.training import train
+from annotator.training.run import train
 if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index"):
     def save(*arguments): raise AssertionError("not the chief, but writes checkpoints")
     tf.train.CheckpointManager.save = save
