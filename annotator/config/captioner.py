@@ -104,7 +104,8 @@ class CaptionerSettings(Settings):
     )
     select_by: str = _training(
         "bleu_4",
-        "Validation score that picks the weights.",
+        "Validation score that picks the weights; of equal ones the other, then the "
+        "loss decides.",
         choices=("bleu_4", "cider"),
     )
     patience: int = _training(

@@ -37,6 +37,28 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                 "--scales and no --flip."
             )
 
+    def check_request(self) -> None:
+        """Refuses what a training must not be asked for, though a run may hold it.
+
+        A folder keeps the settings of a tagger that extended another, also when a
+        captioner is trained beside it: not the settings are wrong, but to ask for both.
+
+        Raises:
+            ValueError: If `extend` is given together with a head that cannot be
+                extended.
+        """
+        if not self.extend:
+            return
+        for name, settings in HEADS.items():
+            if self.task in (name, "all") and "extend" not in settings.settings():
+                raise ValueError(
+                    f"--extend adds images and words to a tagger. The {name} of "
+                    f"--task={self.task} would know nothing of {self.extend}: it would "
+                    "be trained from the start, on this data set's images alone. Say "
+                    f"--task=tagger with --extend, and --task={name} without it, on a "
+                    "data set that holds all the images."
+                )
+
     @classmethod
     def for_dataset(cls, dataset: str, **settings: Any) -> "Config":
         """Settings with the defaults that suit a data set and a schedule.

@@ -82,7 +82,9 @@ def config(values: flags.FlagValues) -> Config:
             value = setting.parse(value)
         settings[name] = value
     dataset = settings.pop("dataset") or Config.settings()["dataset"].default
-    return Config.for_dataset(dataset, **settings)
+    asked_for = Config.for_dataset(dataset, **settings)
+    asked_for.check_request()
+    return asked_for
 
 
 def _typed(value):

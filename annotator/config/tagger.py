@@ -76,7 +76,8 @@ class TaggerSettings(Settings):
     extend: str | None = _tagger(
         None,
         "Workdir of an earlier run whose tagger is given this data set's images and "
-        "words, without fitting its projection, codebook and whitening again.",
+        "words, without fitting its projection, codebook and whitening again; with "
+        "--task=tagger.",
     )
     top_k: int = _decoding(
         5, "Tags per image; 0 for all that reach --threshold.", least=0

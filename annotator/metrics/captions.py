@@ -57,6 +57,8 @@ def score_captions(
         - `bleu_1` to `bleu_4`, `meteor`, `meteor_dialect`, `cider` (CIDEr-D),
             `rouge_l`; `None` where a score could not be computed, with the reason in
             `missing`, `{score: reason}`;
+        - `ngram_matches`: how many unigrams to 4-grams match a reference's, a list of
+            four counts: where the last is 0, BLEU-4 is nothing but the guards;
         - `distinct_1`, `distinct_2`: different n-grams over all n-grams;
         - `distinct_captions`: different captions over captions;
         - `most_common_caption`: share of images with the most frequent caption;
@@ -103,6 +105,7 @@ def score_captions(
     result = {
         **scores,
         "meteor_dialect": dialect,
+        "ngram_matches": counts.sum(0)[:4].tolist(),
         **_diversity(tokens),
         "images": len(hypotheses),
         "tokenization": TOKENIZATION if tokenizer is tokenize else "given",

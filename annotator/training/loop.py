@@ -20,8 +20,10 @@ class TrainingLoop:
     """Epochs of steps, each followed by a validation; and the state of it all.
 
     Everything that decides the future is in one checkpoint: weights, optimizer, seeds,
-    the step, and the history of validation scores. Batches are to be a function of the
-    epoch, so that a continued run takes the same steps as an undisturbed one.
+    the step, and the history of validation scores: for each epoch a list of numbers,
+    of which the first that differs decides which is better. Batches are to be a
+    function of the epoch, so that a continued run takes the same steps as an
+    undisturbed one.
 
     Subclasses say what is learnt: `_begin_epoch`, `_validate` and `_finished`, and
     call `_keep` when they have made all that is to be kept.
@@ -85,11 +87,11 @@ class TrainingLoop:
         """
         raise NotImplementedError
 
-    def _validate(self, epoch: int) -> float:
+    def _validate(self, epoch: int) -> list[float]:
         """The validation score after an epoch; keeps the weights if it is the best."""
         raise NotImplementedError
 
-    def _finished(self, scores: list[float]) -> bool:
+    def _finished(self, scores: list[list[float]]) -> bool:
         """Whether the validation scores of the epochs so far end the training."""
         raise NotImplementedError
 
@@ -108,8 +110,10 @@ class TrainingLoop:
         )
 
     def _scores(self):
-        """Validation scores of the epochs so far."""
-        return json.loads(self.history.numpy())
+        """Validation scores of the epochs so far, lists of numbers."""
+        scores = json.loads(self.history.numpy())
+        # Version 0.1 kept one number an epoch.
+        return [score if isinstance(score, list) else [score] for score in scores]
 
     def _epoch(self, epoch):
         """What is left of one epoch, then its validation and a checkpoint.
@@ -140,7 +144,7 @@ class TrainingLoop:
                     tf.summary.scalar(name, value, step)
             if step % self.config.checkpoint_steps == 0:
                 self._checkpoint()
-        score = workers.from_chief(self._validate(epoch) if self.chief else 0.0)
+        score = workers.from_chief(self._validate(epoch) if self.chief else ())
         self.history.assign(json.dumps([*self._scores(), score]))
         self._checkpoint()
 

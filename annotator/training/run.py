@@ -74,6 +74,7 @@ def train(
             other data.
         BlockingIOError: If another process trains in `workdir`.
     """
+    config.check_request()
     workers.strategy()  # before TensorFlow does anything
     return train_run(Run(config, workdir), eval_split)
 

@@ -7,7 +7,9 @@ drafts, validation, checkpoints and exports.
 
 import functools
 import os
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -37,24 +39,33 @@ def is_chief() -> bool:
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
-def from_chief(value: float = 0.0) -> float:
-    """The number that the chief gives; all workers wait here for each other.
+def from_chief(numbers: Sequence[float] = ()) -> list[float]:
+    """The numbers that the chief gives; all workers wait here for each other.
 
     Args:
-        value: A float; only the chief's counts.
+        numbers: Any number of floats; only the chief's count.
     """
     if "TF_CONFIG" not in os.environ:
-        return value
-    own = tf.constant(value if is_chief() else 0.0, tf.float64)
+        return list(numbers)
+    own = np.array(numbers if is_chief() else (), np.float64)
+    # The others have to know how many there are before they can take them.
+    (count,) = _sum_over_workers(np.array([len(own)], np.float64))
+    if not count:
+        return []
+    return _sum_over_workers(own if is_chief() else np.zeros(int(count))).tolist()
+
+
+def _sum_over_workers(own):
+    own = tf.constant(own)
 
     @tf.function
     def share():
         context = tf.distribute.get_replica_context()
-        # The other replicas of the chief have its number too.
+        # The other replicas of the chief have its numbers too.
         first = context.replica_id_in_sync_group == 0
         return context.all_reduce(
             tf.distribute.ReduceOp.SUM, tf.where(first, own, tf.zeros_like(own))
         )
 
     shared = strategy().run(share)
-    return float(strategy().experimental_local_results(shared)[0])
+    return strategy().experimental_local_results(shared)[0].numpy()

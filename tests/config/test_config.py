@@ -85,6 +85,15 @@ def test_one_view_schemes_refuse_several():
         Config(tagger="finetuned", extend="w")
 
 
+def test_a_captioner_is_not_extended_but_may_stand_beside_a_tagger_that_was():
+    for task in ("all", "captioner"):
+        config = Config(task=task, extend="runs/old")  # as the folder keeps it
+        with pytest.raises(ValueError, match=f"of --task={task} would know nothing of"):
+            config.check_request()
+    Config(task="tagger", extend="runs/old").check_request()
+    Config().check_request()
+
+
 def test_vectors_are_compared_by_what_made_them():
     means = Config(codebook=8)
     assert means.different_encoding(Config(codebook=8, tagger="jec", top_k=1)) is None

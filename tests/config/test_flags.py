@@ -66,6 +66,13 @@ def test_errors_name_the_flag(argument, message):
         parse(argument)
 
 
+@pytest.mark.parametrize("task", [(), ("--task=all",), ("--task=captioner",)])
+def test_a_captioner_cannot_be_extended(task):
+    with pytest.raises(ValueError, match="--task=tagger with --extend, and --task=cap"):
+        parse("--extend=runs/old", *task)
+    assert parse("--extend=runs/old", "--task=tagger").extend == "runs/old"
+
+
 def test_every_setting_is_in_one_group():
     groups = list(flags.groups())
     assert [name for name, _ in groups] == [

@@ -195,6 +195,14 @@ def test_extending_adds_images_and_words_without_refitting(
         train(other, tmp_path / "other")
 
 
+@pytest.mark.parametrize("task", ["all", "captioner"])
+def test_extending_with_a_captioner_is_refused(task, tagger_config, tmp_path):
+    config = dataclasses.replace(tagger_config, task=task, extend=str(tmp_path))
+    with pytest.raises(ValueError, match="--task=tagger with --extend"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_serving_is_told_comes_back(tagger_run, tagger_config, tmp_path):
     """As after a kill right behind the export."""
     workdir = shutil.copytree(tagger_run[0], tmp_path / "run")

@@ -25,7 +25,7 @@ WORKER = """
 import json, os, sys
 import tensorflow as tf
 from annotator.config import Config
-from annotator.training import train
+from annotator.training.run import train
 if json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index"):
     def save(*arguments): raise AssertionError("not the chief, but writes checkpoints")
     tf.train.CheckpointManager.save = save
@@ -54,6 +54,17 @@ def test_one_process_is_the_chief(tasks, own, expected, monkeypatch):
     strategy = types.SimpleNamespace(cluster_resolver=resolver)
     monkeypatch.setattr(workers, "strategy", lambda: strategy)
     assert workers.is_chief() is expected
+
+
+def test_several_numbers_are_shared_to_the_bit(monkeypatch):
+    """Here by one worker, whose strategy adds over a replica; see below for two."""
+    numbers = [1 / 3, -1e-300, 0.0, 12345.678]
+    assert workers.from_chief(numbers) == numbers and workers.from_chief() == []
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(workers, "strategy", lambda: strategy)
+    assert workers.from_chief(numbers) == numbers
+    assert workers.from_chief([0.25]) == [0.25] and workers.from_chief() == []
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The batches of the captioner's training: which images, in which order, how long."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -43,8 +43,8 @@ class CaptionBatches:
         self.seed = config.seed
         self.batch_size = config.caption_batch
         self.inputs = inputs
-        captions = inputs.train.annotated.captions
-        self.tokens = _encode(vocabulary, captions, config.max_length)
+        captions = inputs.train.annotated.captions or ()
+        self.tokens = encode_references(vocabulary, captions, config.max_length)
         self.longest = (self.tokens != 0).sum(axis=2).max(axis=1)
 
     def __len__(self) -> int:
@@ -103,13 +103,23 @@ class CaptionBatches:
             yield (*batch, None)[:3]
 
 
-def _split(rows, size):
-    return np.split(rows, np.arange(size, len(rows), size))
+def encode_references(
+    vocabulary: Vocabulary, captions: Sequence[Sequence[str]], max_length: int
+) -> np.ndarray:
+    """References as ids, int32 `[N, C, max_length + 2]`.
 
-
-def _encode(vocabulary, captions, max_length):
+    Args:
+        vocabulary: `Vocabulary`.
+        captions: The references of N images; those with fewer than others get empty
+            rows.
+        max_length: Words that are kept of a reference.
+    """
     most = max(map(len, captions))
     tokens = np.zeros((len(captions), most, max_length + 2), np.int32)
     for row, texts in enumerate(captions):
         tokens[row, : len(texts)] = vocabulary.encode(texts, max_length + 2)
     return tokens
+
+
+def _split(rows, size):
+    return np.split(rows, np.arange(size, len(rows), size))

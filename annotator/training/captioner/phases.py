@@ -4,8 +4,6 @@ First it learns reference captions, then, if asked, the rewards of its own capti
 validation scores of the epochs so far tell where it stands, and nothing else does.
 """
 
-import numpy as np
-
 from annotator.config import Config
 
 
@@ -18,19 +16,19 @@ def feedback_joins(config: Config) -> int:
     return config.feedback_start if config.rounds else 0
 
 
-def is_best(score: float, scores: list[float], config: Config) -> bool:
+def is_best(score: list[float], scores: list[list[float]], config: Config) -> bool:
     """Whether an epoch's weights are the best so far.
 
     Args:
-        score: Its validation score.
+        score: Its validation score: numbers, of which the first that differs decides.
         scores: Those of the epochs before it.
         config: `Config`.
     """
     first = feedback_joins(config)
-    return len(scores) >= first and score > max(scores[first:], default=-1.0)
+    return len(scores) >= first and all(score > other for other in scores[first:])
 
 
-def first_self_critical_epoch(scores: list[float], config: Config) -> int | None:
+def first_self_critical_epoch(scores: list[list[float]], config: Config) -> int | None:
     """The epoch from which on rewards are learnt.
 
     Args:
@@ -48,7 +46,7 @@ def first_self_critical_epoch(scores: list[float], config: Config) -> int | None
     return None
 
 
-def finished(scores: list[float], config: Config) -> bool:
+def finished(scores: list[list[float]], config: Config) -> bool:
     """Whether both phases have had their epochs, or the end of patience.
 
     Args:
@@ -65,4 +63,4 @@ def finished(scores: list[float], config: Config) -> bool:
 
 
 def _out_of_patience(scores, patience):
-    return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= patience
+    return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= patience

@@ -18,7 +18,7 @@ from annotator.metrics.cider_reward import CiderReward
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training import workers
-from annotator.training.captioner.batches import CaptionBatches
+from annotator.training.captioner.batches import CaptionBatches, encode_references
 from annotator.training.captioner.inputs import CachedRegions
 from annotator.training.captioner.optimizers import optimizers_for
 from annotator.training.captioner.phases import (
@@ -27,7 +27,16 @@ from annotator.training.captioner.phases import (
     first_self_critical_epoch,
     is_best,
 )
-from annotator.training.captioner.selection import selection_score
+from annotator.training.captioner.selection import (
+    matches_four_words,
+    reference_loss,
+    selection_score,
+)
+from annotator.training.captioner.validation_report import log_validation, report
+from annotator.training.data_warnings import (
+    warn_of_few_validation_images,
+    warn_of_no_match,
+)
 from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
 from annotator.training.optimizers import GroupedOptimizer
@@ -96,6 +105,12 @@ class CaptionerTrainer(TrainingLoop):
         self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
+        self._warned_of_no_match = False
+
+    def fit(self) -> None:
+        if self.chief:
+            warn_of_few_validation_images(len(self.inputs.validation))
+        super().fit()
 
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
@@ -139,14 +154,9 @@ class CaptionerTrainer(TrainingLoop):
         captions = generate(caption, self.inputs.stream(validation, 64))
         references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
-        score = selection_score(self.config, scores)
+        score = selection_score(self.config, scores, self._reference_loss)
         step = int(self.step.numpy())
-        for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "distinct_captions"):
-            if scores[name] is not None:
-                tf.summary.scalar(f"validation/{name}", scores[name], step)
-        samples = zip(validation.annotated.image_ids, captions, strict=True)
-        text = "\n\n".join(f"{name}: {caption}" for name, caption in list(samples)[:8])
-        tf.summary.text("validation/captions", text, step)
+        log_validation(scores, validation.annotated.image_ids, captions, step)
         if joined and self.captioner.decoder.attending_layers:
             rows = np.unique(np.linspace(0, len(captions) - 1, 4).astype(int))
             drawn = self._attention_pictures(rows)
@@ -154,21 +164,31 @@ class CaptionerTrainer(TrainingLoop):
                 pixels = np.asarray(picture)[None]
                 tf.summary.image(f"validation/attention_{i}", pixels, step)
         if is_best(score, self._scores(), self.config):
-            with files.atomic_path(self.files.best_weights(self.task)) as temporary:
-                self.captioner.save_weights(temporary)
-            if self.inputs.backbone is not None:
-                with files.atomic_path(self.files.backbone(self.task)) as temporary:
-                    self.inputs.backbone.save(temporary)
-        print(
-            f"epoch {epoch + 1}: validation BLEU-4 {100 * scores['bleu_4']:.2f}, "
-            + (
-                f"CIDEr {100 * scores['cider']:.2f}, "
-                if scores["cider"] is not None
-                else ""
-            )
-            + f"{100 * scores['distinct_captions']:.0f} % of captions distinct"
-        )
+            self._keep_best_weights()
+        report(scores, epoch)
+        if not (matches_four_words(scores) or self._warned_of_no_match):
+            warn_of_no_match(epoch, len(validation))
+            self._warned_of_no_match = True
         return score
+
+    def _keep_best_weights(self):
+        with files.atomic_path(self.files.best_weights(self.task)) as temporary:
+            self.captioner.save_weights(temporary)
+        if self.inputs.backbone is not None:
+            with files.atomic_path(self.files.backbone(self.task)) as temporary:
+                self.inputs.backbone.save(temporary)
+
+    def _reference_loss(self):
+        """The loss of the validation references; logged, too."""
+        validation = self.inputs.validation
+        vocabulary, length = self.captioner.vocabulary, self.config.max_length
+        loss = reference_loss(
+            self.captioner,
+            self.inputs.stream(validation, self.config.caption_batch),
+            encode_references(vocabulary, validation.annotated.captions, length),
+        )
+        tf.summary.scalar("validation/loss", loss, int(self.step.numpy()))
+        return loss
 
     def _train_step(self, batch, tokens, draft, seed, with_feedback):
         """One step on references; returns sums over the global batch."""

@@ -12,6 +12,7 @@ from annotator.tagger.top_tags import TopTags
 from annotator.tagger.word_probabilities import WordProbabilities
 from annotator.training import workers
 from annotator.training.batches import shared_batches
+from annotator.training.data_warnings import warn_of_common_tags
 from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
 from annotator.training.optimizers import GroupedOptimizer, cosine_adamw
@@ -41,6 +42,7 @@ def finetune_tagger(run: Run) -> None:
     train, validation = (run.pixels(TAGGER, name) for name in ("train", "validation"))
     if workers.is_chief():
         workers.from_chief()
+        warn_of_common_tags(train.annotated.tags, train.annotated.words)
     (resize,) = TAGGER.views(run.config)
     inputs = LearnedRegions(
         train, validation, resize, lambda: run.trainable_backbone(TAGGER)
@@ -160,7 +162,8 @@ class TaggerTrainer(TrainingLoop):
             tf.summary.scalar(
                 f"validation/{name}", scores[name], int(self.step.numpy())
             )
-        if scores["f1"] > max(self._scores(), default=-1.0):
+        score = [scores["f1"]]
+        if score > max(self._scores(), default=[]):
             with files.atomic_path(self.files.best_weights(self.task)) as temporary:
                 self.head.save_weights(temporary)
             with files.atomic_path(self.files.backbone(self.task)) as temporary:
@@ -169,7 +172,7 @@ class TaggerTrainer(TrainingLoop):
             f"epoch {epoch + 1}: validation F1 {100 * scores['f1']:.2f}, "
             f"N+ {scores['n_plus']}"
         )
-        return scores["f1"]
+        return score
 
     def _finished(self, scores):
         return len(scores) >= self.config.tag_epochs

@@ -8,6 +8,7 @@ from annotator import files
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
+from annotator.training.data_warnings import warn_of_common_tags
 from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.extension import Extended
 from annotator.training.tagger.finetune import finetune_tagger
@@ -46,6 +47,7 @@ def train_tagger(run: Run) -> None:
     with np.load(run.files.tags, allow_pickle=False) as arrays:
         words, tags = arrays["words"], arrays["tags"]
         whitening_rows = int(arrays["whitening_rows"])
+    warn_of_common_tags(tags, words)
     scores = fit_scores(run.config, vectors, tags, whitening_rows)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
     tagger = keras.Sequential([inputs, *encoder.layers, scores], name="tagger")

@@ -57,6 +57,33 @@ def test_logs_scalars_captions_and_attention(captioner_run):
     assert tf.io.decode_png(png).shape[2] == 3
 
 
+def test_validation_that_tells_nothing_is_said_once(
+    captioner_config, tmp_path, monkeypatch, capsys
+):
+    """Where nothing matches the loss decides; it is logged, and finite."""
+    config = dataclasses.replace(captioner_config, rounds=0, patience=3)
+    monkeypatch.setattr(captioner_loop, "generate", lambda *_: ["a"] * 6)
+    trainer, scores = captioner_loop.CaptionerTrainer, []
+    validate = trainer._validate
+
+    def watched(self, epoch):
+        scores.append(validate(self, epoch))
+        return scores[-1]
+
+    monkeypatch.setattr(trainer, "_validate", watched)
+    captioner_training.train_captioner(Run(config, tmp_path))
+    assert [score[:2] for score in scores] == [[0.0, 0.0]] * 3
+    assert all(0 < -score[2] < 10 for score in scores)
+    assert scores[2] > scores[0]  # it learns
+    lines = capsys.readouterr().out.splitlines()
+    warned = [line for line in lines if line.startswith("warning: ")]
+    assert ["validation has 6 images" in line for line in warned] == [True, False]
+    assert "epoch 1: no caption of 6 images shares" in warned[1]
+    logs = EventAccumulator(str(tmp_path / "logs" / "captioner"))
+    logs.Reload()
+    assert [event.step for event in logs.Tensors("validation/loss")] == [4, 8, 12]
+
+
 def test_metrics_are_those_of_the_captions_that_are_written(
     captioner_run, captioner_config
 ):
@@ -179,6 +206,7 @@ def test_rewards_are_learnt_from_the_best_weights_on(
 
     def score(captions, references, meteor):
         given = {"bleu_4": 0.9 - 0.1 * len(seen), "cider": None}
+        given["ngram_matches"] = [4, 3, 2, 1]
         return given | {"bleu_1": 0.0, "rouge_l": 0.0, "distinct_captions": 1.0}
 
     monkeypatch.setattr(trainer, "_validate", watched_validate)

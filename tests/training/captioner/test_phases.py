@@ -6,7 +6,6 @@ from annotator.training.captioner.phases import (
     first_self_critical_epoch,
     is_best,
 )
-from annotator.training.captioner.selection import check_selection, selection_score
 
 
 def config(epochs, self_critical_epochs, patience=2, **settings):
@@ -73,12 +72,27 @@ def test_without_feedback_the_first_epoch_counts():
     assert is_best(0.1, [], config(9, 0, feedback_start=2))
 
 
-def test_the_score_that_picks_the_weights_must_be_there(monkeypatch):
-    scores = {"bleu_4": 0.2, "cider": None, "missing": {"cider": "install this"}}
-    assert selection_score(Config(select_by="bleu_4"), scores) == 0.2
-    with pytest.raises(ValueError, match="--select_by=cider: install this"):
-        selection_score(Config(select_by="cider"), scores)
-    check_selection(Config(select_by="bleu_4"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="--select_by=cider: .*coco"):
-        check_selection(Config(select_by="cider"))
+def test_scores_of_several_numbers_are_compared_from_the_first_on():
+    scores = [[0.0, 0.0, -3.0], [0.0, 0.0, -2.0], [0.0, 0.1, 0.0], [0.2, 0.0, 0.0]]
+    for epoch, score in enumerate(scores):
+        assert is_best(score, scores[:epoch], config(9, 0))
+        assert not is_best(score, [*scores[:epoch], score], config(9, 0))
+        for worse in scores[:epoch]:
+            assert not is_best(worse, scores[: epoch + 1], config(9, 0))
+
+
+def test_patience_waits_for_the_number_that_decides():
+    still = [[0.0, 0.0, -3.0], [0.0, 0.0, -3.5], [0.0, 0.0, -3.1]]
+    assert finished(still, config(9, 0))
+    assert not finished([*still[:2], [0.0, 0.0, -2.9]], config(9, 0))
+    # Better loss is no better score where four words matched before.
+    assert finished([[0.1, 0.2, 0.0], *still[:2]], config(9, 0))
+
+
+def test_scores_of_version_0_1_are_compared_with_those_of_today():
+    """They were one number; see `TrainingLoop`."""
+    old = [[0.1], [0.3]]
+    assert is_best([0.31, 0.0, 0.0], old, config(9, 0))
+    assert not is_best([0.29, 0.9, 0.0], old, config(9, 0))
+    assert not finished(old, config(9, 0))
+    assert finished([*old, [0.2, 0.1, 0.0], [0.0, 0.0, -1.0]], config(9, 0))
