@@ -7,6 +7,7 @@ import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files
 from annotator.evaluation.pictures import draw_attention, draw_contact_sheet
 from annotator.evaluation.scores import SCORES
+from annotator.evaluation.tables import learned_note
 from annotator.runs.heads import CAPTIONER, tasks_of
 from annotator.runs.run import Run
 
@@ -93,7 +94,8 @@ def evaluate_run(
         # Of the two, one may leave out images that the other scores.
         counts = {f"{each.name}_images": scored.metrics["images"]}
         metrics |= counts | {k: v for k, v in scored.metrics.items() if k != "images"}
-        tables.append(f"{run.config.dataset} {split}, {scored.table}")
+        note = learned_note(split, run.config.train_split)
+        tables.append(f"{run.config.dataset} {split}, {scored.table}{note}")
         annotated = run.split(each, split).annotated
         for image_id, line in zip(annotated.image_ids, scored.lines, strict=True):
             # Captions stand above tags.

@@ -201,8 +201,8 @@ class Run:
     def pixels(self, task: Task, name: str) -> Split:
         """A split with its images as maps, 0 to 255, which are made if missing.
 
-        Those of `train` are a seventh larger than a view of the task, so that crops can
-        be taken.
+        Those of the split that is learned are a seventh larger than a view of the task,
+        so that crops can be taken.
 
         Args:
             task: As of `split`.
@@ -210,7 +210,7 @@ class Run:
         """
         (view,) = [resize.view for resize in task.views(self.config)]
         size = view["size"]
-        if name == "train":
+        if name == self.config.train_split:
             size = round(size * _CROP_MARGIN)
         return self._load(
             task, name, identity_backbone(), [Resize(**{**view, "size": size})]
@@ -302,7 +302,7 @@ class Run:
 
     def _check_same_data(self, task):
         """Sees to it that a task goes on with the data it began with."""
-        annotated = self.annotated("train")
+        annotated = self.annotated(self.config.train_split)
         data = task.fingerprint(annotated)
         path = self.files.data(task.name)
         begun = settings_file.begun(path.parent)
