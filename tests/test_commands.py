@@ -204,6 +204,7 @@ def no_tensorflow(tmp_path_factory):
         (["evaluate.py"], "--workdir must have a value"),
         (["evaluate.py", "--workdir=w", "--pictures=-3"], "--pictures=-3"),
         (["evaluate.py", "--workdir=w", "--splitt=test"], "'splitt'"),
+        (["evaluate.py", "--workdir=w", "--dataset=shape"], "Did you mean shapes?"),
         (["train.py", "-h"], "--backbone_weights: imagenet, random or a file"),
         (["train.py", "--epoch=1"], "Did you mean --epochs?"),
         (["train.py", "--backbone=vgg17"], "Did you mean vgg1"),

@@ -19,6 +19,14 @@ def _check_batch_size(value):
         raise ValueError(f"--batch_size must divide 256, got {value}.")
 
 
+def _check_train_split(value):
+    parts = value.split("+")
+    if not all(parts) or len(set(parts)) < len(parts):
+        raise ValueError(
+            f"--train_split must be a split, or several joined by +, got {value!r}."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class DataSettings(Settings):
     """Images and their features."""
@@ -39,6 +47,12 @@ class DataSettings(Settings):
         "Folder of feature caches and drawn data sets.",
         unset="$ANNOTATOR_CACHE, or ~/.cache/annotator",
         free=True,
+    )
+    train_split: str = _data(
+        "train",
+        "The split that is learned, or several: train+validation leaves none to select "
+        "by, and the last epoch is kept.",
+        check=_check_train_split,
     )
     skip_bad_images: bool = _data(
         False, "Go on without images that cannot be read.", free=True
@@ -83,3 +97,10 @@ class DataSettings(Settings):
         check=_check_batch_size,
         free=True,
     )
+
+    @property
+    def holds_out_validation(self) -> bool:
+        """Whether the validation split is not learned, so that it can select."""
+        # TFDS knows it as `val`, too, and takes parts of it: `validation[:50%]`.
+        names = {part.partition("[")[0] for part in self.train_split.split("+")}
+        return not names & {"validation", "val"}

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from annotator.datasets.annotated_images import AnnotatedImages
+from annotator.datasets.joined import join
 
 _DATA_VARIABLE = "ANNOTATOR_DATA"
 _CACHE_VARIABLE = "ANNOTATOR_CACHE"
@@ -22,7 +23,7 @@ class _Entry:
 
 
 _ENTRIES = {
-    "shapes": _Entry("shapes", ("train", "validation", "test")),
+    "shapes": _Entry("shapes.reader", ("train", "validation", "test")),
     "corel5k": _Entry("tag_lists", directory="corel5k"),
     "espgame": _Entry("tag_lists", directory="espgame"),
     "iaprtc12": _Entry("tag_lists", directory="iaprtc12"),
@@ -49,8 +50,9 @@ def load(
     Args:
         name: One of `names()`, or `tfds:NAME` for any TFDS data set with images and
             labels, objects or captions (`tfds:coco_captions`, `tfds:voc/2007`).
-        split: `train`, `validation`, `test` or `train+validation`, as far as the
-            data set has them. For `tfds:NAME`, a TFDS split (`train[:90%]`).
+        split: `train`, `validation` or `test`, as far as the data set has them, or
+            several of them joined by `+`. For `tfds:NAME`, a TFDS split
+            (`train[:90%]`).
         data_dir: Where the data set lies. Default: `$ANNOTATOR_DATA/NAME`; for
             `tfds:NAME`, TFDS's own default. Not used by `shapes`.
         cache_dir: Where data sets that are made here (`shapes`) are kept; by default
@@ -84,14 +86,17 @@ def load(
             "for any TFDS data set."
         )
     entry = _ENTRIES[name]
-    if split not in entry.splits:
+    # Those that its reader can join itself stand among its splits.
+    parts = [split] if split in entry.splits else split.split("+")
+    if not set(parts) <= set(entry.splits) or len(set(parts)) < len(parts):
         raise ValueError(
             f"Data set {name!r} has no split {split!r}; known: "
-            f"{', '.join(entry.splits)}."
+            f"{', '.join(entry.splits)}, and several of these joined by +."
         )
     if entry.directory is not None:
         arguments["data_dir"] = _data_dir(name, entry.directory, data_dir)
-    return _read(entry.module, name, split, options, arguments)
+    read = [_read(entry.module, name, part, options, arguments) for part in parts]
+    return read[0] if len(read) == 1 else join(split, read)
 
 
 def default_cache_dir() -> str:

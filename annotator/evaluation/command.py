@@ -6,6 +6,7 @@ It is `python evaluate.py` in the checkout and `annotator evaluate` anywhere.
 from absl import flags
 
 from annotator.config import commands
+from annotator.config.names import check_dataset
 
 
 def _define(parser: commands.Parser) -> None:
@@ -21,10 +22,17 @@ def _define(parser: commands.Parser) -> None:
     group.add(flags.DEFINE_string, "split", "validation", "The split to score.")
     group.add(
         flags.DEFINE_string,
+        "dataset",
+        None,
+        "Another data set to score on; the files of its scores are named after it.",
+        note="default: as in training",
+    )
+    group.add(
+        flags.DEFINE_string,
         "data_dir",
         None,
-        "The data set's folder, if it moved.",
-        note="default: as in training",
+        "The data set's folder, if it moved or is that of another.",
+        note="default: as in training; of another data set $ANNOTATOR_DATA/DATASET",
     )
     group.add(
         flags.DEFINE_string,
@@ -61,6 +69,8 @@ def _define(parser: commands.Parser) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
+    if values.dataset is not None:
+        check_dataset(values.dataset)
     from annotator.evaluation.run import evaluate
 
     _, table = evaluate(
@@ -70,6 +80,7 @@ def _run(values: flags.FlagValues) -> None:
         values.pictures,
         values.attention,
         values.task,
+        dataset=values.dataset,
         data_dir=values.data_dir,
         cache_dir=values.cache_dir,
         skip_bad_images=values.skip_bad_images,
@@ -78,6 +89,6 @@ def _run(values: flags.FlagValues) -> None:
 
 
 COMMAND = commands.Command(
-    "Scores a trained run on a split of its data set.", _define, _run
+    "Scores a trained run on a split of its data set, or of another.", _define, _run
 )
 main = COMMAND.main

@@ -38,7 +38,7 @@ def draw_contact_sheet(
     rows = spread_rows(len(annotated), shown)
     encoded = annotated.select(rows).encoded_images().as_numpy_iterator()
     lines = [texts[annotated.image_ids[row]] for row in rows]
-    path = run.files.contact_sheet(annotated.split)
+    path = run.files.contact_sheet(run.label(annotated.split))
     contact_sheet.write_contact_sheet([image for _, image in encoded], lines, path)
     print(f"pictures: {path}")
 
@@ -53,7 +53,7 @@ def draw_attention(run: Run, split: str, shown: int) -> None:
     """
     data = run.split(CAPTIONER, split)
     some = data.select(spread_rows(len(data), shown))
-    folder = run.files.attention(split)
+    folder = run.files.attention(run.label(split))
     drawn = captioning.attention_pictures(run.captioner(), some)
     named = zip(file_names(some.annotated.image_ids), drawn, strict=True)
     for name, (_, picture) in tqdm.tqdm(named, "drawing", len(some), unit="image"):

@@ -7,6 +7,7 @@ import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files
 from annotator.evaluation.pictures import draw_attention, draw_contact_sheet
 from annotator.evaluation.scores import SCORES
+from annotator.evaluation.tables import learned_note
 from annotator.runs.heads import CAPTIONER, tasks_of
 from annotator.runs.run import Run
 
@@ -29,8 +30,7 @@ def evaluate(
         shown: As in `evaluate_run`.
         attention: As in `evaluate_run`.
         task: As in `evaluate_run`.
-        **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
-            others than in training; `None` for those.
+        **overrides: As of `Run.open`; `dataset` names another data set to score on.
 
     Returns:
         `(metrics, table)`, as of `evaluate_run`.
@@ -55,11 +55,13 @@ def evaluate_run(
 
     Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
     word; for captions `<split>_captions.json`, in COCO's result format (where ids are
-    numbers, as COCO's are; others stay text).
+    numbers, as COCO's are; others stay text). Where the run was opened with another
+    data set, `<dataset>_` stands before the split, and what the models could not know
+    of its words is counted.
 
     Args:
         run: The run.
-        split: A split of the run's data set.
+        split: A split of its data set.
         compare: Whether the published rows for the data set join the tables.
         shown: Number of images, spread over the split, to show with what was said of
             them in `pictures/<split>.png`.
@@ -73,7 +75,8 @@ def evaluate_run(
     Raises:
         FileNotFoundError: If the run has no trained model.
         ValueError: If attention is asked for where there is none, the split has no tags
-            or captions to compare with, or it has tags that the tagger does not know.
+            or captions to compare with, or it has tags that the tagger does not know;
+            of another data set, none that it knows.
     """
     trained = [each for each in tasks_of(task) if run.is_trained(each)]
     if not trained:
@@ -93,12 +96,17 @@ def evaluate_run(
         # Of the two, one may leave out images that the other scores.
         counts = {f"{each.name}_images": scored.metrics["images"]}
         metrics |= counts | {k: v for k, v in scored.metrics.items() if k != "images"}
-        tables.append(f"{run.config.dataset} {split}, {scored.table}")
+        heading, note = f"{run.config.dataset} {split}", ""
+        if run.learned_dataset is None:
+            note = learned_note(split, run.config.train_split)
+        else:
+            heading += f" (learned: {run.learned_dataset})"
+        tables.append(f"{heading}, {scored.table}{note}")
         annotated = run.split(each, split).annotated
         for image_id, line in zip(annotated.image_ids, scored.lines, strict=True):
             # Captions stand above tags.
             texts.setdefault(image_id, []).insert(0, line)
-    files.write_json(run.files.metrics(split), metrics)
+    files.write_json(run.files.metrics(run.label(split)), metrics)
     if attention:
         draw_attention(run, split, attention)
     if shown:

@@ -11,6 +11,12 @@ import tqdm
 from annotator import files
 from annotator.evaluation import captioning
 from annotator.evaluation.tables import caption_table, compared_note, tag_table
+from annotator.evaluation.unknown_words import (
+    caption_words_note,
+    tags_note,
+    unknown_caption_words,
+    unknown_tags,
+)
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import published
 from annotator.metrics import tags as tag_metrics
@@ -61,37 +67,53 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         compare: Whether the published rows join the table.
 
     Raises:
-        ValueError: If the split has tags that the tagger does not know.
+        ValueError: If the split has tags that the tagger does not know, and is one of
+            its own data set, or none that it knows.
     """
     split, words = run.split(TAGGER, name), run.words()
-    # An extended tagger knows more words than the data set, but none fewer.
-    unknown = set(split.annotated.words) - set(words)
-    if unknown:
-        folder = run.files.folder
-        raise ValueError(
-            f"The tagger in {folder} was never told of the words {sorted(unknown)} "
-            f"of {run.config.dataset} {name}. Teach it these with train.py "
-            f"--task=tagger --extend={folder} and another --workdir, or take them out "
-            "of the data."
-        )
+    columns = _known_columns(run, name, split.annotated.words, words)
     top = TopTags(words, run.config.top_k, run.config.threshold)
     scores = predict_scores(run.tagger(), split, run.config.batch_size)
     predicted = top.predicted(scores).numpy()
-    true = np.zeros_like(predicted)
-    columns = [words.index(word) for word in split.annotated.words]
-    true[:, columns] = split.annotated.tags
+    true, tags = np.zeros_like(predicted), np.asarray(split.annotated.tags)
+    for column, word in columns.items():
+        true[:, words.index(word)] = tags[:, column]
     table = tag_metrics.per_word_table(predicted, true, words)
-    files.write_csv(
-        run.files.word_scores(name), table[0], [row.values() for row in table]
-    )
-    metrics = tag_metrics.score_tags(predicted, true, words)
+    path = run.files.word_scores(run.label(name))
+    files.write_csv(path, table[0], [row.values() for row in table])
+    metrics: dict = tag_metrics.score_tags(predicted, true, words)
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
         [(words[w], bool(row[w])) for w in np.flatnonzero(kept)]
         for kept, row in zip(predicted, true, strict=True)
     ]
     note = compared_note(compare, rows, name)
+    if run.learned_dataset is not None:
+        unknown = unknown_tags(tags, split.annotated.words, words)
+        all_words = metrics["words"] + len(unknown)
+        metrics = {**metrics, "split_words": all_words, "unknown_tags": unknown}
+        note += tags_note(metrics)
     return Scored(metrics, tag_table(metrics, rows) + note, lines)
+
+
+def _known_columns(run, name, words, known):
+    """Columns of a split's words that the tagger knows, too: column -> word."""
+    columns = {column: word for column, word in enumerate(words) if word in known}
+    folder, where = run.files.folder, f"{run.config.dataset} {name}"
+    # An extended tagger knows more words than its data set, but none fewer.
+    if run.learned_dataset is None and len(columns) < len(words):
+        raise ValueError(
+            f"The tagger in {folder} was never told of the words "
+            f"{sorted(set(words) - set(known))} of {where}. Teach it these with "
+            f"train.py --task=tagger --extend={folder} and another --workdir, or take "
+            "them out of the data."
+        )
+    if not columns:
+        raise ValueError(
+            f"The tagger in {folder} knows none of the words of {where}: there is "
+            "nothing to score it on."
+        )
+    return columns
 
 
 def score_captioner(run: Run, name: str, compare: bool) -> Scored:
@@ -106,7 +128,7 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     caption = captioning.caption_function(run.captioner())
     captions = captioning.generate(caption, split.regions(_CAPTION_BATCH))
     files.write_json(
-        run.files.captions(name),
+        run.files.captions(run.label(name)),
         [
             {"image_id": image_id, "caption": caption}
             for image_id, caption in zip(
@@ -114,11 +136,16 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
             )
         ],
     )
+    references = split.annotated.captions or ()
     metrics = caption_metrics.score_captions(
-        captions, split.annotated.captions or (), bootstrap_samples=_BOOTSTRAP_SAMPLES
+        captions, references, bootstrap_samples=_BOOTSTRAP_SAMPLES
     )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
+    if run.learned_dataset is not None:
+        unknown = unknown_caption_words(run.captioner().vocabulary, references)
+        metrics = {**metrics, **unknown}
+        note += caption_words_note(unknown)
     return Scored(metrics, caption_table(metrics, rows) + note, captions)
 
 

@@ -28,6 +28,21 @@ def compared_note(compare: bool, rows: list, split: str) -> str:
     return ""
 
 
+def learned_note(split: str, train_split: str) -> str:
+    """What is to be said of scores on images that the model learned.
+
+    Args:
+        split: The split that is scored.
+        train_split: The split that was learned.
+    """
+    if set(split.split("+")) & set(train_split.split("+")):
+        return (
+            f"\nthe model learned from --train_split={train_split}: scores on {split} "
+            "tell nothing of other images"
+        )
+    return ""
+
+
 def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
     """A table in percent; counts stay counts.
 

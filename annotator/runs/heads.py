@@ -112,7 +112,7 @@ class TaggerTask(Task):
         return config.scheme.trains_backbone
 
     def reads_validation(self, config: Config) -> bool:
-        return self.trains_backbone(config)
+        return self.trains_backbone(config) and config.holds_out_validation
 
     def has_labels(self, annotated: AnnotatedImages) -> bool:
         return annotated.tags is not None
@@ -142,7 +142,7 @@ class CaptionerTask(Task):
         return config.finetune_backbone
 
     def reads_validation(self, config: Config) -> bool:
-        return True
+        return config.holds_out_validation
 
     def has_labels(self, annotated: AnnotatedImages) -> bool:
         return annotated.captions is not None and any(annotated.captions)

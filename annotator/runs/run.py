@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -37,9 +38,12 @@ class Run:
     Args:
         config: `Config`.
         workdir: Folder of the run, the whole of its state beside the feature cache.
+        learned_dataset: Name of the data set that was learned, if `config` names
+            another one to score the run on.
 
     Attributes:
         config: `Config`, with absolute paths and a definite precision.
+        learned_dataset: As given.
         files: `Workdir`, the paths in that folder.
         tasks: The `Task`s that `config.task` names.
 
@@ -54,7 +58,12 @@ class Run:
     ```
     """
 
-    def __init__(self, config: Config, workdir: str | os.PathLike) -> None:
+    def __init__(
+        self,
+        config: Config,
+        workdir: str | os.PathLike,
+        learned_dataset: str | None = None,
+    ) -> None:
         weights = config.backbone_weights
         self.config = dataclasses.replace(
             config,
@@ -67,6 +76,7 @@ class Run:
             precision=resolve_precision(config.precision),
         )
         self.files = Workdir(workdir)
+        self.learned_dataset = learned_dataset
         self.tasks = tasks_of(config.task)
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
@@ -80,7 +90,8 @@ class Run:
         Args:
             workdir: Folder of the run.
             **overrides: `data_dir`, `cache_dir` or `skip_bad_images`, if they shall be
-                others than in training; `None` for those.
+                others than in training; `None` for those. `dataset` names another data
+                set to score on, whose `data_dir` is the default one unless given.
 
         Raises:
             FileNotFoundError: If the folder holds no run.
@@ -88,7 +99,21 @@ class Run:
         """
         config = settings_file.load(Workdir(workdir).folder)
         given = {name: value for name, value in overrides.items() if value is not None}
-        return cls(dataclasses.replace(config, **given), workdir)
+        if given.get("dataset", config.dataset) != config.dataset:
+            given.setdefault("data_dir", None)
+        learned = config.dataset if "dataset" in given else None
+        return cls(dataclasses.replace(config, **given), workdir, learned)
+
+    def label(self, split: str) -> str:
+        """What the files of a split's scores are named after.
+
+        Args:
+            split: Name of the split. Another data set than the run's own stands before
+                it, so that its scores do not replace those.
+        """
+        if self.learned_dataset is None:
+            return split
+        return f"{re.sub('[^0-9A-Za-z._-]+', '_', self.config.dataset)}_{split}"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -106,8 +131,14 @@ class Run:
         """Makes the folder this run's, or finds that it is already.
 
         Raises:
-            ValueError: If a run with other settings, or of other data, is kept there.
+            ValueError: If a run with other settings, or of other data, is kept there,
+                or this one was opened to be scored on another data set.
         """
+        if self.learned_dataset is not None:
+            raise ValueError(
+                f"{self.files.folder} was opened to be scored on "
+                f"{self.config.dataset}, not to be trained on it."
+            )
         settings_file.claim(self.config, self.files.folder)
         for task in self.tasks:
             self._check_same_data(task)
@@ -201,8 +232,8 @@ class Run:
     def pixels(self, task: Task, name: str) -> Split:
         """A split with its images as maps, 0 to 255, which are made if missing.
 
-        Those of `train` are a seventh larger than a view of the task, so that crops can
-        be taken.
+        Those of the split that is learned are a seventh larger than a view of the task,
+        so that crops can be taken.
 
         Args:
             task: As of `split`.
@@ -210,7 +241,7 @@ class Run:
         """
         (view,) = [resize.view for resize in task.views(self.config)]
         size = view["size"]
-        if name == "train":
+        if name == self.config.train_split:
             size = round(size * _CROP_MARGIN)
         return self._load(
             task, name, identity_backbone(), [Resize(**{**view, "size": size})]
@@ -293,7 +324,7 @@ class Run:
         skipped = list(annotated.skipped)
         skipped += [(annotated.image_ids[row], bad[row]) for row in sorted(bad)]
         if skipped:
-            path = self.files.skipped_images(annotated.split)
+            path = self.files.skipped_images(self.label(annotated.split))
             files.write_csv(path, ("image", "reason"), skipped)
             print(
                 f"{len(skipped)} images of {annotated.name} {annotated.split} skipped: "
@@ -302,7 +333,7 @@ class Run:
 
     def _check_same_data(self, task):
         """Sees to it that a task goes on with the data it began with."""
-        annotated = self.annotated("train")
+        annotated = self.annotated(self.config.train_split)
         data = task.fingerprint(annotated)
         path = self.files.data(task.name)
         begun = settings_file.begun(path.parent)

@@ -7,6 +7,8 @@ import pathlib
 class Workdir:
     """Paths in the folder of a run.
 
+    Files of scores are named after a split, or what `Run.label` makes of it.
+
     Args:
         folder: The folder; `~` is expanded.
 

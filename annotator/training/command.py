@@ -29,14 +29,14 @@ def _define(parser: commands.Parser) -> None:
         "eval_split",
         None,
         "The split to score.",
-        note="default: validation; shapes: test",
+        note="default: validation, or test where that is learned; shapes: test",
     )
 
 
 def _run(values: flags.FlagValues) -> None:
     config = setting_flags.config(values)
     workdir = values.workdir or os.path.join("runs", config.dataset)
-    split = "test" if config.dataset == "shapes" else "validation"
+    split = "test" if config.dataset == "shapes" else None
     from annotator.training.run import train
 
     _, table, exports = train(config, workdir, values.eval_split or split)

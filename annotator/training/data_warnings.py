@@ -24,7 +24,7 @@ def warn_of_few_validation_images(images: int) -> None:
     if images < _FEW_IMAGES:
         print(
             f"warning: validation has {_images(images)}: at least {_ENOUGH_IMAGES} "
-            "tell epochs apart"
+            "tell epochs apart (--train_split=train+validation does without them)"
         )
 
 

@@ -16,7 +16,8 @@ class LearnedRegions:
 
     Args:
         train: The training images, a `Split` of pixels.
-        validation: The validation images, a `Split` of pixels.
+        validation: The validation images, a `Split` of pixels, or `None` if they are
+            learned.
         resize: The view that evaluation and exports see.
         build_backbone: A function that makes a trainable backbone.
         mirror: Whether images may be seen mirrored.
@@ -30,7 +31,7 @@ class LearnedRegions:
     def __init__(
         self,
         train: Split,
-        validation: Split,
+        validation: Split | None,
         resize: Resize,
         build_backbone: Callable[[], keras.Model],
         mirror: bool = True,

@@ -25,8 +25,8 @@ class TrainingLoop:
     function of the epoch, so that a continued run takes the same steps as an
     undisturbed one.
 
-    Subclasses say what is learnt: `_begin_epoch`, `_validate` and `_finished`, and
-    call `_keep` when they have made all that is to be kept.
+    Subclasses say what is learnt: `_begin_epoch`, `_validate`, `_keep_weights` and
+    `_finished`, and call `_keep` when they have made all that is to be kept.
 
     Args:
         run: The run whose folder gets checkpoints and TensorBoard's logs.
@@ -64,6 +64,11 @@ class TrainingLoop:
         folder = self.files.task(self.task)
         if self.manager.restore_or_initialize():
             print(f"continuing at step {self.step.numpy()} of {folder}")
+        if self.chief and not self.config.holds_out_validation:
+            print(
+                f"--train_split={self.config.train_split} leaves no images to select "
+                "by: the weights of the last epoch are kept"
+            )
         writer = (
             tf.summary.create_file_writer(str(self.files.logs(self.task)))
             if self.chief
@@ -89,6 +94,10 @@ class TrainingLoop:
 
     def _validate(self, epoch: int) -> list[float]:
         """The validation score after an epoch; keeps the weights if it is the best."""
+        raise NotImplementedError
+
+    def _keep_weights(self) -> None:
+        """Writes the weights as those of the best epoch so far."""
         raise NotImplementedError
 
     def _finished(self, scores: list[list[float]]) -> bool:
@@ -144,9 +153,17 @@ class TrainingLoop:
                     tf.summary.scalar(name, value, step)
             if step % self.config.checkpoint_steps == 0:
                 self._checkpoint()
-        score = workers.from_chief(self._validate(epoch) if self.chief else ())
+        score = workers.from_chief(self._score(epoch) if self.chief else ())
         self.history.assign(json.dumps([*self._scores(), score]))
         self._checkpoint()
+
+    def _score(self, epoch):
+        """The validation score after an epoch; keeps the weights if it is the best."""
+        if self.config.holds_out_validation:
+            return self._validate(epoch)
+        # Without images to select by a later epoch is a better one.
+        self._keep_weights()
+        return [float(epoch)]
 
     def _checkpoint(self):
         if self.chief:

@@ -55,14 +55,15 @@ STAGES: dict[Task, Stages] = {
 
 
 def train(
-    config: Config, workdir: str | os.PathLike, eval_split: str = "validation"
+    config: Config, workdir: str | os.PathLike, eval_split: str | None = None
 ) -> tuple[dict, str, list[pathlib.Path]]:
     """Runs a training from its settings to its exports; continues one that was cut off.
 
     Args:
         config: `Config`.
         workdir: Folder of the run, the whole of its state beside the feature cache.
-        eval_split: Split on which the trained models are scored.
+        eval_split: Split on which the trained models are scored; by default validation,
+            or test where that is learned.
 
     Returns:
         `(metrics, table, exports)`: see `evaluation.run.evaluate`; `exports` are the
@@ -80,9 +81,11 @@ def train(
 
 
 def train_run(
-    run: Run, eval_split: str = "validation"
+    run: Run, eval_split: str | None = None
 ) -> tuple[dict, str, list[pathlib.Path]]:
     """Trains a `Run`; see `train`."""
+    if eval_split is None:
+        eval_split = "validation" if run.config.holds_out_validation else "test"
     if not workers.is_chief():
         for task in run.tasks:
             if STAGES[task].is_shared(run):
@@ -110,7 +113,7 @@ def train_run(
 
 def _splits(run, eval_split):
     """Names of the splits that a training reads, each once."""
-    names = ["train"]
+    names = [run.config.train_split]
     if any(task.reads_validation(run.config) for task in run.tasks):
         names.append("validation")
     return dict.fromkeys([*names, eval_split])

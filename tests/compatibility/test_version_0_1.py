@@ -42,6 +42,7 @@ def weights(workdir, task):
     return keras.saving.load_model(workdir / task / f"{task}.keras").get_weights()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_end_it_would_have_had(old):
     run = run_of(old, "interrupted")
     metrics, _, _ = train_run(run)

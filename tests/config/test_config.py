@@ -94,6 +94,24 @@ def test_a_captioner_is_not_extended_but_may_stand_beside_a_tagger_that_was():
     Config().check_request()
 
 
+@pytest.mark.parametrize(
+    ("split", "held_out"),
+    [
+        *(("train", True), ("train+test", True), ("train[:50%]", True)),
+        *(("train+validation", False), ("validation", False), ("train+val", False)),
+        ("train+validation[:50%]", False),
+    ],
+)
+def test_validation_selects_unless_it_is_learned(split, held_out):
+    assert Config(train_split=split).holds_out_validation is held_out
+
+
+@pytest.mark.parametrize("split", ["", "train+", "train+train"])
+def test_splits_to_learn_are_named_once_each(split):
+    with pytest.raises(ValueError, match="--train_split must be a split, or several"):
+        Config(train_split=split)
+
+
 def test_vectors_are_compared_by_what_made_them():
     means = Config(codebook=8)
     assert means.different_encoding(Config(codebook=8, tagger="jec", top_k=1)) is None

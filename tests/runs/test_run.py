@@ -49,6 +49,7 @@ def test_a_frozen_run_of_both_tasks(captioner_config, tmp_path, builds, hashed):
         captioner_config,
         task="all",
         tap="block3_conv2",
+        decoder="nic",
         epochs=1,
         rounds=0,
         caption_flip=True,

@@ -94,5 +94,8 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     (tmp_path / "captioner" / "best.weights.h5").touch()
     config = Config.for_dataset("shapes")
     settings_file.claim(config, tmp_path)
-    assert (tmp_path / "config.json").read_bytes() == old.read_bytes()
+    # It is as it was, but for the settings that there were not then.
+    now = (tmp_path / "config.json").read_text()
+    assert '  "train_split": "train",\n' in now
+    assert now.replace('  "train_split": "train",\n', "") == old.read_text()
     assert "--units=192" in refused(tmp_path, config, units=64)

@@ -25,7 +25,8 @@ def train_captioner(run: Run) -> None:
     Its folder then holds `vocabulary.json`, `checkpoints/` (weights, optimizer, random
     state and position, as of the last `checkpoint_steps`), the drafts of the current
     epoch, `best.weights.h5` (and `backbone.keras`, if that is trained too) and, at the
-    end, `captioner.keras` with the weights of the best epoch.
+    end, `captioner.keras` with the weights of the best epoch, or of the last one where
+    the validation images are learned.
 
     Args:
         run: The run. For workers other than the chief nothing is written.

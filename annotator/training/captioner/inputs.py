@@ -14,7 +14,8 @@ class CachedRegions:
 
     Args:
         train: The training images, a `Split` of regions.
-        validation: The validation images, a `Split` of regions.
+        validation: The validation images, a `Split` of regions, or `None` if they are
+            learned.
         mirrored: The training images' mirror images, or `None`. With it an image is
             seen one way and the other in turn, epoch by epoch.
 
@@ -26,7 +27,7 @@ class CachedRegions:
     backbone = None
 
     def __init__(
-        self, train: Split, validation: Split, mirrored: Split | None = None
+        self, train: Split, validation: Split | None, mirrored: Split | None = None
     ) -> None:
         self.train = train
         self.validation = validation
@@ -72,30 +73,31 @@ class CachedRegions:
 
 
 def captioner_inputs(run: Run) -> CachedRegions | LearnedRegions:
-    """The inputs that a run asks for, with their training and validation splits.
+    """The inputs that a run asks for, with the splits that it learns and selects by.
 
     They are to be built, in the scope of the strategy, before they are used.
 
     Raises:
         ValueError: If a split cannot be had, or an image cannot be read mirrored.
     """
+    learned, selects = run.config.train_split, CAPTIONER.reads_validation(run.config)
     if CAPTIONER.trains_backbone(run.config):
         (resize,) = CAPTIONER.views(run.config)
         return LearnedRegions(
-            run.pixels(CAPTIONER, "train"),
-            run.pixels(CAPTIONER, "validation"),
+            run.pixels(CAPTIONER, learned),
+            run.pixels(CAPTIONER, "validation") if selects else None,
             resize,
             lambda: run.trainable_backbone(CAPTIONER),
             mirror=run.config.caption_flip,
         )
-    train = run.split(CAPTIONER, "train")
-    validation = run.split(CAPTIONER, "validation")
+    train = run.split(CAPTIONER, learned)
+    validation = run.split(CAPTIONER, "validation") if selects else None
     mirrored = None
     if run.config.caption_flip:
-        mirrored = run.split(CAPTIONER, "train", mirrored=True)
+        mirrored = run.split(CAPTIONER, learned, mirrored=True)
         if mirrored.annotated.image_ids != train.annotated.image_ids:
             raise ValueError(
                 "Some training images can be read one way and not mirrored: remove "
-                f"those that {run.files.skipped_images('train')} lists."
+                f"those that {run.files.skipped_images(learned)} lists."
             )
     return CachedRegions(train, validation, mirrored)

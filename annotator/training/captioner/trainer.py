@@ -108,7 +108,7 @@ class CaptionerTrainer(TrainingLoop):
         self._warned_of_no_match = False
 
     def fit(self) -> None:
-        if self.chief:
+        if self.chief and self.inputs.validation is not None:
             warn_of_few_validation_images(len(self.inputs.validation))
         super().fit()
 
@@ -164,14 +164,14 @@ class CaptionerTrainer(TrainingLoop):
                 pixels = np.asarray(picture)[None]
                 tf.summary.image(f"validation/attention_{i}", pixels, step)
         if is_best(score, self._scores(), self.config):
-            self._keep_best_weights()
+            self._keep_weights()
         report(scores, epoch)
         if not (matches_four_words(scores) or self._warned_of_no_match):
             warn_of_no_match(epoch, len(validation))
             self._warned_of_no_match = True
         return score
 
-    def _keep_best_weights(self):
+    def _keep_weights(self):
         with files.atomic_path(self.files.best_weights(self.task)) as temporary:
             self.captioner.save_weights(temporary)
         if self.inputs.backbone is not None:

@@ -25,7 +25,8 @@ def finetune_tagger(run: Run) -> None:
     """Trains backbone and tagger together, or continues what an earlier try left.
 
     The tagger's folder then holds `checkpoints/`, `best.weights.h5` and
-    `backbone.keras` (those of the epoch with the best F1 on validation), `words.json`,
+    `backbone.keras` (those of the epoch with the best F1 on validation, or of the last
+    one where the validation images are learned), `words.json`,
     and at the end `tagger.keras`, from the regions of that backbone, float
     `[B, R, channels]`, to scores `[B, W]`.
 
@@ -39,7 +40,9 @@ def finetune_tagger(run: Run) -> None:
         return
     if not workers.is_chief():  # it reads the images that the others train on
         workers.from_chief()
-    train, validation = (run.pixels(TAGGER, name) for name in ("train", "validation"))
+    train, validation = run.pixels(TAGGER, run.config.train_split), None
+    if TAGGER.reads_validation(run.config):
+        validation = run.pixels(TAGGER, "validation")
     if workers.is_chief():
         workers.from_chief()
         warn_of_common_tags(train.annotated.tags, train.annotated.words)
@@ -164,15 +167,18 @@ class TaggerTrainer(TrainingLoop):
             )
         score = [scores["f1"]]
         if score > max(self._scores(), default=[]):
-            with files.atomic_path(self.files.best_weights(self.task)) as temporary:
-                self.head.save_weights(temporary)
-            with files.atomic_path(self.files.backbone(self.task)) as temporary:
-                self.inputs.backbone.save(temporary)
+            self._keep_weights()
         print(
             f"epoch {epoch + 1}: validation F1 {100 * scores['f1']:.2f}, "
             f"N+ {scores['n_plus']}"
         )
         return score
+
+    def _keep_weights(self):
+        with files.atomic_path(self.files.best_weights(self.task)) as temporary:
+            self.head.save_weights(temporary)
+        with files.atomic_path(self.files.backbone(self.task)) as temporary:
+            self.inputs.backbone.save(temporary)
 
     def _finished(self, scores):
         return len(scores) >= self.config.tag_epochs

@@ -39,7 +39,7 @@ def train_tagger(run: Run) -> None:
         finetune_tagger(run)
         return
     extended = Extended.of(run.config)
-    split = run.split(TAGGER, "train")
+    split = run.split(TAGGER, run.config.train_split)
     encoder = run_encoder(run, split, extended)
     if not run.files.tags.is_file():
         _encode_images(run, split, encoder, extended)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from annotator import datasets
-from annotator.datasets.shapes import Shapes
-from annotator.datasets.shapes_scene import BACKGROUNDS, SHAPES, TAGS, Item, Scene
+from annotator.datasets.shapes.reader import Shapes
+from annotator.datasets.shapes.scene import BACKGROUNDS, SHAPES, TAGS, Item, Scene
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from annotator.datasets.annotated_images import AnnotatedImages
-from annotator.datasets.shapes_scene import TAGS, Scene
+from annotator.datasets.shapes.scene import TAGS, Scene
 from annotator.datasets.tfds.reader import read_builder
 
 

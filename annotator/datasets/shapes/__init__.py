@@ -1,0 +1,1 @@
+"""Scenes of colored shapes, a data set that is drawn on the spot."""
