@@ -7,7 +7,7 @@
 # expect: BLEU-1 62.1, BLEU-2 44.1, BLEU-3 30.8, BLEU-4 21.0,
 #   METEOR 20.3, CIDEr 51.3, ROUGE-L 46.3, distinct 88 %
 # note: the weights behind these scores were picked by CIDEr at a length penalty of 1.0,
-#   and learnt from features that were rounded a little otherwise
+#   and learned from features that were rounded a little otherwise
 set -euo pipefail
 cd "$(dirname "$0")/.."
 "${PYTHON:-python}" train.py --task=captioner --dataset=flickr8k \

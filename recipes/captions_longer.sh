@@ -7,7 +7,7 @@
 # expect: BLEU-1 59.2, BLEU-2 42.0, BLEU-3 29.2, BLEU-4 19.8,
 #   METEOR 21.0, CIDEr 50.6, ROUGE-L 46.5, distinct 93 %
 # note: the weights behind these scores were picked by CIDEr at a length penalty of 1.0,
-#   and learnt from features that were rounded a little otherwise
+#   and learned from features that were rounded a little otherwise
 set -euo pipefail
 cd "$(dirname "$0")/.."
 "${PYTHON:-python}" train.py --task=captioner --dataset=flickr8k \

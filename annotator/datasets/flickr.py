@@ -19,7 +19,7 @@ For Flickr30k the lists may also be called `Flickr30k.trainImages.txt` or
 Flickr8k's split; Flickr30k, Young et al., TACL 2014, came without one, and the common
 one of 29,000, 1,014 and 1,000 is Karpathy's: see `karpathy`.)
 
-The images lie in the data directory or in one of `Flicker8k_Dataset` (so spelt),
+The images lie in the data directory or in one of `Flicker8k_Dataset` (so spelled),
 `Flickr8k_Dataset`, `flickr30k-images`, `flickr30k_images`, `Images` and `images`.
 """
 

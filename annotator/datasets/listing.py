@@ -13,7 +13,7 @@ from annotator.images.extensions import EXTENSIONS
 # Where the images of a caption data set lie, as its archives unpack.
 IMAGE_FOLDERS = (
     "",
-    "Flicker8k_Dataset",  # so spelt
+    "Flicker8k_Dataset",  # so spelled
     "Flickr8k_Dataset",
     "flickr30k-images",
     "flickr30k_images",

@@ -17,7 +17,7 @@ class TopTags(keras.layers.Layer):
         words: The W words, in the order of the scores.
         top_k: Words per image at most; 5 is this field's protocol. 0 stands for W.
         threshold: Lowest score a tag may have; `None` for no limit. Where a word falls
-            short, or never had an image to be learnt from (a score of `NEVER`), there
+            short, or never had an image to be learned from (a score of `NEVER`), there
             is an empty string instead.
 
     Call arguments:

@@ -1,5 +1,6 @@
 """A training loop: one for one device and for many, that a killed run continues."""
 
+import abc
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from annotator.training import workers
 from annotator.training.optimizers import GroupedOptimizer
 
 
-class TrainingLoop:
+class TrainingLoop(abc.ABC):
     """Epochs of steps, each followed by a validation; and the state of it all.
 
     Everything that decides the future is in one checkpoint: weights, optimizer, seeds,
@@ -25,7 +26,7 @@ class TrainingLoop:
     function of the epoch, so that a continued run takes the same steps as an
     undisturbed one.
 
-    Subclasses say what is learnt: `_begin_epoch`, `_validate`, `_keep_weights` and
+    Subclasses say what is learned: `_begin_epoch`, `_validate`, `_keep_weights` and
     `_finished`, and call `_keep` when they have made all that is to be kept.
 
     Args:
@@ -79,6 +80,7 @@ class TrainingLoop:
                 self._epoch(len(self._scores()))
                 writer.flush()
 
+    @abc.abstractmethod
     def _begin_epoch(self, epoch: int, done: int) -> tuple[Callable, Iterable]:
         """What an epoch learns.
 
@@ -88,24 +90,23 @@ class TrainingLoop:
 
         Returns:
             `(take_step, batches)`: a function of the epoch and a batch that returns
-            how much was learnt and a dict of scalars to show; and the batches left.
+            how much was learned and a dict of scalars to show; and the batches left.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _validate(self, epoch: int) -> list[float]:
         """The validation score after an epoch; keeps the weights if it is the best."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _keep_weights(self) -> None:
         """Writes the weights as those of the best epoch so far."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _finished(self, scores: list[list[float]]) -> bool:
         """Whether the validation scores of the epochs so far end the training."""
-        raise NotImplementedError
 
     def _keep(self, models: list[keras.Model], optimizers: list) -> None:
-        """Puts models and optimisers into the checkpoints."""
+        """Puts models and optimizers into the checkpoints."""
         self.manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 # Weights, and the states of all seeds, which Keras would leave out.
@@ -139,12 +140,12 @@ class TrainingLoop:
             unit="step",
             disable=not self.chief,
         )
-        learnt, start = 0.0, time.monotonic()
+        learned, start = 0.0, time.monotonic()
         for batch in bar:
             count, shown = take_step(epoch, *batch)
             step = int(self.step.assign_add(1).numpy())
-            learnt += count
-            shown[f"{self.unit}_per_second"] = learnt / (time.monotonic() - start)
+            learned += count
+            shown[f"{self.unit}_per_second"] = learned / (time.monotonic() - start)
             bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
             if not np.isfinite(list(shown.values())).all():
                 raise FloatingPointError(f"Step {step} gave {shown}; {self.advice}")
@@ -189,7 +190,7 @@ class TrainingLoop:
             optimizer: `GroupedOptimizer`.
             loss: A function of a seed and `inputs`, those of a replica, that returns
                 a dict of sums. The mean of `loss` over all of `count` is minimized.
-            count: Name of the sum that tells how much was learnt.
+            count: Name of the sum that tells how much was learned.
             seed: int32 `[2]`.
             *inputs: Per-replica tensors.
         """

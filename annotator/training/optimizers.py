@@ -41,7 +41,7 @@ class GroupedOptimizer(tf.Module):
         factors = _factors(models, dense_rate, convolution_rate)
         self._groups = []
         self.optimizers = []
-        # Only as many optimisers as there are rates: mostly one.
+        # Only as many optimizers as there are rates: mostly one.
         for factor in sorted(set(factors), reverse=True):
             group = [i for i, own in enumerate(factors) if own == factor]
             optimizer = make_optimizer(factor)

@@ -56,7 +56,7 @@ def test_another_network_by_name_and_the_names_it_knows():
         ("ResNet_50", "conv4_block6_out", "conv4_block6_out"),
     ],
 )
-def test_each_task_has_its_default_tap_however_the_network_is_spelt(
+def test_each_task_has_its_default_tap_however_the_network_is_spelled(
     spelling, tagger, captioner
 ):
     config = Config(backbone=spelling, backbone_weights="random", precision="float32")

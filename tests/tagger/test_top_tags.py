@@ -26,7 +26,7 @@ def test_threshold_empties_places():
     ]
 
 
-def test_a_word_never_learnt_is_no_tag():
+def test_a_word_never_learned_is_no_tag():
     scores = np.float32([[-2e9, NEVER, -3e9]])
     layer = TopTags(WORDS, 0)
     assert layer(scores)["tags"].numpy().tolist() == [[b"sky", b"jet", b""]]

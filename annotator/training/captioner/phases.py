@@ -8,7 +8,7 @@ from annotator.config import Config
 
 
 def feedback_joins(config: Config) -> int:
-    """The epoch from which on the feedback is learnt, and captions are decoded with it.
+    """The epoch from which on feedback is learned, and captions are decoded with it.
 
     What the captioner scores before it is no sign of what it will be in the end: these
     epochs leave no best weights and cost no patience.
@@ -29,14 +29,14 @@ def is_best(score: list[float], scores: list[list[float]], config: Config) -> bo
 
 
 def first_self_critical_epoch(scores: list[list[float]], config: Config) -> int | None:
-    """The epoch from which on rewards are learnt.
+    """The epoch from which on rewards are learned.
 
     Args:
         scores: Validation score of each epoch so far.
         config: `Config`.
 
     Returns:
-        Its number, or `None` while reference captions are being learnt.
+        Its number, or `None` while reference captions are being learned.
     """
     for epoch in range(len(scores) + 1):
         if epoch >= config.epochs:

@@ -179,7 +179,7 @@ def rewarded_config(captioner_config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("finetune", [False, True])
-def test_rewards_are_learnt_from_the_best_weights_on(
+def test_rewards_are_learned_from_the_best_weights_on(
     finetune, rewarded_config, tmp_path, monkeypatch
 ):
     """Of the two epochs before, the first one is the better here."""
