@@ -15,7 +15,7 @@ import numpy as np
 
 from annotator import files
 from annotator.export.compact import read_compact, write_compact
-from annotator.export.saved_model import library_versions
+from annotator.export.libraries import library_versions
 
 PRESET = "preset.json"
 BACKBONE = "backbone.safetensors"

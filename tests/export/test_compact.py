@@ -16,7 +16,7 @@ def test_no_weight_moves_by_more_than_half_a_step_of_its_channel():
     error = np.abs(codes * scale - array)
     assert np.all(error <= scale / 2 * (1 + 1e-5))
     np.testing.assert_array_equal((codes * scale)[:, 3], 0)
-    # The largest of each channel is met exactly, so that rounding again changes nothing.
+    # The largest of each channel is met, so that rounding again changes nothing.
     again, same = quantize(codes * scale)
     np.testing.assert_array_equal(again, codes)
     np.testing.assert_allclose(same, scale, rtol=1e-6)
