@@ -3,12 +3,11 @@
 import keras
 import tensorflow as tf
 
-import annotator
-from annotator import datasets
+import annotator.datasets
 from annotator.captioner import StackedDecoder
 
-scenes = datasets.load("shapes", "train", config="tiny")
-images = scenes.encoded_images().map(lambda row, png: tf.io.decode_png(png))
+scenes = annotator.datasets.load("shapes", "train", config="tiny")
+images = scenes.encoded_images().map(lambda row, png: tf.io.decode_png(png, 3))
 captions = tf.data.Dataset.from_tensor_slices(tf.ragged.constant(scenes.captions))
 
 backbone = annotator.build_backbone("vgg16", "block5_conv3")
@@ -18,7 +17,8 @@ data = tf.data.Dataset.zip(images, captions).batch(8)
 data = data.map(lambda images, captions: (regions(images), captions)).cache()
 
 words = annotator.Vocabulary.fit(c for captions in scenes.captions for c in captions)
-captioner = annotator.Captioner(words, StackedDecoder(len(words), 2, units=64))
+decoder = StackedDecoder(len(words), layers=2, units=64, jit_compile=False)
+captioner = annotator.Captioner(words, decoder)
 captioner.adapt(data)  # the mean and deviation of the channels
 captioner.compile(keras.optimizers.AdamW(0.01, global_clipnorm=5.0))
 captioner.fit(data, epochs=20)

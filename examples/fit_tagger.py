@@ -3,11 +3,10 @@
 import keras
 import tensorflow as tf
 
-import annotator
-from annotator import datasets
+import annotator.datasets
 
-scenes = datasets.load("shapes", "train", config="tiny")
-images = scenes.encoded_images().map(lambda row, png: tf.io.decode_png(png))
+scenes = annotator.datasets.load("shapes", "train", config="tiny")
+images = scenes.encoded_images().map(lambda row, png: tf.io.decode_png(png, 3))
 tags = tf.data.Dataset.from_tensor_slices(scenes.tags)  # bool, a column a word
 
 backbone = annotator.build_backbone("vgg16", "block5_conv2")

@@ -25,6 +25,9 @@ _PARTS = ("dtype", "vocabulary", "decoder", "feedback", "sampler", "draft_sample
 class Captioner(CompiledLearner):
     """A vocabulary, a decoder and text feedback, trained and used as one.
 
+    `annotator.train` trains it, and so do Keras's `compile` and `fit`, for which
+    `CompiledLearner` says what data look like.
+
     Args:
         vocabulary: The words.
         decoder: A decoder for that many words.
