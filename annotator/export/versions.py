@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from annotator import files
 
 MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
+# Of a tagger: what `annotator.tagger.teaching_basis` reads.
+TEACHING = "teaching.npz"
 TASKS = ("captioner", "tagger")
 
 # From task to the folder of a version and its manifest.
