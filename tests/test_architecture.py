@@ -56,6 +56,8 @@ ALLOWED = {
         "tagger",
     },
     "serve": {"config", "export", "images"},
+    "library": set(),
+    "review": {"annotation", "config", "export", "images", "library", "tagger"},
 }
 
 

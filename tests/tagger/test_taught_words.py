@@ -1,4 +1,4 @@
-"""Words that learn from single images: a correction is an addition, and undone exactly."""
+"""Words that learn from single images: corrections are added, and undone exactly."""
 
 import itertools
 
