@@ -38,7 +38,8 @@ class Event:
     Attributes:
         id: Its number; later ones are larger.
         time: UTC, as ISO 8601.
-        action: `"accept"`, `"reject"`, `"forget"`, `"caption"`, `"import"` or `"undo"`.
+        action: `"accept"`, `"reject"`, `"forget"`, `"caption"`, `"import"`, `"undo"`, or
+            `"redo"`, which undoes an undoing.
         undoes: The event that it undoes, if any.
         undone_by: The event that undoes it, if any.
         changes: What changed.
@@ -145,7 +146,7 @@ class Corrections:
         What was changed again since stays as it is.
 
         Args:
-            event: Its number; by default the last that is neither undone nor undoes.
+            event: Its number; by default the last that is not undone and no undoing.
 
         Returns:
             The event of undoing.
@@ -156,7 +157,7 @@ class Corrections:
         with self._database.transaction() as connection:
             if event is None:
                 row = connection.execute(
-                    "SELECT max(id) FROM events WHERE undoes IS NULL AND id NOT IN "
+                    "SELECT max(id) FROM events WHERE action != 'undo' AND id NOT IN "
                     "(SELECT undoes FROM events WHERE undoes IS NOT NULL)"
                 ).fetchone()
                 event = row[0]
@@ -172,7 +173,8 @@ class Corrections:
                 for change in undone.changes
                 if _current(connection, change) == change.after
             ]
-            made = _apply(connection, "undo", changes, event)
+            action = "redo" if undone.action == "undo" else "undo"
+            made = _apply(connection, action, changes, event)
             if made is None:
                 raise ValueError(
                     f"All that the event {event} did was changed again since."
@@ -230,7 +232,7 @@ class Corrections:
         return [(number, word, bool(accepted)) for number, word, accepted in rows]
 
     def _events(self, numbers: Iterable[int]) -> list[Event]:
-        with self._database.transaction() as connection:
+        with self._database.transaction(writes=False) as connection:
             found = [_event(connection, number) for number in numbers]
         return [event for event in found if event is not None]
 

@@ -69,14 +69,17 @@ class Database:
             return None if row is None else row[0]
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, writes: bool = True) -> Iterator[sqlite3.Connection]:
         """A change that is made whole or not at all, in which no other one is made.
+
+        Args:
+            writes: Whether anything is written; else all is read as of one moment.
 
         Yields:
             The connection.
         """
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")

@@ -50,6 +50,7 @@ class LiveScores:
         self._scores = np.zeros((len(words.words), 0), np.float32)
         self._best = np.zeros((0, top_k), np.int32)
         self._cut = np.zeros(0, np.float32)
+        # Room for words: those that do not exist yet are never suggested.
         self._kernel, self._bias = words.linear()
 
     @property
@@ -231,7 +232,8 @@ class LiveScores:
 
     def _add_words(self):
         missing = len(self.words.words) - len(self._bias)
-        if missing:
+        if missing > 0:
+            missing = max(missing, len(self._bias) // 4, 16)  # all is copied
             self._kernel = np.pad(self._kernel, ((0, 0), (0, missing)))
             self._bias = np.pad(self._bias, (0, missing), constant_values=NEVER)
             self._scores = np.pad(

@@ -93,7 +93,9 @@ class Retraining:
         flags = {
             name: value
             for name, value in self._config.items()
-            if name in defaults and name not in _OWN and value != defaults[name]
+            if name in defaults
+            and name not in _OWN
+            and value not in (None, defaults[name])
         }
         return [
             sys.executable,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import (
     FileResponse,
     HTMLResponse,
@@ -50,8 +51,9 @@ def create_app(
     Returns:
         An ASGI application.
     """
-    app = FastAPI(title="annotator review", docs_url=None, redoc_url=None)
-    app.openapi_url = None
+    app = FastAPI(
+        title="annotator review", docs_url=None, redoc_url=None, openapi_url=None
+    )
     retraining = Retraining(session, encoder.config)
     router = APIRouter(prefix=f"/{token}")
     _add_page(router, session, encoder)
@@ -155,7 +157,7 @@ def _add_reading(router, session, encoder, indexer, retraining):
             content += part
             if len(content) > _MOST_BYTES:
                 raise ValueError(f"An image of more than {_MOST_BYTES} bytes.")
-        return _describe(session, encoder, content)
+        return await run_in_threadpool(_describe, session, encoder, content)
 
 
 def _add_changes(router, session, retraining):

@@ -55,10 +55,14 @@ class Session:
         """Takes in photographs that are encoded.
 
         Args:
-            numbers: Their numbers; by default all.
+            numbers: Their numbers; by default those that it has not yet.
         """
         photographs = self.library.photographs(numbers)
         rows = np.array([p.id for p in photographs if p.encoded_by == self.model], int)
+        if numbers is None:
+            with self.lock:
+                present = set(np.flatnonzero(self.live.present).tolist())
+            rows = np.array([row for row in rows if row not in present], int)
         if not len(rows):
             return
         vectors = self.vectors.read()[rows]

@@ -6,7 +6,7 @@ on and without TensorFlow.
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.linalg
@@ -98,7 +98,6 @@ class TeachingBasis:
             means.add(z, carries)
             similarity.add(z * factors[:, None], carries)
             squares += carries.T.astype(np.float64) @ (own * factors)
-        typical, several = _typical(means, similarity.sums, squares)
         return cls(
             words=words,
             mean=mean.astype(np.float32),
@@ -107,9 +106,23 @@ class TeachingBasis:
             sums=means.sums.astype(np.float32),
             similarity_sums=similarity.sums.astype(np.float32),
             squares=squares.astype(np.float32),
-            average=float(typical[several].mean()) if several.any() else 0.0,
+            average=_average(means.counts, means.sums, similarity.sums, squares),
             margin=margin,
         )
+
+    def select(self, places: Sequence[int]) -> "TeachingBasis":
+        """The basis of some of its words, as if there were no others; one metric.
+
+        Args:
+            places: The words' places.
+        """
+        chosen = {
+            name: getattr(self, name)[places]
+            for name in ("counts", "sums", "similarity_sums", "squares")
+        }
+        words = [self.words[place] for place in places]
+        average = _average(*chosen.values())
+        return dataclasses.replace(self, words=words, average=average, **chosen)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
@@ -164,13 +177,12 @@ def _fit_metric(vectors, shrinkage, dimensions):
     return mean, directions[:, ::-1].T / np.sqrt(values)[:, None]
 
 
-def _typical(means, similarity_sums, squares):
-    """Similarity `[W]` of the words' own images, and which words have several."""
-    counts = means.counts
-    lengths = np.linalg.norm(means.means, axis=1)
+def _average(counts, sums, similarity_sums, squares):
+    """Typical similarity of the words' own images, the mean over words of several."""
+    lengths = np.linalg.norm(sums, axis=1) / np.maximum(counts, 1)
     several = (counts > 1) & (lengths > 1e-4)
-    lengths = np.where(several, lengths, 1.0)
-    products = (similarity_sums * means.sums).sum(axis=1)
-    others = np.maximum(counts - 1, 1)
-    total = (products - squares) / (lengths * others)
-    return np.where(several, total / np.maximum(counts, 1), 0.0), several
+    if not several.any():
+        return 0.0
+    products = (similarity_sums * sums).sum(axis=1) - squares
+    typical = products[several] / (lengths * counts * (counts - 1))[several]
+    return float(typical.mean())

@@ -43,8 +43,9 @@ def test_judgments_and_their_undoing(library, numbers):
     assert say.judgments() == []
     with pytest.raises(ValueError, match="nothing to undo"):
         say.undo()
-    say.undo(4)  # the undoing of the first: it is done once more
+    assert say.undo(4).action == "redo"  # 4 undid the first
     assert say.judgments() == [(a, "red sea", True), (b, "red sea", True)]
+    assert say.undo().action == "undo" and say.judgments() == []
 
 
 def test_an_older_event_is_undone_but_for_what_was_changed_since(library, numbers):

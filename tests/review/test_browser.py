@@ -260,7 +260,8 @@ def test_captions_and_where_the_captioner_looked(browser, opened):
     alpha = (
         "const c = document.getElementById('viewer-heat');"
         "const at = (x, y) => c.getContext('2d').getImageData("
-        "c.width * x, c.height * y, 1, 1).data[3]; return [at(0.62, 0.38), at(0.1, 0.9)]"
+        "c.width * x, c.height * y, 1, 1).data[3];"
+        "return [at(0.62, 0.38), at(0.1, 0.9)]"
     )
     bright, dark = browser.run(alpha)
     assert bright < 60 < 150 < dark

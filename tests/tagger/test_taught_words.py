@@ -165,3 +165,13 @@ def test_vectors_that_would_not_add_up_exactly_are_refused(basis, own):
         TaughtWords(basis).add("sea", own.astype(np.float32))
     with pytest.raises(KeyError, match="boat"):
         TaughtWords(basis).add("boat", own)
+
+
+def test_the_basis_of_some_words_knows_no_others(basis):
+    few = TeachingBasis.fit(WORDS[1:3], VECTORS, TAGS[:, 1:3])
+    selected = basis.select([1, 2])
+    assert selected.words == WORDS[1:3]
+    assert selected.average == pytest.approx(few.average, rel=1e-4)
+    np.testing.assert_allclose(
+        TaughtWords(selected).linear()[1], TaughtWords(few).linear()[1], rtol=1e-4
+    )

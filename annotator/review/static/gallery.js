@@ -85,7 +85,7 @@ export class Gallery {
   }
 
   build(id, place) {
-    const image = make("img", { src: thumbnail(id, stateOf(id)), alt: "", loading: "lazy", decoding: "async" });
+    const image = make("img", { src: thumbnail(id, stateOf(id)), alt: "", decoding: "async" });
     const open = make(
       "button",
       { type: "button", class: "open", "aria-label": "Photograph", onclick: (event) => this.onOpen(id, event) },

@@ -113,7 +113,7 @@ function showWords() {
           {
             type: "button",
             "data-word": each.word,
-            "aria-pressed": each.word === store.query.word,
+            "aria-pressed": String(each.word === store.query.word),
             class: store.moved?.has(each.word) ? "moved" : null,
             onclick: () => chooseWord(each.word),
           },

@@ -17,7 +17,7 @@ const KEYS = [
   ["/", "search"],
   ["?", "this"],
 ];
-const VERBS = { accept: "Accepted", reject: "Rejected", forget: "Took back", caption: "Caption", import: "Imported", undo: "Undid" };
+const VERBS = { accept: "Accepted", reject: "Rejected", forget: "Took back", caption: "Caption", import: "Imported", undo: "Undid", redo: "Redid" };
 
 export class Sheets {
   constructor(actions) {

@@ -7,6 +7,7 @@ const MOST = 3;
 
 export function toast(text, { more = "", buttons = [], bad = false } = {}) {
   const box = byId("toasts");
+  place();
   const close = () => note.remove();
   const note = make(
     "div",
@@ -32,5 +33,14 @@ export function toast(text, { more = "", buttons = [], bad = false } = {}) {
   for (const kind of ["mouseleave", "focusout"]) note.addEventListener(kind, start);
   start();
 }
+
+// Into the dialog that is open: all outside of it can neither be seen nor clicked.
+function place() {
+  const box = byId("toasts");
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) || document.body;
+  if (box.parentElement !== host) host.append(box);
+}
+
+addEventListener("close", place, true);
 
 export const failed = (error) => toast(error.message, { bad: true });
