@@ -38,8 +38,8 @@ class Event:
     Attributes:
         id: Its number; later ones are larger.
         time: UTC, as ISO 8601.
-        action: `"accept"`, `"reject"`, `"forget"`, `"caption"`, `"import"`, `"undo"`, or
-            `"redo"`, which undoes an undoing.
+        action: `"accept"`, `"reject"`, `"forget"`, `"caption"`, `"import"`, `"undo"`,
+            or `"redo"`, which undoes an undoing.
         undoes: The event that it undoes, if any.
         undone_by: The event that undoes it, if any.
         changes: What changed.

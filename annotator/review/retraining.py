@@ -1,5 +1,6 @@
 """The usual training, begun from the page on the corrected library."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -89,7 +90,7 @@ class Retraining:
             workdir: Its folder.
             data: The data set, a `folder`.
         """
-        defaults = Config(task="tagger").to_json()
+        defaults = json.loads(json.dumps(Config(task="tagger").to_json()))
         flags = {
             name: value
             for name, value in self._config.items()
