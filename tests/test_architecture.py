@@ -18,6 +18,7 @@ ANYONE = {"files", "keras_internals"}
 ALLOWED = {
     "config": set(),
     "images": set(),
+    "metadata": set(),
     "metrics": set(),
     "captioner": set(),
     "tagger": set(),
