@@ -59,6 +59,7 @@ def save(
     manifest: Mapping[str, Any],
     served: Collection[str],
     details: keras.Model | None = None,
+    extras: Mapping[str, Callable[[pathlib.Path], None]] | None = None,
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Writes the next version of a model: `directory/name/<version>/`.
 
@@ -76,6 +77,8 @@ def save(
         manifest: JSON-ready facts about the training, stored with the model.
         served: Names of the outputs that are served.
         details: A model of the views with more outputs, if there is one.
+        extras: What stands beside the manifest: from the name of a file to what writes
+            it, called with its path.
 
     Returns:
         `(saved_model, keras_file)`, the paths written. The SavedModel's
@@ -91,6 +94,8 @@ def save(
     _write_saved_model(temporary, model, views_model, resizes, served, details)
     model.save(temporary / f"{name}.keras")
     serving_files.write_warmup(temporary, name)
+    for extra, write in (extras or {}).items():
+        write(temporary / MANIFEST.with_name(extra))
     facts = {"task": name, **manifest, "versions": library_versions()}
     facts["files"] = {
         str(path.relative_to(temporary)): files.sha256(path)

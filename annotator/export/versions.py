@@ -9,6 +9,8 @@ from annotator import files
 from annotator.export import preset
 
 MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
+# Of a tagger: what `annotator.tagger.teaching_basis` reads.
+TEACHING = "teaching.npz"
 TASKS = ("captioner", "tagger")
 
 # From task to the folder of a version and its manifest.
