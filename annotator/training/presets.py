@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -65,7 +65,7 @@ def save_preset(
     return preset.write_preset(folder, manifest, heads)
 
 
-def _trained_runs(workdirs) -> dict[Task, Run]:
+def _trained_runs(workdirs: Iterable[str | os.PathLike]) -> dict[Task, Run]:
     runs: dict[Task, Run] = {}
     for workdir in workdirs:
         run = Run.open(workdir)
