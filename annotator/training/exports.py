@@ -124,18 +124,23 @@ def _teaching(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
+    teaching_basis(run).save(path)
+
+
+def teaching_basis(run: Run) -> TeachingBasis:
+    """What a run's tagger hands on to be taught; it must have a vector an image."""
     vectors = np.load(run.files.vectors, mmap_mode="r", allow_pickle=False)
     with np.load(run.files.tags, allow_pickle=False) as arrays:
         words, tags = arrays["words"].tolist(), arrays["tags"]
         whitening_rows = int(arrays["whitening_rows"])
-    TeachingBasis.fit(
+    return TeachingBasis.fit(
         words,
         vectors,
         tags,
         whitening_rows,
         run.config.shrinkage,
         run.config.margin,
-    ).save(path)
+    )
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {
