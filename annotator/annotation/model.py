@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
+from annotator import loading
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.export.versions import Exports
@@ -82,7 +83,7 @@ class AnnotationModel:
             **options: `captions`, `top_k` and `threshold`, as in the class.
         """
         models = {
-            task: keras.saving.load_model(folder / f"{task}.keras", compile=False)
+            task: loading.model(folder / f"{task}.keras", compile=False)
             for task, (folder, _) in exports.items()
         }
         return cls(models, **options)
