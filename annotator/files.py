@@ -18,6 +18,10 @@ from typing import IO, Any, TextIO, overload
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _TEMPORARY = re.compile(r"\.annotator-[0-9a-f]{16}\.")
 _LONGEST_NAME = 255  # bytes
+# What spreadsheets take for a formula; the wide ones where such letters are written.
+_FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?"
+_NUMBERS = re.compile(f"{_NUMBER}(;{_NUMBER})*")
 
 
 @contextlib.contextmanager
@@ -214,7 +218,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_csv(
     path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
 ) -> None:
-    """Writes a CSV file atomically.
+    """Writes a CSV file atomically, with no text that a spreadsheet would run.
 
     Args:
         path: The file.
@@ -224,7 +228,27 @@ def write_csv(
     with atomic_file(path, newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([without_formula(value) for value in row] for row in rows)
+
+
+def without_formula(value: Any) -> Any:
+    """A cell of a CSV file that a spreadsheet shows and does not run.
+
+    Args:
+        value: The cell.
+
+    Returns:
+        Text that begins like a formula with an apostrophe before it, which
+        spreadsheets take for the mark of a text; all else as it is.
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    return value if _NUMBERS.fullmatch(value) else f"'{value}"
+
+
+def with_formula(text: str) -> str:
+    """The text of which `without_formula` made this one."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

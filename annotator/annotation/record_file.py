@@ -32,7 +32,8 @@ class RecordFile:
 
     Args:
         path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
-        settings: What makes the records, a JSON-ready dict.
+        settings: What makes the records, a JSON-ready dict. `csv_formulas` in it says
+            how a CSV file is written, see `record_csv`.
 
     Attributes:
         finished: Whether `OUTPUT` is complete.
@@ -40,7 +41,8 @@ class RecordFile:
         failed: Number of records with an error.
 
     Raises:
-        ValueError: When the ending is another, or the file has other settings.
+        ValueError: When the ending is another, the path is no file's, or the file has
+            other settings.
         BlockingIOError: When another process is writing it.
     """
 
@@ -49,8 +51,13 @@ class RecordFile:
         self._format = self.path.suffix.lower()
         if self._format not in FORMATS:
             raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
+        if self.path.is_dir() or (self.path.is_symlink() and not self.path.exists()):
+            raise ValueError(
+                f"--output={path} is a folder, or a link to nowhere: name a file."
+            )
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
+        self._formulas = bool(settings.get("csv_formulas"))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records = 0
         self.failed = 0
@@ -77,8 +84,11 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
-            table = record_csv if self._format == ".csv" else record_table
-            for name, error in table.errors(self.path):
+            if self._format == ".csv":
+                errors = record_csv.errors(self.path, self._formulas)
+            else:
+                errors = record_table.errors(self.path)
+            for name, error in errors:
                 self._add(name, error)
 
     def __enter__(self) -> "RecordFile":
@@ -143,7 +153,7 @@ class RecordFile:
     def _convert(self, columns):
         records = (record for record, _ in _read(self._partial))
         if self._format == ".csv":
-            record_csv.write(self.path, map(columns, records))
+            record_csv.write(self.path, map(columns, records), self._formulas)
         else:
             record_table.write(self.path, records)
 

@@ -151,3 +151,57 @@ def test_a_disk_that_is_full(ending, size, tmp_path):
     if found.returncode == 77 or "unshare" in found.stderr:
         pytest.skip(f"no small disk can be mounted here: {found.stderr.strip()[-200:]}")
     assert found.stdout.split() == ["ENOSPC", "2000", "True"], found.stderr
+
+
+IN_SMALL_FILES = """
+import resource, sys
+from annotator.annotation.record_file import RecordFile
+
+def run(path):
+    with RecordFile(path, {}) as file:
+        for i in range(file.records, 300):
+            file.append({"image": f"{i}.png", "caption": "A dog runs over the grass ."})
+        file.finish(lambda record: {**record, "error": None})
+    return file
+
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+for path in sys.argv[1:]:
+    try:
+        run(path)
+    except OSError as error:
+        print(type(error).__name__, "the same command again" in str(error))
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+for path in sys.argv[1:]:
+    file = run(path)
+    print(file.finished and file.is_of(f"{i}.png" for i in range(300)))
+"""
+
+
+def test_files_that_may_not_grow(tmp_path):
+    """`ulimit -f`: what fits is kept, and without it the run goes on from there."""
+    paths = [str(tmp_path / f"o.{ending}") for ending in ("jsonl", "csv", "parquet")]
+    result = subprocess.run(
+        [sys.executable, "-c", IN_SMALL_FILES, *paths], capture_output=True, text=True
+    )
+    lines = ["OSError True"] * 3 + ["True"] * 3
+    assert result.stdout.splitlines() == lines, result.stderr
+
+
+def test_an_output_that_is_no_file(tmp_path):
+    foreign = tmp_path / "foreign"
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(foreign)
+    for name in ("folder.jsonl", "link.jsonl"):
+        with pytest.raises(
+            ValueError, match=f"{name} is a folder, or a link to nowhere"
+        ):
+            RecordFile(tmp_path / name, {})
+    for name in ("a.jsonl.partial", "b.jsonl.settings.json"):
+        foreign.write_text("mine")
+        (tmp_path / name).symlink_to(foreign)
+    with pytest.raises(OSError, match="a.jsonl.partial is a link"):
+        RecordFile(tmp_path / "a.jsonl", {})
+    with pytest.raises(ValueError, match="is not a JSON file"):
+        RecordFile(tmp_path / "b.jsonl", {})
+    assert foreign.read_text() == "mine"

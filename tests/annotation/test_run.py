@@ -160,3 +160,18 @@ def test_a_lack_of_memory_is_no_fault_of_an_image(
         with pytest.raises(OSError, match=r"00.png could not be decoded, the memory"):
             annotate(*run)
     assert annotate(*run) == (25, 0)
+
+
+@pytest.mark.parametrize("formulas", [False, True])
+def test_names_like_formulas(formulas, brightness, gray_images, tmp_path, monkeypatch):
+    monkeypatch.chdir(gray_images)
+    (gray_images / "00.png").rename("=1+1.png")
+    (tmp_path / "list").write_text("=1+1.png\n01.png\n")
+    output = tmp_path / "o.csv"
+    for _ in range(2):  # the second finds it finished, and of these images
+        found = annotate(["m"], tmp_path / "list", output, csv_formulas=formulas)
+        assert found == (2, 0)
+    name = "=1+1.png" if formulas else "'=1+1.png"
+    assert output.read_text().splitlines()[1].startswith(name)
+    with pytest.raises(ValueError, match="belongs to a run with"):
+        annotate(["m"], tmp_path / "list", output, csv_formulas=not formulas)
