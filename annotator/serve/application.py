@@ -72,6 +72,7 @@ class Application:
         self.asgi = Starlette(
             routes=routes, middleware=middleware, exception_handlers=handlers
         )
+        self.asgi.router.redirect_slashes = False  # to what a client says we are called
 
     async def _page(self, request: Request) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -121,7 +122,9 @@ class Application:
 
     async def _answer(self, request, work):
         async with self.bodies.of(request) as body:
-            answer = await unless_gone(request, work(bytes(body)))
+            answering = work(bytes(body))
+            body.clear()  # it still counts as open, and is not held twice
+            answer = await unless_gone(request, answering)
             content = await asyncio.to_thread(json.dumps, answer, allow_nan=False)
         return Response(content, media_type="application/json")
 

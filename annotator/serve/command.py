@@ -87,6 +87,8 @@ def _run(values: flags.FlagValues) -> None:
         raise commands.UsageError("--tls_certificate and --tls_key go together.")
     token = _token(values.token_file)
     try:
+        import uvicorn  # noqa: F401  (before TensorFlow, which takes its time)
+
         from annotator.serve.limits import Limits
         from annotator.serve.server import serve
     except ModuleNotFoundError as error:

@@ -104,6 +104,7 @@ class Predictor:
         signature, rows, by_columns = await asyncio.to_thread(
             self._parse, body, content_type
         )
+        del body  # the rows are copies
         errors: dict[int, Exception] = {
             index: row for index, row in enumerate(rows) if isinstance(row, BrokenInput)
         }

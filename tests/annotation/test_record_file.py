@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -205,3 +207,33 @@ def test_an_output_that_is_no_file(tmp_path):
     with pytest.raises(ValueError, match="is not a JSON file"):
         RecordFile(tmp_path / "b.jsonl", {})
     assert foreign.read_text() == "mine"
+
+
+IN_ASCII = """
+import os, sys
+from annotator.annotation.record_file import RecordFile
+
+name = os.fsdecode(b"b\\xc3\\xbcro.png")
+for path in sys.argv[1:]:
+    with RecordFile(path, {}) as file:
+        file.append({"image": name, "caption": "caf\\u00e9"})
+        file.finish(lambda record: {**record, "error": None})
+    with RecordFile(path, {}) as file:
+        print(file.finished and file.is_of([name]), sys.getfilesystemencoding())
+"""
+
+
+def test_a_locale_of_ascii_and_no_home(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    environment |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    paths = [str(tmp_path / f"o.{ending}") for ending in ("jsonl", "csv", "parquet")]
+    result = subprocess.run(
+        [sys.executable, "-c", IN_ASCII, *paths],
+        cwd=pathlib.Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.split()[0] for line in result.stdout.splitlines()]
+    assert lines == ["True"] * 3, result.stderr
+    assert "caf\u00e9" in (tmp_path / "o.jsonl").read_text("utf-8")

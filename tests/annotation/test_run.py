@@ -175,3 +175,18 @@ def test_names_like_formulas(formulas, brightness, gray_images, tmp_path, monkey
     assert output.read_text().splitlines()[1].startswith(name)
     with pytest.raises(ValueError, match="belongs to a run with"):
         annotate(["m"], tmp_path / "list", output, csv_formulas=not formulas)
+
+
+@pytest.mark.slow
+def test_a_folder_of_50_000_images(brightness, tmp_path):
+    folder, output = tmp_path / "images", tmp_path / "o.csv"
+    folder.mkdir()
+    Image.new("L", (3, 3), 200).save(folder / "00000.png")
+    content = (folder / "00000.png").read_bytes()
+    for number in range(1, 50_000):
+        (folder / f"{number:05}.png").write_bytes(content)
+    assert annotate(["m"], folder, output, sidecars="txt") == (50_000, 0)
+    with open(output, newline="") as file:
+        names = [row["image"] for row in csv.DictReader(file)]
+    assert names == sorted(str(path) for path in folder.glob("*.png"))
+    assert len(list(folder.iterdir())) == 100_000  # no temporary file
