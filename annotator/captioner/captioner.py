@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from annotator import keras_internals
 from annotator.captioner.cast_once import weights_cast_once
+from annotator.captioner.compiled import CompiledLearner
 from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.feedback.feedback import Feedback
 from annotator.captioner.feedback.none import NoFeedback
-from annotator.captioner.learner import CaptionLearner, Tensors
+from annotator.captioner.learner import Tensors
 from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.sampler import Sampler
@@ -21,8 +22,11 @@ _PARTS = ("dtype", "vocabulary", "decoder", "feedback", "sampler", "draft_sample
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class Captioner(CaptionLearner):
+class Captioner(CompiledLearner):
     """A vocabulary, a decoder and text feedback, trained and used as one.
+
+    `annotator.train` trains it, and so do Keras's `compile` and `fit`, for which
+    `CompiledLearner` says what data look like.
 
     Args:
         vocabulary: The words.
@@ -34,6 +38,7 @@ class Captioner(CaptionLearner):
         plain_rate: Share of the training images that skip the drafts. These are
             decoded without feedback, so the decoder must keep that skill.
         seed: Of the choice of these images.
+        region_power: Power of the values of regions, before they are standardized.
         **kwargs: Of `keras.Model`.
 
     Call arguments:
@@ -56,9 +61,10 @@ class Captioner(CaptionLearner):
         draft_sampler: Sampler | None = None,
         plain_rate: float = 0.5,
         seed: int = 0,
+        region_power: float = 1.0,
         **kwargs: typing.Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(region_power=region_power, **kwargs)
         if decoder.vocabulary_size != len(vocabulary):
             raise ValueError(
                 f"The decoder has {decoder.vocabulary_size} words, the vocabulary "
@@ -210,6 +216,7 @@ class Captioner(CaptionLearner):
             **{name: serialize(part) for name, part in parts.items()},
             "plain_rate": self.plain_rate,
             "seed": self.seed,
+            "region_power": self.region_power,
         }
 
     @classmethod

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from annotator.captioner.standardized import StandardizedModel
@@ -53,3 +54,55 @@ def test_weights_are_saved_and_not_trained(tmp_path):
     np.testing.assert_array_equal(copy.region_mean, model.region_mean)
     np.testing.assert_array_equal(copy.region_deviation, model.region_deviation)
     assert keras.backend.standardize_dtype(copy.region_mean.dtype) == "float32"
+
+
+def test_powers_are_taken_first_and_keep_the_sign():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    model.standardize(np.array([1.0, 0.0]), np.array([2.0, 1.0]))
+    regions = np.array([[[9.0, -4.0], [0.0, 0.25]]], np.float16)
+    np.testing.assert_allclose(model(regions), [[[1.0, -2.0], [-0.5, 0.5]]])
+
+
+def test_the_gradient_of_a_root_is_finite_at_zero():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    regions = tf.constant([[[4.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(regions)
+        total = tf.reduce_sum(model(regions))
+    np.testing.assert_allclose(tape.gradient(total, regions), [[[0.25, 0.0]]])
+
+
+def test_a_power_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="positive, got 0"):
+        Model(region_power=0)
+
+
+@pytest.mark.parametrize("form", ["array", "batches", "dataset", "dataset of pairs"])
+def test_adapt_finds_mean_and_deviation_batch_by_batch(form):
+    regions = np.concatenate([some_regions(), 3 * some_regions(), some_regions() - 7])
+    data = tf.data.Dataset.from_tensor_slices(regions).batch(4)
+    data = {
+        "array": regions,
+        "batches": [regions[:5], regions[5:]],
+        "dataset": data,
+        "dataset of pairs": data.map(lambda regions: (regions, "a caption")),
+    }[form]
+    model = Model()
+    model.adapt(data)
+    want = regions.astype(np.float64)
+    np.testing.assert_allclose(model.region_mean, want.mean((0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(model.region_deviation, want.std((0, 1)), rtol=1e-6)
+
+
+def test_what_cannot_be_adapted_to_is_said():
+    model = build()
+    with pytest.raises(ValueError, match="no end: adapt to data.take"):
+        model.adapt(tf.data.Dataset.from_tensors(some_regions()).repeat())
+    with pytest.raises(ValueError, match="no regions to adapt to"):
+        model.adapt([])
+    with pytest.raises(ValueError, match=r"got \(2, 4\).*Reshape"):
+        model.adapt([some_regions()[..., 0]])
+    with pytest.raises(ValueError, match="built for regions of 3 channels, got 2"):
+        model.adapt([some_regions()[..., :2]])

@@ -6,11 +6,7 @@ import keras
 import numpy as np
 
 from annotator.config import Config
-from annotator.tagger import mbrm, nearest_neighbors, whitened_means
-from annotator.tagger.word_means import WordMeans
-from annotator.tagger.word_scores import WordScores
-
-_BLOCK = 1024  # rows that are added to the means at a time
+from annotator.tagger import mbrm, mean_scores, nearest_neighbors
 
 
 def fit_scores(
@@ -18,6 +14,7 @@ def fit_scores(
     vectors: np.ndarray,
     tags: np.ndarray,
     whitening_rows: int | None = None,
+    known: np.ndarray | None = None,
 ) -> keras.layers.Layer:
     """The layer from vectors to scores that `config` asks for.
 
@@ -27,39 +24,40 @@ def fit_scores(
         tags: bool `[N, W]`.
         whitening_rows: How many of the first vectors decide the whitening; all by
             default.
+        known: Whether an image was asked for a word, bool `[N, W]`; `None` if each was
+            asked for all.
 
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
     """
-    return FITS[config.tagger](config, vectors, tags, whitening_rows)
+    return FITS[config.tagger](config, vectors, tags, whitening_rows, known)
 
 
-def _means(config, vectors, tags, whitening_rows):
-    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
-    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
-        means.add(vectors[rows], tags[rows])
-    if config.similarity != "whitened":
-        return WordScores.from_means(means, config.similarity, name="scores")
-    whitening = whitened_means.Whitening.fit(vectors[:whitening_rows], config.shrinkage)
-    kernel, bias = whitened_means.fit_whitened_means(
-        means, whitening, vectors, tags, config.margin
+def _means(config, vectors, tags, whitening_rows, known):
+    return mean_scores.fit_mean_scores(
+        vectors,
+        tags,
+        config.similarity,
+        config.shrinkage,
+        config.margin,
+        whitening_rows,
+        known,
     )
-    return whitened_means.linear_scores(kernel, bias)
 
 
-def _jec(config, vectors, tags, whitening_rows):
+def _jec(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.JEC.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _two_pass_knn(config, vectors, tags, whitening_rows):
+def _two_pass_knn(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.TwoPassKNN.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _mbrm(config, vectors, tags, whitening_rows):
+def _mbrm(config, vectors, tags, whitening_rows, known):
     return mbrm.MBRM.fit(
         np.asarray(vectors),
         tags,
