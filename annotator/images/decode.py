@@ -27,6 +27,7 @@ _MAX_UNPACKED = 4 * MAX_PIXELS
 _MAX_ALPHA = MAX_PIXELS // 2
 _CHANNELS_OF_PNG = [1, 0, 3, 1, 2, 0, 4, 0]
 _BLOCKS = 16
+_PIECE = 1 << 20
 
 
 def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
@@ -240,7 +241,17 @@ def _of_jpeg(encoded):
     that lies in a segment counts as well.
     """
     shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
-    data = tf.io.decode_raw(encoded, tf.uint8)
-    begins = tf.equal(data[:-1], 0xFF) & tf.equal(data[1:], 0xDA)
-    scans = tf.math.count_nonzero(begins)
+
+    def count(begin, scans):
+        piece = tf.strings.substr(encoded, begin, _PIECE + 1)
+        data = tf.io.decode_raw(piece, tf.uint8)
+        begins = tf.equal(data[:-1], 0xFF) & tf.equal(data[1:], 0xDA)
+        return begin + _PIECE, scans + tf.math.count_nonzero(begins)
+
+    _, scans = tf.while_loop(  # in pieces: counting takes eight bytes a byte
+        lambda begin, _: begin < tf.strings.length(encoded),
+        count,
+        (tf.constant(0), tf.constant(0, tf.int64)),
+        parallel_iterations=1,
+    )
     return [shape[0] * shape[1], scans, tf.reduce_prod(shape)]
