@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
+from annotator import loading
 from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
@@ -101,7 +102,7 @@ class AnnotationModel:
             task: (
                 preset_model(folder, manifest["preset"], task)
                 if "preset" in manifest
-                else keras.saving.load_model(folder / f"{task}.keras", compile=False)
+                else loading.model(folder / f"{task}.keras", compile=False)
             )
             for task, (folder, manifest) in exports.items()
         }

@@ -7,10 +7,12 @@ on and without TensorFlow.
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from annotator import loading
 from annotator.tagger.word_means import WordMeans
 
 DIMENSIONS = 512
@@ -127,8 +129,7 @@ class TeachingBasis:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            values = dict(arrays)
+        values: dict[str, Any] = {**loading.arrays(path)}
         for name in ("average", "margin"):
             values[name] = float(values[name])
         return cls(**{**values, "words": values["words"].tolist()})
