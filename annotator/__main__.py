@@ -13,6 +13,7 @@ MODULES = {
     "evaluate": "annotator.evaluation.command",
     "annotate": "annotator.annotation.command",
     "serve": "annotator.serve.command",
+    "review": "annotator.review.command",
 }
 
 

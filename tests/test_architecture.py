@@ -18,6 +18,7 @@ ANYONE = {"files", "keras_internals"}
 ALLOWED = {
     "config": set(),
     "images": set(),
+    "metadata": set(),
     "metrics": set(),
     "captioner": set(),
     "tagger": set(),
@@ -56,6 +57,8 @@ ALLOWED = {
         "tagger",
     },
     "serve": {"config", "export", "images"},
+    "library": set(),
+    "review": {"annotation", "config", "export", "images", "library", "tagger"},
 }
 
 

@@ -38,7 +38,7 @@ def test_the_commands_are_listed_in_a_line_each(console, arguments):
     result = console(*arguments)
     assert result.returncode == 0 and not result.stderr
     lines = [line.split() for line in result.stdout.splitlines() if line[:2] == "  "]
-    assert [line[0] for line in lines] == ["train", "evaluate", "annotate", "serve"]
+    assert [line[0] for line in lines] == list(main.MODULES)
     assert all(len(line) > 4 for line in lines)
     assert max(map(len, result.stdout.splitlines())) <= 80
 

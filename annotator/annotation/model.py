@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
+from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.export.versions import Exports
@@ -64,6 +65,7 @@ class AnnotationModel:
         ]
         self._regions = _compiled(lambda inputs: regions(inputs, training=False), views)
         self._heads: dict[str, Callable] = {}
+        details: dict[str, Callable] = {}
         describe = {
             "captioner": lambda model: _captions(_captioner(model), captions),
             "tagger": lambda model: _tags(model, top_k, threshold),
@@ -72,6 +74,8 @@ class AnnotationModel:
             output = regions.output[task]
             spec = tf.TensorSpec(output.shape, output.dtype)
             self._heads[task] = _compiled(describe[task](model), spec)
+            details[task] = _compiled(_DETAILS[task](model), spec)
+        self._details = details
 
     @classmethod
     def load(cls, exports: Exports, **options: Any) -> "AnnotationModel":
@@ -82,8 +86,12 @@ class AnnotationModel:
             **options: `captions`, `top_k` and `threshold`, as in the class.
         """
         models = {
-            task: keras.saving.load_model(folder / f"{task}.keras", compile=False)
-            for task, (folder, _) in exports.items()
+            task: (
+                preset_model(folder, manifest["preset"], task)
+                if "preset" in manifest
+                else keras.saving.load_model(folder / f"{task}.keras", compile=False)
+            )
+            for task, (folder, manifest) in exports.items()
         }
         return cls(models, **options)
 
@@ -113,6 +121,28 @@ class AnnotationModel:
         """
         return self._heads[task](regions)
 
+    def vectors(self, regions: tf.Tensor) -> tf.Tensor:
+        """The vectors that the tagger compares with its words.
+
+        Args:
+            regions: Its regions, float16 `[batch, R, channels]`.
+
+        Returns:
+            float32 `[batch, d]`, before the layer that scores the words.
+        """
+        return self._details["tagger"](regions)
+
+    def attention(self, regions: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The captioner's captions with where it looked.
+
+        Args:
+            regions: Its regions, float16 `[batch, R, channels]`.
+
+        Returns:
+            What `Captioner.generate` returns with `return_attention`.
+        """
+        return self._details["captioner"](regions)
+
     def __call__(self, views: Sequence[tf.Tensor]) -> dict[str, dict[str, tf.Tensor]]:
         """What each head says of images, by task: `describe` of their `regions`."""
         regions = self.regions(views)
@@ -129,6 +159,26 @@ def _tagger(of_views):
 
 # The layer of an export that reads regions, found in its model of views.
 _FIND_HEAD = {"captioner": _captioner, "tagger": _tagger}
+
+
+def _vectors(of_views):
+    layers = _tagger(of_views).layers[:-1]  # the last one scores the words
+
+    def vectors(regions):
+        for layer in layers:
+            regions = layer(regions)
+        return regions
+
+    return vectors
+
+
+def _attention(of_views):
+    captioner = _captioner(of_views)
+    return lambda regions: captioner.generate(regions, return_attention=True)
+
+
+# What else is asked of a task's head; its graph is traced when it first is.
+_DETAILS = {"captioner": _attention, "tagger": _vectors}
 
 
 def _captions(captioner, count):

@@ -21,6 +21,7 @@ def fit_mean_scores(
     shrinkage: float = 1e-3,
     margin: float = 0.7,
     whitening_rows: int | None = None,
+    known: np.ndarray | None = None,
 ) -> keras.layers.Layer:
     """Fits the mean vectors of words, and what an image is compared with them by.
 
@@ -33,6 +34,8 @@ def fit_mean_scores(
         margin: Share of a word's typical whitened similarity that is taken off.
         whitening_rows: How many of the first vectors decide the whitening; all by
             default.
+        known: Whether an image was asked for a word, bool `[N, W]`; `None` if each was
+            asked for all.
 
     Returns:
         A built layer named `scores`, from `[B, d]` to float32 `[B, W]`.
@@ -46,7 +49,9 @@ def fit_mean_scores(
     if similarity != "whitened":
         return WordScores.from_means(means, similarity, name="scores")
     whitening = Whitening.fit(vectors[:whitening_rows], shrinkage)
-    return linear_scores(*fit_whitened_means(means, whitening, vectors, tags, margin))
+    return linear_scores(
+        *fit_whitened_means(means, whitening, vectors, tags, margin, known=known)
+    )
 
 
 def unfitted_mean_scores(

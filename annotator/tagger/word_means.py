@@ -1,8 +1,11 @@
-"""One mean vector per word: sums and counts that only ever grow."""
+"""One mean vector per word: sums and counts, to which images are added or taken off."""
 
 from collections.abc import Iterable
 
 import numpy as np
+
+# Below any similarity: the score of a word that no image carries.
+NEVER = -1e30
 
 
 class WordMeans:
@@ -10,6 +13,11 @@ class WordMeans:
 
     Sums and counts add up over batches, over workers and over later additions, so new
     images and new words never need the old images again.
+
+    Vectors in half precision are multiples of 2^-24 below 2^16, so a sum of up to 8,192
+    of them is exact whatever they are: their order does not matter, and one that is
+    added and removed leaves no trace, to the bit. Vectors of other types come back up
+    to the rounding of double precision.
 
     Args:
         words: The words known at first.
@@ -45,14 +53,28 @@ class WordMeans:
         Raises:
             ValueError: When the shapes do not fit the words and dimensions.
         """
-        expected = ((len(vectors), self.sums.shape[1]), (len(vectors), len(self.words)))
-        if (vectors.shape, tags.shape) != expected:
-            raise ValueError(
-                f"Expected vectors and tags of shapes {expected}, "
-                f"got {(vectors.shape, tags.shape)}."
-            )
+        self._check(vectors, tags)
         self.sums += tags.T.astype(np.float64) @ vectors
         self.counts += tags.sum(axis=0)
+
+    def remove(self, vectors: np.ndarray, tags: np.ndarray) -> None:
+        """Takes a batch of images off that was added before.
+
+        Args:
+            vectors: As they were added, float `[B, d]`.
+            tags: As they were added, bool `[B, W]`.
+
+        Raises:
+            ValueError: When the shapes do not fit the words and dimensions, or a word
+                would be left with fewer than no images.
+        """
+        self._check(vectors, tags)
+        counts = self.counts - tags.sum(axis=0)
+        if (counts < 0).any():
+            word = self.words[int(np.argmin(counts))]
+            raise ValueError(f"More images of {word!r} are removed than were added.")
+        self.sums -= tags.T.astype(np.float64) @ vectors
+        self.counts = counts
 
     def add_words(self, words: Iterable) -> None:
         """Appends words that are not known yet, with no image so far."""
@@ -67,3 +89,11 @@ class WordMeans:
         rows = [self.words.index(word) for word in other.words]
         self.sums[rows] += other.sums
         self.counts[rows] += other.counts
+
+    def _check(self, vectors, tags):
+        expected = ((len(vectors), self.sums.shape[1]), (len(vectors), len(self.words)))
+        if (vectors.shape, tags.shape) != expected:
+            raise ValueError(
+                f"Expected vectors and tags of shapes {expected}, "
+                f"got {(vectors.shape, tags.shape)}."
+            )

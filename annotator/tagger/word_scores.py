@@ -7,10 +7,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from annotator.tagger.word_means import NEVER as NEVER
 from annotator.tagger.word_means import WordMeans
-
-# Below any similarity: the score of a word that no training image carries.
-NEVER = -1e30
 
 
 @keras.saving.register_keras_serializable(package="annotator")

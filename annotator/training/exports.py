@@ -1,14 +1,19 @@
 """The exports of a run's trained models."""
 
+import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from annotator import files
 from annotator.captioner import CaptionDetails
 from annotator.export import saved_model
+from annotator.export.versions import MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
 
@@ -21,6 +26,7 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
         TAGGER,
         lambda regions: top(tagger(regions)),
         served=("tags", "scores"),
+        extras=_extras(run, TAGGER),
         words=words,
     )
 
@@ -46,9 +52,14 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
         task: The task of the model.
         manifest: The export's, see `annotator.export.saved_model`.
     """
-    return manifest["trained"] == files.sha256(run.files.model(task.name)) and all(
-        manifest["config"].get(name) == getattr(run.config, name)
-        for name in task.settings.exported()
+    extras = {str(MANIFEST.with_name(name)) for name in _extras(run, task)}
+    return (
+        manifest["trained"] == files.sha256(run.files.model(task.name))
+        and extras <= manifest["files"].keys()
+        and all(
+            manifest["config"].get(name) == getattr(run.config, name)
+            for name in task.settings.exported()
+        )
     )
 
 
@@ -58,6 +69,7 @@ def export_head(
     head: Callable,
     served: tuple[str, ...],
     detailed_head: Callable | None = None,
+    extras: Mapping[str, Callable[[pathlib.Path], None]] | None = None,
     **facts: Any,
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Exports a head behind the backbone and the views of its task.
@@ -68,6 +80,7 @@ def export_head(
         head: From regions `[batch, R, channels]` to a dict of outputs, made of layers.
         served: Names of the outputs that are served.
         detailed_head: The same with more outputs, for the signature `details`.
+        extras: As of `saved_model.save`.
         **facts: What the manifest says besides, JSON-ready.
 
     Returns:
@@ -94,4 +107,37 @@ def export_head(
         manifest,
         served,
         details,
+        extras,
     )
+
+
+def _extras(run, task):
+    """What an export of the task has beside the model: names of files, and writers."""
+    return _EXTRAS[task](run) if task in _EXTRAS else {}
+
+
+def _teaching(run):
+    """Only a tagger with a vector an image can be taught by single images."""
+    if not run.files.vectors.is_file():
+        return {}
+    return {TEACHING: functools.partial(_write_teaching, run)}
+
+
+def _write_teaching(run: Run, path: pathlib.Path) -> None:
+    vectors = np.load(run.files.vectors, mmap_mode="r", allow_pickle=False)
+    with np.load(run.files.tags, allow_pickle=False) as arrays:
+        words, tags = arrays["words"].tolist(), arrays["tags"]
+        whitening_rows = int(arrays["whitening_rows"])
+    TeachingBasis.fit(
+        words,
+        vectors,
+        tags,
+        whitening_rows,
+        run.config.shrinkage,
+        run.config.margin,
+    ).save(path)
+
+
+_EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {
+    TAGGER: _teaching
+}

@@ -56,6 +56,29 @@ def test_weights_are_saved_and_not_trained(tmp_path):
     assert keras.backend.standardize_dtype(copy.region_mean.dtype) == "float32"
 
 
+def test_powers_are_taken_first_and_keep_the_sign():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    model.standardize(np.array([1.0, 0.0]), np.array([2.0, 1.0]))
+    regions = np.array([[[9.0, -4.0], [0.0, 0.25]]], np.float16)
+    np.testing.assert_allclose(model(regions), [[[1.0, -2.0], [-0.5, 0.5]]])
+
+
+def test_the_gradient_of_a_root_is_finite_at_zero():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    regions = tf.constant([[[4.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(regions)
+        total = tf.reduce_sum(model(regions))
+    np.testing.assert_allclose(tape.gradient(total, regions), [[[0.25, 0.0]]])
+
+
+def test_a_power_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="positive, got 0"):
+        Model(region_power=0)
+
+
 @pytest.mark.parametrize("form", ["array", "batches", "dataset", "dataset of pairs"])
 def test_adapt_finds_mean_and_deviation_batch_by_batch(form):
     regions = np.concatenate([some_regions(), 3 * some_regions(), some_regions() - 7])

@@ -64,3 +64,20 @@ def test_word_without_images_has_a_zero_mean():
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"\(50, 3\).*\(50, 2\)"):
         WordMeans("abc", 4).add(VECTORS, TAGS[:, :2])
+
+
+def test_what_is_removed_leaves_no_trace_of_half_precision():
+    half = VECTORS.astype(np.float16)
+    means = fitted(half[:10], TAGS[:10])
+    sums = means.sums.tobytes()
+    means.add(half[10:], TAGS[10:])
+    for row in RNG.permutation(np.arange(10, 50)):
+        means.remove(half[row : row + 1], TAGS[row : row + 1])
+    assert means.sums.tobytes() == sums
+    np.testing.assert_array_equal(means.counts, TAGS[:10].sum(axis=0))
+
+
+def test_more_cannot_be_removed_than_was_added():
+    means = fitted(TAGS[:1], TAGS[:1])
+    with pytest.raises(ValueError, match="'a' are removed"):
+        means.remove(np.zeros((1, 3)), np.array([[True, False, False]]))

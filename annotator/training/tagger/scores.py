@@ -14,6 +14,7 @@ def fit_scores(
     vectors: np.ndarray,
     tags: np.ndarray,
     whitening_rows: int | None = None,
+    known: np.ndarray | None = None,
 ) -> keras.layers.Layer:
     """The layer from vectors to scores that `config` asks for.
 
@@ -23,14 +24,16 @@ def fit_scores(
         tags: bool `[N, W]`.
         whitening_rows: How many of the first vectors decide the whitening; all by
             default.
+        known: Whether an image was asked for a word, bool `[N, W]`; `None` if each was
+            asked for all.
 
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
     """
-    return FITS[config.tagger](config, vectors, tags, whitening_rows)
+    return FITS[config.tagger](config, vectors, tags, whitening_rows, known)
 
 
-def _means(config, vectors, tags, whitening_rows):
+def _means(config, vectors, tags, whitening_rows, known):
     return mean_scores.fit_mean_scores(
         vectors,
         tags,
@@ -38,22 +41,23 @@ def _means(config, vectors, tags, whitening_rows):
         config.shrinkage,
         config.margin,
         whitening_rows,
+        known,
     )
 
 
-def _jec(config, vectors, tags, whitening_rows):
+def _jec(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.JEC.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _two_pass_knn(config, vectors, tags, whitening_rows):
+def _two_pass_knn(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.TwoPassKNN.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _mbrm(config, vectors, tags, whitening_rows):
+def _mbrm(config, vectors, tags, whitening_rows, known):
     return mbrm.MBRM.fit(
         np.asarray(vectors),
         tags,

@@ -1,0 +1,365 @@
+"""Changes of the keywords in XMP that leave all the rest as it is, byte for byte."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+from annotator.metadata import properties
+from annotator.metadata.keywords import (
+    ANNOTATOR,
+    CAPTION_MARK,
+    DC,
+    DESCRIPTION,
+    DIGIKAM,
+    HIERARCHICAL_SUBJECT,
+    LIGHTROOM,
+    MARKS,
+    SUBJECT,
+    TAGS_LIST,
+    Mark,
+    folded,
+    leaf,
+    read_caption_marks,
+    read_keywords,
+    read_marks,
+)
+from annotator.metadata.packet import RDF, Element, Name, Packet
+
+_PREFIXES = {
+    DC: "dc",
+    LIGHTROOM: "lr",
+    DIGIKAM: "digiKam",
+    ANNOTATOR: "annotator",
+    RDF: "rdf",
+}
+_NEW = """\
+<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:lr="http://ns.adobe.com/lightroom/1.0/"
+    xmlns:digiKam="http://www.digikam.org/ns/1.0/"
+    xmlns:annotator="urn:keras-annotator:xmp:1.0/">
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+# What XML 1.0 has no way to write.
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What shall be otherwise in a packet.
+
+    Attributes:
+        machine: Marks of the keywords that take the place of all that a machine wrote
+            before; `None` leaves these. A person's keyword, or one that a person took
+            out, is not written again.
+        caption: The mark of a caption that takes the place of a machine's; a person's
+            description stays. `None` leaves what there is.
+        no_caption: Takes a machine's caption away.
+        without_run: A run all of whose marks go, and what stands as it wrote it; what
+            is given as `machine` is then added to the marks of other runs.
+        human: Keywords that people gave or confirmed: a machine's becomes theirs.
+        rejected: Keywords that people do not want: they are taken out, and no machine
+            writes them again.
+        description: A person's description, in place of any other.
+        language: The language of `description`, besides the default one.
+    """
+
+    machine: Sequence[Mark] | None = None
+    caption: Mark | None = None
+    no_caption: bool = False
+    without_run: str = ""
+    human: Sequence[str] = ()
+    rejected: Sequence[str] = ()
+    description: str | None = None
+    language: str = ""
+
+
+def edit(content: bytes | None, change: Change) -> bytes:
+    """Changes keywords and descriptions.
+
+    Args:
+        content: A packet; `None` for one that is not there yet.
+        change: What shall be otherwise.
+
+    Returns:
+        The packet; `content` itself if it says all of this already.
+
+    Raises:
+        ValueError: When `content` is no XMP that can be edited.
+    """
+    packet = Packet(_NEW.encode() if content is None else content)
+    for name in (SUBJECT, HIERARCHICAL_SUBJECT, TAGS_LIST, DESCRIPTION):
+        if packet.as_attribute(name) is not None:
+            raise ValueError(
+                f"{name[1]} is written as an attribute, which XMP does not allow: save "
+                "it with another program first."
+            )
+    editor = _Editor(packet)
+    _edit_keywords(editor, change)
+    _edit_description(editor, change)
+    edited = editor.finish()
+    # Programs read what they see in one place; what is not read back is a mistake.
+    Packet(edited)
+    return edited
+
+
+def is_empty(content: bytes) -> bool:
+    """Whether a packet has no property at all: all that it had was taken out.
+
+    Args:
+        content: A packet.
+    """
+    packet = Packet(content)
+    return not any(
+        description.children or any(name[0] != RDF for name in description.attributes)
+        for description in packet.descriptions
+    )
+
+
+def _edit_keywords(editor, change):
+    before = read_keywords(editor.packet)
+    marks = read_marks(editor.packet)
+    confirmed = {folded(word) for word in change.human}
+    refused = {folded(word) for word in change.rejected}
+    standing, rejected = list(before.machine), list(before.rejected)
+    if change.without_run:
+        standing = [mark for mark in standing if mark.run != change.without_run]
+        rejected = [mark for mark in rejected if mark.run != change.without_run]
+    elif change.machine is not None:
+        standing = []
+    known = _spoken_for(before.human, rejected)
+    for mark in map(_cleaned, change.machine or ()):
+        if mark.text and folded(leaf(mark.text)) not in known:
+            standing.append(mark)
+    remembered = {folded(mark.text): mark for mark in (*standing, *rejected)}
+    known = {folded(mark.text) for mark in rejected}
+    for word in map(_clean, change.rejected):
+        if folded(word) not in known:
+            rejected.append(remembered.get(folded(word), Mark(word)))
+    standing = [m for m in standing if folded(m.text) not in confirmed | refused]
+    rejected = [m for m in rejected if folded(m.text) not in confirmed]
+    human = [
+        word
+        for word in (*before.human, *map(_clean, change.human))
+        if folded(word) not in refused
+    ]
+    gone = [mark.text for mark in marks] + [
+        word for word in before.human if folded(word) in refused
+    ]
+    new = [mark.text for mark in standing] + [_clean(word) for word in change.human]
+    kept = {folded(part) for word in human for part in word.split("|")}
+    editor.replace(
+        SUBJECT,
+        {leaf(word) for word in gone if folded(leaf(word)) not in kept},
+        [leaf(word) for word in new],
+    )
+    kept = {folded(word) for word in human}
+    paths = {word for word in gone if folded(word) not in kept}
+    editor.replace(HIERARCHICAL_SUBJECT, paths, new)
+    editor.replace(
+        TAGS_LIST,
+        {word.replace("|", "/") for word in paths},
+        # digiKam has no way to write a slash that does not begin another tag.
+        [word.replace("|", "/") for word in new if "/" not in word],
+    )
+    if [*standing, *rejected] != marks:
+        editor.write_marks([*standing, *rejected])
+
+
+def _spoken_for(human: Iterable[str], rejected: Iterable[Mark]) -> set[str]:
+    """Words that are a person's, or that a person took out."""
+    people = [part for word in human for part in word.split("|")]
+    return {folded(word) for word in (*people, *(leaf(m.text) for m in rejected))}
+
+
+def _edit_description(editor, change):
+    before = read_keywords(editor.packet)
+    old = read_caption_marks(editor.packet)
+    if change.description is not None:
+        text = _clean(change.description)
+        if text != before.description or before.caption is not None:
+            editor.write_description(text, change.language)
+        editor.write_caption_mark(old, None)
+        return
+    removes = change.no_caption
+    if change.without_run and before.caption:
+        removes = removes or before.caption.run == change.without_run
+    if change.caption is None and not removes:
+        return
+    is_persons = before.description is not None and before.caption is None
+    caption = change.caption and _cleaned(change.caption)
+    if is_persons or caption is None or not caption.text:
+        if not is_persons:
+            editor.write_description(None)
+        editor.write_caption_mark(old, None)
+        return
+    if before.description != caption.text:
+        editor.write_description(caption.text, caption.language)
+    editor.write_caption_mark(old, caption)
+
+
+class _Editor:
+    """Collects edits of one packet, each at its place."""
+
+    def __init__(self, packet: Packet) -> None:
+        self.packet = packet
+        self._edits: list[tuple[int, int, str]] = []
+        self._new: list[tuple[Name, str]] = []  # properties that are not there yet
+
+    def replace(self, name: Name, gone: set[str], new: Iterable[str]) -> None:
+        """Takes texts out of an array and puts others in."""
+        found = self.packet.properties(name)
+        new = list(dict.fromkeys(new))
+        present = [text for each in found for text in properties.texts(each)]
+        staying = {folded(text) for text in present if text not in gone}
+        # What goes and comes again stays, so that nothing moves without a cause.
+        gone = gone - set(new)
+        added = [
+            text for text in new if folded(text) not in staying and text not in present
+        ]
+        for element in found:
+            kept = [text for text in properties.texts(element) if text not in gone]
+            last = element is found[0]
+            if not kept and not (last and added):
+                if gone.intersection(properties.texts(element)):
+                    self._remove(element)
+                continue
+            for item in properties.items(element):
+                if item.text.strip() in gone:
+                    self._remove(item)
+            if last and added:
+                self._append(element, added)
+        if added and not found:
+            self._new.append((name, _array("Bag", [(text, "") for text in added])))
+
+    def write_marks(self, marks: list[Mark]) -> None:
+        """Writes marks of keywords in place of all that are there."""
+        body = "".join(f"\n     <rdf:li {_attributes(mark)}/>" for mark in marks)
+        self._rewrite(MARKS, marks and f"\n    <rdf:Bag>{body}\n    </rdf:Bag>\n   ")
+
+    def write_caption_mark(self, old: list[Mark], mark: Mark | None) -> None:
+        """Writes the mark of a caption, or takes it away."""
+        if old != ([mark] if mark else []):
+            self._rewrite(CAPTION_MARK, "", mark and _attributes(mark))
+
+    def write_description(self, text: str | None, language: str = "") -> None:
+        """Writes the description in place of all that are there."""
+        found = ["x-default", language] if language else ["x-default"]
+        self._rewrite(
+            DESCRIPTION, text and _array("Alt", [(text, each) for each in found])
+        )
+
+    def finish(self) -> bytes:
+        """The packet with all edits."""
+        if self._new:
+            self._insert("".join(self._property(*each) for each in self._new))
+        return self.packet.spliced(self._edits)
+
+    def _rewrite(self, name, body, attributes=None):
+        for element in self.packet.properties(name):
+            self._remove(element)
+        if body or attributes:
+            self._new.append((name, body or f" {attributes}/"))
+
+    def _remove(self, element):
+        start = element.start - len(self.packet.space_before(element.start).encode())
+        self._edits.append((start, element.end, ""))
+
+    def _append(self, element: Element, texts: list[str]) -> None:
+        """Puts items at the end of an array."""
+        array = properties.container(element)
+        if array is None:  # <dc:subject/>, or <dc:subject>a</dc:subject>
+            everything = [*properties.texts(element), *texts]
+            self._remove(element)
+            body = _array("Bag", [(text, "") for text in everything])
+            self._new.append((element.name, body))
+            return
+        prefix = _prefix(array.tag)
+        items = properties.items(element)
+        space = self.packet.space_before(items[-1].start) if items else ""
+        lines = "".join(
+            f"{space}<{prefix}li>{escape(text)}</{prefix}li>" for text in texts
+        )
+        if array.is_empty_tag:
+            self._open(array, lines)
+        else:
+            place = items[-1].end if items else array.inside
+            self._edits.append((place, place, lines))
+
+    def _open(self, element, body):
+        """Makes `<a/>` to `<a>body</a>`."""
+        text = f">{body}</{element.tag}>"
+        self._edits.append((element.inside - 2, element.inside, text))
+
+    def _insert(self, text):
+        if not self.packet.descriptions:
+            rdf = self.packet.rdf
+            prefix = _prefix(rdf.tag)
+            text = f'<{prefix}Description {prefix}about="">{text}</{prefix}Description>'
+            if rdf.is_empty_tag:
+                self._open(rdf, text)
+            else:
+                self._edits.append((rdf.inside_end, rdf.inside_end, text))
+            return
+        description = self.packet.descriptions[0]
+        if description.is_empty_tag:
+            self._open(description, f"{text}\n  ")
+            return
+        end = description.inside_end
+        place = end - len(self.packet.space_before(end).encode())
+        # What was taken out may reach up to here from before, and no further.
+        self._edits.append((place, place, text))
+
+    def _property(self, name: Name, body: str) -> str:
+        """A property, with the namespaces that are not in scope where it is put."""
+        place = (self.packet.descriptions or [self.packet.rdf])[0]
+        declared = "".join(
+            f" xmlns:{_PREFIXES[uri]}={quoteattr(uri)}"
+            for uri in dict.fromkeys((name[0], RDF))
+            if place.prefixes.get(uri) != _PREFIXES[uri]
+        )
+        tag = f"{_PREFIXES[name[0]]}:{name[1]}"
+        if body.endswith("/"):
+            return f"\n   <{tag}{declared}{body}>"
+        return f"\n   <{tag}{declared}>{body}</{tag}>"
+
+
+def _array(kind: str, items: list[tuple[str, str]]) -> str:
+    """The content of an array property, from pairs of text and language."""
+    lines = "".join(
+        f"\n     <rdf:li{f' xml:lang={quoteattr(language)}' if language else ''}>"
+        f"{escape(text)}</rdf:li>"
+        for text, language in items
+    )
+    return f"\n    <rdf:{kind}>{lines}\n    </rdf:{kind}>\n   "
+
+
+def _attributes(mark: Mark) -> str:
+    """The fields of a mark as attributes, the shortest form of a structure."""
+    return " ".join(
+        f"annotator:{field.name.capitalize()}={quoteattr(str(value))}"
+        for field in dataclasses.fields(mark)
+        if (value := getattr(mark, field.name)) not in (None, "")
+    )
+
+
+def _prefix(tag):
+    """`rdf:` of `rdf:Bag`."""
+    before, colon, _ = tag.partition(":")
+    return before + colon if colon else ""
+
+
+def _cleaned(mark: Mark) -> Mark:
+    return dataclasses.replace(mark, text=_clean(mark.text))
+
+
+def _clean(text: str) -> str:
+    """A text as XML can hold it, with single spaces."""
+    return " ".join(_UNWRITABLE.sub(" ", text).split())

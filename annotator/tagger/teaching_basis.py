@@ -1,0 +1,188 @@
+"""What a trained tagger hands on to those who teach it more: a metric and its words.
+
+With it words learn from single images, without the images that the tagger was fitted
+on and without TensorFlow.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import scipy.linalg
+
+from annotator.tagger.word_means import WordMeans
+
+DIMENSIONS = 512
+PRIOR_IMAGES = 3
+_BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TeachingBasis:
+    """The whitening of a tagger, cut to its first dimensions, and sums of its words.
+
+    `z = projection @ (x - mean)` whitens an image's vector x: products of two z are
+    those under the inverse of the shrunk covariance, up to the directions that are left
+    out. Of the images that carry a word, sums suffice for its mean and for its typical
+    similarity with each image left out of both (see `whitened_means`), as that is
+    linear in z and `z . z`.
+
+    Attributes:
+        words: The W words.
+        mean: Mean vector, float32 `[d]`.
+        projection: float32 `[p, d]`.
+        counts: Images of each word, int64 `[W]`.
+        sums: Sum of z over the images of each word, float32 `[W, p]`.
+        similarity_sums: The same, each image times `1 / (1 - leverage)`: what it pulls
+            the covariance towards itself is undone. float32 `[W, p]`.
+        squares: Sum of `z . z` with the same factors, float32 `[W]`.
+        average: Typical similarity, averaged over words of several images: what a new
+            word is expected to have.
+        margin: Share of its typical similarity that is taken off a word's score.
+
+    Source: as of `whitened_means`.
+    """
+
+    words: list[str]
+    mean: np.ndarray
+    projection: np.ndarray
+    counts: np.ndarray
+    sums: np.ndarray
+    similarity_sums: np.ndarray
+    squares: np.ndarray
+    average: float
+    margin: float
+
+    @classmethod
+    def fit(
+        cls,
+        words: Iterable[str],
+        vectors: np.ndarray,
+        tags: np.ndarray,
+        whitening_rows: int | None = None,
+        shrinkage: float = 1e-3,
+        margin: float = 0.7,
+        dimensions: int = DIMENSIONS,
+    ) -> "TeachingBasis":
+        """Fits the metric and sums up the words' images, block by block.
+
+        Args:
+            words: The W words.
+            vectors: A vector an image, float `[N, d]`; may be a memory map.
+            tags: Whether an image carries a word, bool `[N, W]`.
+            whitening_rows: How many of the first vectors decide the whitening; all by
+                default.
+            shrinkage: As of `Whitening.fit`.
+            margin: As of `fit_whitened_means`.
+            dimensions: p, at most; there are no more than d.
+
+        Returns:
+            The basis.
+
+        Raises:
+            ValueError: When all vectors are equal.
+        """
+        rows = len(vectors) if whitening_rows is None else whitening_rows
+        mean, projection = _fit_metric(vectors[:rows], shrinkage, dimensions)
+        words = list(words)
+        means = WordMeans(words, len(projection))
+        similarity = WordMeans(words, len(projection))
+        squares = np.zeros(len(words))
+        for start in range(0, len(vectors), _BLOCK):
+            z = (np.asarray(vectors[start : start + _BLOCK]) - mean) @ projection.T
+            carries = tags[start : start + len(z)]
+            own = np.square(z).sum(axis=1)
+            within = np.arange(start, start + len(z)) < rows
+            factors = 1 / (1 - np.where(within, np.minimum(own / rows, 0.999), 0.0))
+            means.add(z, carries)
+            similarity.add(z * factors[:, None], carries)
+            squares += carries.T.astype(np.float64) @ (own * factors)
+        return cls(
+            words=words,
+            mean=mean.astype(np.float32),
+            projection=projection.astype(np.float32),
+            counts=means.counts,
+            sums=means.sums.astype(np.float32),
+            similarity_sums=similarity.sums.astype(np.float32),
+            squares=squares.astype(np.float32),
+            average=_average(means.counts, means.sums, similarity.sums, squares),
+            margin=margin,
+        )
+
+    def select(self, places: Sequence[int]) -> "TeachingBasis":
+        """The basis of some of its words, as if there were no others; one metric.
+
+        Args:
+            places: The words' places.
+        """
+        chosen = {
+            name: getattr(self, name)[places]
+            for name in ("counts", "sums", "similarity_sums", "squares")
+        }
+        words = [self.words[place] for place in places]
+        average = _average(*chosen.values())
+        return dataclasses.replace(self, words=words, average=average, **chosen)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "TeachingBasis":
+        """Reads what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            values = dict(arrays)
+        for name in ("average", "margin"):
+            values[name] = float(values[name])
+        return cls(**{**values, "words": values["words"].tolist()})
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the arrays, an `.npz` file."""
+        np.savez(path, **dataclasses.asdict(self))
+
+    @property
+    def dimensions(self) -> int:
+        """Length p of a whitened vector."""
+        return len(self.projection)
+
+    def whiten(self, vectors: np.ndarray) -> np.ndarray:
+        """Whitens vectors to what is kept of an image.
+
+        Args:
+            vectors: A vector an image, float `[B, d]`.
+
+        Returns:
+            float16 `[B, p]`.
+        """
+        whitened = (np.asarray(vectors, np.float32) - self.mean) @ self.projection.T
+        return whitened.astype(np.float16)
+
+
+def _fit_metric(vectors, shrinkage, dimensions):
+    """`(mean [d], projection [p, d])` in double precision."""
+    mean = np.zeros(vectors.shape[1])
+    for start in range(0, len(vectors), _BLOCK):
+        mean += vectors[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
+    mean /= len(vectors)
+    covariance = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(vectors), _BLOCK):
+        centered = vectors[start : start + _BLOCK] - mean
+        covariance += centered.T @ centered
+    covariance /= len(vectors)
+    trace = float(np.trace(covariance))
+    if trace <= 0:
+        raise ValueError("All vectors are equal: they tell no words apart.")
+    first = max(len(mean) - dimensions, 0)
+    values, directions = scipy.linalg.eigh(
+        covariance, subset_by_index=(first, len(mean) - 1), overwrite_a=True
+    )
+    values = np.maximum(values[::-1], 0.0) + shrinkage * trace
+    return mean, directions[:, ::-1].T / np.sqrt(values)[:, None]
+
+
+def _average(counts, sums, similarity_sums, squares):
+    """Typical similarity of the words' own images, the mean over words of several."""
+    lengths = np.linalg.norm(sums, axis=1) / np.maximum(counts, 1)
+    several = (counts > 1) & (lengths > 1e-4)
+    if not several.any():
+        return 0.0
+    products = (similarity_sums * sums).sum(axis=1) - squares
+    typical = products[several] / (lengths * counts * (counts - 1))[several]
+    return float(typical.mean())
