@@ -21,6 +21,8 @@ PRESET = "preset.json"
 BACKBONE = "backbone.safetensors"
 # For photographs: what is used where no model is named.
 DEFAULT_PRESET = "photos"
+# How names of a tagger's arrays begin that are no weights, but let it be taught.
+TEACHING = "teaching/"
 _FORMAT = 1
 _FOLDER = pathlib.Path(__file__).parents[1] / "presets"
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.records import NamedContent, decoded_batches
+from annotator.export import preset
 from annotator.export.versions import MANIFEST, TEACHING, find_exports
 from annotator.tagger.teaching_basis import TeachingBasis
 
@@ -59,14 +60,7 @@ class PhotographEncoder:
                 "The page needs a tagger among --model: train one with --task=tagger."
             )
         folder, manifest = exports["tagger"]
-        teaching = str(MANIFEST.with_name(TEACHING))
-        if teaching not in manifest["files"]:
-            raise ValueError(
-                f"The tagger in {folder} cannot be taught: it has no {teaching}. Run "
-                "its training command again, which exports it with one; a tagger of "
-                "--tagger=finetuned has no vectors to teach."
-            )
-        self.basis = TeachingBasis.load(folder / teaching)
+        self.basis = _basis(folder, manifest)
         self.config: dict[str, Any] = manifest["config"]
         self.top_k = self.config["top_k"] or len(self.basis.words)
         self.threshold: float | None = self.config["threshold"]
@@ -130,6 +124,31 @@ class PhotographEncoder:
             raise ValueError("This captioner does not attend to a square of regions.")
         attention /= np.maximum(attention.max(axis=1, keepdims=True), 1e-12)
         return words, attention.reshape(len(words), side, side)
+
+
+def _basis(folder, manifest):
+    """What a tagger hands on, of an export or of a preset."""
+    teaching = str(MANIFEST.with_name(TEACHING))
+    if teaching in manifest["files"]:
+        return TeachingBasis.load(folder / teaching)
+    if "preset" in manifest:
+        arrays = {
+            name.removeprefix(preset.TEACHING): array
+            for name, array in preset.read_head(folder, "tagger").items()
+            if name.startswith(preset.TEACHING)
+        }
+        if arrays:
+            words = manifest["preset"]["tasks"]["tagger"]["words"]
+            return TeachingBasis.from_arrays(words, arrays)
+        raise ValueError(
+            f"The tagger in {folder} cannot be taught: save the preset again, of a "
+            "tagger with any --tagger but finetuned."
+        )
+    raise ValueError(
+        f"The tagger in {folder} cannot be taught: it has no {teaching}. Run its "
+        "training command again, which exports it with one; a tagger of "
+        "--tagger=finetuned has no vectors to teach."
+    )
 
 
 def _text(encoded):

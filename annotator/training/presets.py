@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.imagenet import has_packaged, package_weights
 from annotator.export import preset
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.training.tagger.teaching import teaching_basis
 
 
 def save_preset(
@@ -56,7 +58,7 @@ def save_preset(
             "config": run.config.to_json() | dict.fromkeys(("data_dir", "cache_dir")),
             **facts,
         }
-        heads[task.name] = preset.head_weights(model)
+        heads[task.name] = preset.head_weights(model) | _EXTRAS[task.name](run)
     manifest = {
         "network": first.config.backbone,
         "backbone_weights": _backbone_weights(folder, runs),
@@ -131,4 +133,12 @@ def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
     return run.tagger(), facts
 
 
+def _teaching(run: Run) -> dict[str, np.ndarray]:
+    """What lets a tagger be taught by single images, where it can be."""
+    basis = teaching_basis(run)
+    arrays = {} if basis is None else basis.arrays()
+    return {f"{preset.TEACHING}{name}": array for name, array in arrays.items()}
+
+
+_EXTRAS = {CAPTIONER.name: lambda run: {}, TAGGER.name: _teaching}
 _HEADS = {CAPTIONER.name: _captioner, TAGGER.name: _tagger}
