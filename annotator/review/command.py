@@ -45,7 +45,8 @@ def _define(parser: commands.Parser) -> None:
 def _run(values: commands.Values) -> int | None:
     if len(values.arguments) != 1:
         raise commands.UsageError(
-            f"Name one folder of photographs, got {values.arguments}: annotator review PHOTOS"
+            f"Name one folder of photographs, got {values.arguments}: annotator "
+            "review PHOTOS"
         )
     (photographs,) = values.arguments
     if not os.path.isdir(photographs):

@@ -133,7 +133,7 @@ def _basis(folder, manifest):
         return TeachingBasis.load(folder / teaching)
     if "preset" in manifest:
         arrays = {
-            name.removeprefix(preset.TEACHING): array
+            name.removeprefix(preset.TEACHING): array.T
             for name, array in preset.read_head(folder, "tagger").items()
             if name.startswith(preset.TEACHING)
         }

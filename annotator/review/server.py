@@ -19,6 +19,7 @@ from fastapi.templating import Jinja2Templates
 from annotator.config.version import VERSION
 from annotator.library import exports, thumbnails
 from annotator.library.near_duplicates import near_duplicates
+from annotator.review import keywords
 from annotator.review.guard import Guard
 from annotator.review.indexing import Indexer
 from annotator.review.photograph_encoder import PhotographEncoder
@@ -202,6 +203,10 @@ def _add_exports(router, session):
         return StreamingResponse(
             write(all_details(session)), media_type=_MEDIA[kind], headers=headers
         )
+
+    @router.post("/api/export/sidecars")
+    def sidecars() -> dict[str, Any]:
+        return keywords.write_keywords(session.library, all_details(session))
 
     @router.post("/api/export/data_set")
     def data_set() -> dict[str, Any]:

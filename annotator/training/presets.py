@@ -137,7 +137,8 @@ def _teaching(run: Run) -> dict[str, np.ndarray]:
     """What lets a tagger be taught by single images, where it can be."""
     basis = teaching_basis(run)
     arrays = {} if basis is None else basis.arrays()
-    return {f"{preset.TEACHING}{name}": array for name, array in arrays.items()}
+    # Rounded by columns, and each dimension has a scale of its own.
+    return {f"{preset.TEACHING}{name}": array.T for name, array in arrays.items()}
 
 
 _EXTRAS = {CAPTIONER.name: lambda run: {}, TAGGER.name: _teaching}
