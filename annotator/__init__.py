@@ -15,6 +15,7 @@ _MODULES = {
     "Description": "annotator.annotation.describing.description",
     "ImageError": "annotator.annotation.describing.description",
     "Run": "annotator.runs.run",
+    "Tagger": "annotator.tagger.tagger",
     "Vocabulary": "annotator.captioner",
     "annotate": "annotator.annotation.run",
     "build_backbone": "annotator.backbones",

@@ -9,6 +9,7 @@ from annotator.images import resize
 from annotator.tagger import (
     mbrm,
     nearest_neighbors,
+    tagger,
     top_tags,
     vlad,
     word_probabilities,
@@ -22,6 +23,7 @@ __all__ = [
     "nearest_neighbors",
     "pixel_normalization",
     "resize",
+    "tagger",
     "top_tags",
     "vlad",
     "word_probabilities",

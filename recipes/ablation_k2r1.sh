@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # result: two layers with a round of feedback, at the ablation's budget
 # data: $ANNOTATOR_DATA/flickr8k; the 1,000 images of the official dev split, 5 beams
-# needs: pip install ".[coco]" and Java, for METEOR 1.5, CIDEr and ROUGE-L
+# needs: pip install ".[coco]" and Java, for METEOR 1.5
 # time: not kept
 # machine: not kept
 # expect: BLEU-1 61.8, BLEU-2 43.0, BLEU-3 29.4, BLEU-4 19.8,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # result: four layers with a round of feedback, at the ablation's budget
 # data: $ANNOTATOR_DATA/flickr8k; the 1,000 images of the official dev split, 5 beams
-# needs: pip install ".[coco]" and Java, for METEOR 1.5, CIDEr and ROUGE-L
+# needs: pip install ".[coco]" and Java, for METEOR 1.5
 # time: not kept
 # machine: not kept
 # expect: BLEU-1 62.3, BLEU-2 44.1, BLEU-3 30.5, BLEU-4 20.7,

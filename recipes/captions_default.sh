@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # result: two layers, no feedback: the captioner's default
 # data: $ANNOTATOR_DATA/flickr8k; the 1,000 images of the official dev split, 5 beams
-# needs: pip install ".[coco]" and Java, for METEOR 1.5, CIDEr and ROUGE-L
+# needs: pip install ".[coco]" and Java, for METEOR 1.5
 # time: an hour
 # machine: one core
 # expect: BLEU-1 62.1, BLEU-2 44.1, BLEU-3 30.8, BLEU-4 21.0,

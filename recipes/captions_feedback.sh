@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # result: four layers with a round of text feedback, as published
 # data: $ANNOTATOR_DATA/flickr8k; the 1,000 images of the official dev split, 5 beams
-# needs: pip install ".[coco]" and Java, for METEOR 1.5, CIDEr and ROUGE-L
+# needs: pip install ".[coco]" and Java, for METEOR 1.5
 # time: three times that of captions_default
 # machine: one core
 # expect: BLEU-1 63.5, BLEU-2 45.3, BLEU-3 31.6, BLEU-4 21.5,

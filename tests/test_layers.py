@@ -26,6 +26,7 @@ NAMES = {
     "Resize",
     "SoftDecoder",
     "StackedDecoder",
+    "Tagger",
     "TextFeedback",
     "TopTags",
     "TwoPassKNN",

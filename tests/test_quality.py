@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "annotator"
-SPELLED = ("annotator", "benchmarks", "docs", "recipes", "tests")
+SPELLED = ("annotator", "benchmarks", "docs", "examples", "recipes", "tests")
 
 
 def check(*command):

@@ -12,6 +12,7 @@ import keras
 
 from annotator.backbones.alexnet import AlexNet
 from annotator.backbones.batch_norm_folding import fold_batch_normalization
+from annotator.backbones.default_layer import last_of_stride_16
 from annotator.backbones.half_precision import HalfPrecision
 from annotator.backbones.imagenet import imagenet_weights
 from annotator.backbones.networks import canonical_name, default_tap, find_network
@@ -41,8 +42,9 @@ def build_backbone(
             underscores: `"vgg16"`, `"resnet50"`, `"mobilenet_v2"`, ... or `"alexnet"`;
             `backbone_names()` lists them.
         taps: Name of the layer to read, or a sequence of names. By default
-            `default_tap(name)`. A layer without a name of its own is called after its
-            class and place, as in a new process: `"add"`, `"add_1"`, ...
+            `default_tap(name)`, or, where none is known, the last layer of stride 16
+            (see `default_layer`). A layer without a name of its own is called after
+            its class and place, as in a new process: `"add"`, `"add_1"`, ...
         weights: `"imagenet"` (downloaded by Keras; VGG16's come with the package, see
             `annotator.backbones.imagenet`), `"random"` (He-normal kernels from
             `seed`), or the path of a file: the official Keras `.h5` layouts (read by
@@ -71,8 +73,6 @@ def build_backbone(
     """
     key = canonical_name(name)
     _check_efficientnet(key, weights, trainable, mixed)
-    taps = default_tap(name) if taps is None else taps
-    taps = (taps,) if isinstance(taps, str) else tuple(taps)
     precision = resolve_precision(precision)
     keeps_float32 = trainable or mixed
     policy = "float32"
@@ -82,6 +82,9 @@ def build_backbone(
         weights = imagenet_weights(key) or weights
     with dtype_policy(policy):
         network = _network(name, weights)
+    if taps is None:
+        taps = default_tap(name) or last_of_stride_16(network)
+    taps = (taps,) if isinstance(taps, str) else tuple(taps)
     layers = [layer.name for layer in network.layers]
     for tap in taps:
         if tap not in layers:

@@ -22,7 +22,8 @@ class Network:
         pixels: The `mode` of `PixelNormalization` that it was trained with.
         taps: Dict from task to the layer that it reads by default, as published: the
             tagger its descriptors, the captioner its regions, and `"finetuned"` what
-            the tagger that is trained together with its backbone reads.
+            the tagger that is trained together with its backbone reads. Of a network
+            without, `build_backbone` finds a layer in the graph.
     """
 
     builder: str
@@ -129,10 +130,7 @@ def find_network(name: str) -> Network:
     return _BY_NAME[canonical_name(name)]
 
 
-_TAP_FLAGS = {"captioner": "--captioner_tap"}
-
-
-def default_tap(name: str, task: str = "tagger") -> str:
+def default_tap(name: str, task: str = "tagger") -> str | None:
     """Names the layer of a network that a task reads unless another is asked for.
 
     Args:
@@ -141,18 +139,10 @@ def default_tap(name: str, task: str = "tagger") -> str:
             together with its backbone.
 
     Returns:
-        The name of the layer.
+        The name of the layer; `None` where only the graph tells it, which
+        `build_backbone` then asks for the last layer of stride 16.
 
     Raises:
-        ValueError: When the network is unknown, or has no default.
+        ValueError: When the network is unknown.
     """
-    network = find_network(name)
-    if task not in network.taps:
-        flag = _TAP_FLAGS.get(task, "--tap")
-        having = [key for key in _BY_NAME if _BY_NAME[key].taps]
-        raise ValueError(
-            f"Which layer of {name} shall the {task} read? Only {', '.join(having)} "
-            f"have a default; say {flag}=LAYER, with a name out of "
-            f"keras.applications.{network.builder}(weights=None).summary()."
-        )
-    return network.taps[task]
+    return find_network(name).taps.get(task)

@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from annotator import keras_internals
 from annotator.captioner.cast_once import weights_cast_once
+from annotator.captioner.compiled import CompiledLearner
 from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.feedback.feedback import Feedback
 from annotator.captioner.feedback.none import NoFeedback
-from annotator.captioner.learner import CaptionLearner, Tensors
+from annotator.captioner.learner import Tensors
 from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.sampler import Sampler
@@ -21,8 +22,11 @@ _PARTS = ("dtype", "vocabulary", "decoder", "feedback", "sampler", "draft_sample
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class Captioner(CaptionLearner):
+class Captioner(CompiledLearner):
     """A vocabulary, a decoder and text feedback, trained and used as one.
+
+    `annotator.train` trains it, and so do Keras's `compile` and `fit`, for which
+    `CompiledLearner` says what data look like.
 
     Args:
         vocabulary: The words.

@@ -1,6 +1,7 @@
 """A model of image regions that standardizes their channels first."""
 
 import typing
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -48,6 +49,67 @@ class StandardizedModel(keras.Model):
         self.region_deviation = self.add_weight(
             initializer="ones", name="region_deviation", **fixed
         )
+
+    def adapt(self, data: tf.data.Dataset | np.ndarray | tf.Tensor | Iterable) -> None:
+        """Fits the standardization, in the manner of `keras.layers.Normalization`.
+
+        A model that is neither adapted nor given statistics reads regions as they are.
+        An unbuilt model is built.
+
+        Args:
+            data: Regions of training images: batches `[B, R, D]`, alone or first in a
+                tuple, as `fit` takes them; or all at once, `[N, R, D]`. A few hundred
+                images do: `adapt(dataset.take(16))`.
+
+        Raises:
+            ValueError: When there are no regions, their batches have no end, or they
+                have another shape than the model wants.
+        """
+        if isinstance(data, tf.data.Dataset):
+            if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+                raise ValueError("The data set has no end: adapt to data.take(16).")
+        elif isinstance(data, np.ndarray) or tf.is_tensor(data):
+            data = [data]
+        count, mean, squares = 0, np.float64(0), np.float64(0)
+        for batch in data:
+            batch = batch[0] if isinstance(batch, tuple | list) else batch
+            self.build_for(batch)
+            values = np.asarray(self.powers(batch), np.float64)
+            rows = np.reshape(values, [-1, batch.shape[-1]])
+            if not len(rows):
+                continue
+            # Chan et al., Algorithms for computing the sample variance, 1983.
+            share = len(rows) / (count + len(rows))
+            shift = rows.mean(axis=0) - mean
+            squares += rows.var(axis=0) * len(rows) + np.square(shift) * count * share
+            mean += shift * share
+            count += len(rows)
+        if not count:
+            raise ValueError("There are no regions to adapt to.")
+        self.standardize(mean, np.sqrt(squares / count))
+
+    def build_for(self, regions: np.ndarray | tf.Tensor) -> None:
+        """Builds the model for some regions, or checks that it is built for such.
+
+        Args:
+            regions: `[B, R, D]`.
+
+        Raises:
+            ValueError: When they have another shape.
+        """
+        shape: tuple = tuple(getattr(regions, "shape", ()))
+        if len(shape) != 3 or shape[-1] is None:
+            raise ValueError(
+                f"Regions must have the shape [batch, regions, channels], got {shape}. "
+                "Make regions of feature maps by keras.layers.Reshape((-1, channels))."
+            )
+        if not self.built:
+            self.build((None, None, shape[-1]))
+        if shape[-1] != self.regions_shape[-1]:
+            raise ValueError(
+                f"The model is built for regions of {self.regions_shape[-1]} channels, "
+                f"got {shape[-1]}."
+            )
 
     def standardize(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         """Sets what is taken off the channels of regions, and what they are divided by.

@@ -3,7 +3,6 @@
 import collections
 import hashlib
 import os
-import string
 import typing
 from collections.abc import Iterable, Sequence
 
@@ -13,10 +12,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from annotator import files
+from annotator.captioner.tokenization import tokenize, tokenize_in_graph
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")
-_NO_PUNCTUATION = str.maketrans("–—…", "   ", string.punctuation + "“”‘’")
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -63,6 +62,7 @@ class Vocabulary:
             raise ValueError(f"{twice!r} is listed twice. Give each word once.")
         self.words = SPECIAL_WORDS + tuple(words)
         self._ids = {word: i for i, word in enumerate(self.words)}
+        self._table: tf.lookup.StaticHashTable | None = None
 
     @classmethod
     def fit(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
@@ -140,13 +140,33 @@ class Vocabulary:
         rows = [[self._ids.get(w, UNKNOWN) for w in tokenize(c)] for c in captions]
         if length is None:
             length = 2 + max((len(row) for row in rows), default=0)
-        if length < 2:
-            raise ValueError(f"length={length} has no room for <start> and <end>.")
+        _check_length(length)
         ids = np.full([len(rows), length], PAD, np.int32)
         for i, row in enumerate(rows):
             row = [START, *row[: length - 2], END]
             ids[i, : len(row)] = row
         return ids
+
+    def encode_in_graph(self, captions: tf.Tensor, length: int) -> tf.Tensor:
+        """`encode` as TensorFlow operations, for use in `tf.data` and in training.
+
+        Args:
+            captions: UTF-8 strings `[...]`.
+            length: As of `encode`.
+
+        Returns:
+            int32 `[..., length]`.
+
+        Raises:
+            ValueError: When `length` is less than 2.
+        """
+        _check_length(length)
+        words = tokenize_in_graph(tf.reshape(captions, [-1]))[:, : length - 2]
+        ids = words.with_values(self._word_table().lookup(words.values))
+        ends = [tf.fill([ids.nrows(), 1], special) for special in (START, END)]
+        rows = tf.concat([ends[0], ids, ends[1]], axis=1)
+        ids = rows.to_tensor(PAD, shape=[None, length])
+        return tf.reshape(ids, tf.concat([tf.shape(captions), [length]], axis=0))
 
     def decode(self, ids: npt.ArrayLike) -> typing.Any:
         """Ids as text: everything up to the first `<end>` or `<pad>`.
@@ -182,6 +202,16 @@ class Vocabulary:
         words = tf.gather(tf.constant([" " + word for word in self.words]), ids)
         words = tf.where(shown, words, "")
         return tf.strings.strip(tf.strings.reduce_join(words, axis=-1))
+
+    def _word_table(self):
+        """The ids of words in the graph, made once and outside of any graph."""
+        if self._table is None:
+            with tf.init_scope():
+                entries = tf.lookup.KeyValueTensorInitializer(
+                    tf.constant(self.words), tf.range(len(self.words))
+                )
+                self._table = tf.lookup.StaticHashTable(entries, UNKNOWN)
+        return self._table
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the words to a JSON file, whole or not at all.
@@ -220,13 +250,6 @@ class Vocabulary:
         return cls(**config)
 
 
-def tokenize(caption: str) -> list[str]:
-    """The words of a caption: lower case, punctuation removed, dashes made spaces.
-
-    Args:
-        caption: Any text.
-
-    Returns:
-        The words.
-    """
-    return caption.lower().translate(_NO_PUNCTUATION).split()
+def _check_length(length):
+    if length < 2:
+        raise ValueError(f"length={length} has no room for <start> and <end>.")

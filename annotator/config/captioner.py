@@ -21,7 +21,7 @@ class CaptionerSettings(Settings):
         None,
         "Layer whose maps the captioner reads.",
         unset="vgg16: block5_conv3, vgg19: block5_conv4, resnet50: conv4_block6_out, "
-        "alexnet: conv5",
+        "alexnet: conv5; of other networks the last layer of stride 16",
     )
     region_power: float = _captioner(
         1.0,

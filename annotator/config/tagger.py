@@ -17,7 +17,8 @@ class TaggerSettings(Settings):
     tap: str | None = _tagger(
         None,
         "Layer whose maps the tagger reads.",
-        unset="vgg16: block5_conv2, resnet50: conv4_block6_out, alexnet: conv5",
+        unset="vgg16: block5_conv2, resnet50: conv4_block6_out, alexnet: conv5; of "
+        "other networks the last layer of stride 16",
         encoding=True,
     )
     flip: bool = _tagger(False, "Adds the mirror image of each view.", encoding=True)

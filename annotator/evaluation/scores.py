@@ -10,6 +10,7 @@ import tqdm
 
 from annotator import files
 from annotator.evaluation import captioning
+from annotator.evaluation.scene_check import scene_note, share_of_right_captions
 from annotator.evaluation.tables import caption_table, compared_note, tag_table
 from annotator.evaluation.unknown_words import (
     caption_words_note,
@@ -164,6 +165,9 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
+    if run.config.dataset == "shapes":
+        metrics["right_captions"] = share_of_right_captions(captions, references)
+        note = scene_note(metrics["right_captions"]) + note
     if run.learned_dataset is not None:
         unknown = unknown_caption_words(run.captioner().vocabulary, references)
         metrics = {**metrics, **unknown}

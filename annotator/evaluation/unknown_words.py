@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from annotator.captioner import Vocabulary
-from annotator.captioner.vocabulary import tokenize
+from annotator.captioner.tokenization import tokenize
 
 _SHOWN = 10
 

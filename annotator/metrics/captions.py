@@ -1,7 +1,7 @@
 """Scores of generated captions against several references each.
 
 BLEU is computed from NLTK's counts; METEOR by METEOR 1.5 where the extra `coco` and
-Java are there, else by NLTK where WordNet is; CIDEr and ROUGE-L by the extra `coco`.
+Java are there, else by NLTK where WordNet is; CIDEr-D and ROUGE-L equal coco-caption's.
 """
 
 import collections
@@ -13,8 +13,9 @@ import numpy as np
 from absl import logging
 
 from annotator.metrics.bleu import bleu_counts, bleu_of_counts
-from annotator.metrics.coco import coco_score
+from annotator.metrics.cider import score_cider
 from annotator.metrics.meteor import score_meteor
+from annotator.metrics.rouge import score_rouge_l
 from annotator.metrics.tokenizer import TOKENIZATION, tokenize
 
 
@@ -91,8 +92,8 @@ def score_captions(
     meteor_values, dialect, reason = score_meteor(tokens, reference_tokens, meteor)
     computed = {
         "meteor": (meteor_values, reason),
-        "cider": coco_score("cider", tokens, reference_tokens),
-        "rouge_l": coco_score("rouge_l", tokens, reference_tokens),
+        "cider": (score_cider(tokens, reference_tokens), None),
+        "rouge_l": (score_rouge_l(tokens, reference_tokens), None),
     }
     for name, (values, reason) in computed.items():
         if values is None:

@@ -14,8 +14,8 @@ import nltk
 import numpy as np
 from nltk.translate.meteor_score import meteor_score
 
-from annotator.metrics.coco import NO_EXTRA, coco_form
-
+# Not `annotator[coco]`: on PyPI that name is another project's.
+_NO_EXTRA = 'needs the extra `coco`: pip install ".[coco]" where this package lies'
 METEOR_15 = "METEOR 1.5"
 METEOR_NLTK = "NLTK (alpha 0.9, beta 3, gamma 0.5)"
 
@@ -40,7 +40,7 @@ def score_meteor(
     reasons = []
     if dialect in ("auto", "1.5"):
         if importlib.util.find_spec("pycocoevalcap") is None:
-            reasons.append(f"METEOR 1.5 {NO_EXTRA}")
+            reasons.append(f"METEOR 1.5 {_NO_EXTRA}")
         elif shutil.which("java") is None:
             reasons.append("METEOR 1.5 needs Java, and there is no `java` on the PATH")
         else:
@@ -77,7 +77,7 @@ def _meteor_15(hypotheses, references):
     scorer = None
     try:
         scorer = Meteor()
-        values = scorer.compute_score(*coco_form(hypotheses, references))
+        values = scorer.compute_score(*_coco_form(hypotheses, references))
     except (OSError, ValueError) as error:
         if scorer is not None:
             # Its destructor waits for the lock and flushes the pipe.
@@ -91,3 +91,13 @@ def _meteor_15(hypotheses, references):
         else:
             os.environ["JAVA_TOOL_OPTIONS"] = before
     return values, None
+
+
+def _coco_form(
+    hypotheses: Sequence[Sequence[str]],
+    references: Sequence[Sequence[Sequence[str]]],
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """`(references, hypotheses)`, each a dict from image to texts of joined tokens."""
+    groups = [[" ".join(tokens) for tokens in group] for group in references]
+    texts = [[" ".join(tokens)] for tokens in hypotheses]
+    return dict(enumerate(groups)), dict(enumerate(texts))

@@ -19,8 +19,8 @@ def _define(parser: commands.Parser) -> None:
         flags.DEFINE_multi_string,
         "model",
         ["photos"],
-        "photos, the model for photographs that comes with the package; a run's "
-        "WORKDIR; or an export in it, with a tagger, and a captioner if it is to write "
+        "photos, the model for photographs that comes with the package; or a run's "
+        "WORKDIR, or an export in it, with a tagger; a captioner too if it is to write "
         "captions. May be given twice, or as a comma-separated list.",
         note="default: photos",
     )
@@ -45,8 +45,8 @@ def _define(parser: commands.Parser) -> None:
 def _run(values: commands.Values) -> int | None:
     if len(values.arguments) != 1:
         raise commands.UsageError(
-            f"Name one folder of photographs, got {values.arguments}: annotator "
-            "review PHOTOS"
+            f"Name one folder of photographs, got {values.arguments}: annotator review "
+            "PHOTOS"
         )
     (photographs,) = values.arguments
     if not os.path.isdir(photographs):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from annotator.annotation.model import AnnotationModel
+from annotator.annotation.preset_models import preset_basis
 from annotator.annotation.records import NamedContent, decoded_batches
-from annotator.export import preset
 from annotator.export.versions import MANIFEST, TEACHING, find_exports
 from annotator.tagger.teaching_basis import TeachingBasis
 
@@ -127,28 +127,16 @@ class PhotographEncoder:
 
 
 def _basis(folder, manifest):
-    """What a tagger hands on, of an export or of a preset."""
-    teaching = str(MANIFEST.with_name(TEACHING))
-    if teaching in manifest["files"]:
-        return TeachingBasis.load(folder / teaching)
     if "preset" in manifest:
-        arrays = {
-            name.removeprefix(preset.TEACHING): array.T
-            for name, array in preset.read_head(folder, "tagger").items()
-            if name.startswith(preset.TEACHING)
-        }
-        if arrays:
-            words = manifest["preset"]["tasks"]["tagger"]["words"]
-            return TeachingBasis.from_arrays(words, arrays)
+        return preset_basis(folder, manifest["preset"])
+    teaching = str(MANIFEST.with_name(TEACHING))
+    if teaching not in manifest["files"]:
         raise ValueError(
-            f"The tagger in {folder} cannot be taught: save the preset again, of a "
-            "tagger with any --tagger but finetuned."
+            f"The tagger in {folder} cannot be taught: it has no {teaching}. Run its "
+            "training command again, which exports it with one; a tagger of "
+            "--tagger=finetuned has no vectors to teach."
         )
-    raise ValueError(
-        f"The tagger in {folder} cannot be taught: it has no {teaching}. Run its "
-        "training command again, which exports it with one; a tagger of "
-        "--tagger=finetuned has no vectors to teach."
-    )
+    return TeachingBasis.load(folder / teaching)
 
 
 def _text(encoded):

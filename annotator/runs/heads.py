@@ -34,11 +34,13 @@ class Task(abc.ABC):
     settings: ClassVar[type[Settings]]
 
     @abc.abstractmethod
-    def tap(self, config: Config) -> str:
+    def tap(self, config: Config) -> str | None:
         """The layer it reads: the one that is asked for, or the network's default.
 
+        It is `None` where `build_backbone` has to find it in the network's graph.
+
         Raises:
-            ValueError: If the network is unknown, or the layer must be said.
+            ValueError: If the network is unknown.
         """
 
     @abc.abstractmethod
@@ -96,7 +98,7 @@ class TaggerTask(Task):
     labels = "tags"
     settings = TaggerSettings
 
-    def tap(self, config: Config) -> str:
+    def tap(self, config: Config) -> str | None:
         kind = "finetuned" if self.trains_backbone(config) else self.name
         return config.tap or default_tap(config.backbone, kind)
 
@@ -132,7 +134,7 @@ class CaptionerTask(Task):
     labels = "captions"
     settings = CaptionerSettings
 
-    def tap(self, config: Config) -> str:
+    def tap(self, config: Config) -> str | None:
         return config.captioner_tap or default_tap(config.backbone, self.name)
 
     def views(self, config: Config) -> list[Resize]:

@@ -151,8 +151,7 @@ class Run:
             splits: Names of the splits that will be read.
 
         Raises:
-            ValueError: If a split lacks what a task learns, the network is unknown, or
-                its layer must be said.
+            ValueError: If a split lacks what a task learns, or the network is unknown.
             OSError: If a file of the data set is missing.
         """
         # All are there before one is looked into: a missing file is the plainer fault.
@@ -293,9 +292,10 @@ class Run:
             try:
                 backbone.compute_output_shape((1, resize.size, resize.size, 3))
             except ValueError as error:
+                (layer,) = backbone.output
                 raise ValueError(
-                    f"--scales={resize.size} is too small for {task.tap(self.config)} "
-                    f"of {self.config.backbone}."
+                    f"--scales={resize.size} is too small for {layer} of "
+                    f"{self.config.backbone}."
                 ) from error
 
     def _load(self, task, name, backbone, views):

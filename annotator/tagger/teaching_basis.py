@@ -159,35 +159,57 @@ class TeachingBasis:
         return average
 
     @classmethod
-    def from_arrays(
-        cls, words: Iterable[str], arrays: Mapping[str, np.ndarray]
-    ) -> "TeachingBasis":
-        """Makes a basis of what `arrays` gave.
-
-        Args:
-            words: The words.
-            arrays: The arrays.
-        """
-        values: dict[str, Any] = dict(arrays)
-        values["margin"] = float(np.ravel(values["margin"])[0])
-        return cls(list(words), **values)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All but the words, as arrays."""
-        values = {name: np.asarray(value) for name, value in vars(self).items()}
-        del values["words"]
-        return values
-
-    @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        return cls.from_arrays(arrays.pop("words").tolist(), arrays)
+        with np.load(path, allow_pickle=False) as arrays:
+            values: dict[str, Any] = dict(arrays)
+        words, margin = values.pop("words").tolist(), float(values.pop("margin"))
+        return cls(words=words, margin=margin, **values)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an `.npz` file."""
-        np.savez(path, words=np.array(self.words, str), **self.arrays())
+        """Writes the arrays, an `.npz` file."""
+        np.savez(path, **vars(self))
+
+    def compact(self) -> dict[str, np.ndarray]:
+        """The arrays, but for the words, in a form that stands rounding.
+
+        Returns:
+            Names and arrays: means in half precision in place of sums, and the
+            projection, transposed, as the only large array of float32.
+        """
+        counts = np.maximum(self.counts, 1)[:, None]
+        return {
+            "mean": self.mean,
+            "projection": np.ascontiguousarray(self.projection.T),
+            "centers": np.float16(self.centers),
+            "averages": self.averages,
+            "groups": self.groups,
+            "counts": self.counts,
+            "means": np.float16(self.sums / counts),
+            "similarity_means": np.float16(self.similarity_sums / counts),
+            "squares": self.squares,
+            "margin": np.float32([self.margin]),
+        }
+
+    @classmethod
+    def from_compact(
+        cls, words: Iterable[str], arrays: Mapping[str, np.ndarray]
+    ) -> "TeachingBasis":
+        """Makes a basis of its words and of what `compact` returned."""
+        counts = np.float32(np.maximum(arrays["counts"], 1)[:, None])
+        return cls(
+            words=list(words),
+            mean=arrays["mean"],
+            projection=np.ascontiguousarray(arrays["projection"].T),
+            centers=np.float32(arrays["centers"]),
+            averages=arrays["averages"],
+            groups=arrays["groups"],
+            counts=arrays["counts"],
+            sums=np.float32(arrays["means"]) * counts,
+            similarity_sums=np.float32(arrays["similarity_means"]) * counts,
+            squares=arrays["squares"],
+            margin=float(arrays["margin"][0]),
+        )
 
     @property
     def dimensions(self) -> int:

@@ -5,14 +5,16 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from annotator import files
 from annotator.captioner import CaptionDetails
 from annotator.export import saved_model
 from annotator.export.versions import MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
-from annotator.training.tagger.teaching import teaching_basis
 
 
 def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
@@ -122,9 +124,25 @@ def _teaching(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
-    basis = teaching_basis(run)
-    assert basis is not None  # there are vectors
-    basis.save(path)
+    teaching_basis(run).save(path)
+
+
+def teaching_basis(run: Run) -> TeachingBasis:
+    """What a run's tagger hands on to be taught; it must have a vector an image."""
+    vectors = np.load(run.files.vectors, mmap_mode="r", allow_pickle=False)
+    with np.load(run.files.tags, allow_pickle=False) as arrays:
+        words, tags = arrays["words"].tolist(), arrays["tags"]
+        whitening_rows = int(arrays["whitening_rows"])
+        known = arrays["known"] if "known" in arrays else None
+    return TeachingBasis.fit(
+        words,
+        vectors,
+        tags,
+        whitening_rows,
+        run.config.shrinkage,
+        run.config.margin,
+        known=known,
+    )
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {

@@ -2,18 +2,17 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.imagenet import has_packaged, package_weights
 from annotator.export import preset
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
-from annotator.training.tagger.teaching import teaching_basis
+from annotator.training.exports import teaching_basis
 
 
 def save_preset(
@@ -58,7 +57,9 @@ def save_preset(
             "config": run.config.to_json() | dict.fromkeys(("data_dir", "cache_dir")),
             **facts,
         }
-        heads[task.name] = preset.head_weights(model) | _EXTRAS[task.name](run)
+        heads[task.name] = preset.head_weights(model)
+        if task is TAGGER and run.files.vectors.is_file():
+            heads[preset.TEACHING] = teaching_basis(run).compact()
     manifest = {
         "network": first.config.backbone,
         "backbone_weights": _backbone_weights(folder, runs),
@@ -67,7 +68,7 @@ def save_preset(
     return preset.write_preset(folder, manifest, heads)
 
 
-def _trained_runs(workdirs) -> dict[Task, Run]:
+def _trained_runs(workdirs: Iterable[str | os.PathLike]) -> dict[Task, Run]:
     runs: dict[Task, Run] = {}
     for workdir in workdirs:
         run = Run.open(workdir)
@@ -133,13 +134,4 @@ def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
     return run.tagger(), facts
 
 
-def _teaching(run: Run) -> dict[str, np.ndarray]:
-    """What lets a tagger be taught by single images, where it can be."""
-    basis = teaching_basis(run)
-    arrays = {} if basis is None else basis.arrays()
-    # Rounded by columns, and each dimension has a scale of its own.
-    return {f"{preset.TEACHING}{name}": array.T for name, array in arrays.items()}
-
-
-_EXTRAS = {CAPTIONER.name: lambda run: {}, TAGGER.name: _teaching}
 _HEADS = {CAPTIONER.name: _captioner, TAGGER.name: _tagger}

@@ -15,7 +15,6 @@ from annotator.runs.heads import CAPTIONER, TAGGER, TASKS, Task
 from annotator.runs.run import Run
 from annotator.training import workers
 from annotator.training.captioner.fit import train_captioner
-from annotator.training.captioner.selection import check_selection
 from annotator.training.exports import export_captioner, export_tagger, is_current
 from annotator.training.tagger.fit import train_tagger
 
@@ -25,14 +24,12 @@ class Stages:
     """How a task gets from a run's settings to its export.
 
     Attributes:
-        check: Finds out early whether the training can work.
         is_shared: Whether the workers of `TF_CONFIG` train together.
         train: Trains, or goes on, or finds that all is done.
         export: Exports what was trained; returns the paths of SavedModel and `.keras`
             file.
     """
 
-    check: Callable[[Run], None]
     is_shared: Callable[[Run], bool]
     train: Callable[[Run], None]
     export: Callable[[Run], tuple[pathlib.Path, pathlib.Path]]
@@ -40,13 +37,11 @@ class Stages:
 
 STAGES: dict[Task, Stages] = {
     TAGGER: Stages(
-        check=lambda run: None,
         is_shared=lambda run: TAGGER.trains_backbone(run.config),
         train=train_tagger,
         export=export_tagger,
     ),
     CAPTIONER: Stages(
-        check=lambda run: check_selection(run.config),
         is_shared=lambda run: True,
         train=train_captioner,
         export=export_captioner,
@@ -92,8 +87,6 @@ def train_run(
                 STAGES[task].train(run)
         return {}, "", []
     run.check(_splits(run, eval_split))
-    for task in run.tasks:
-        STAGES[task].check(run)
     with run.locked():
         run.claim()
         for folder in [

@@ -65,7 +65,9 @@ def test_each_family_has_its_pixels(name, mode):
     assert find_network(name).pixels == mode
 
 
-def test_no_default_tap_names_the_flag_of_the_task():
-    for task, flag in (("tagger", "--tap="), ("captioner", "--captioner_tap=")):
-        with pytest.raises(ValueError, match=f"ResNet101 shall the {task}.* {flag}"):
-            default_tap("ResNet101", task)
+def test_a_network_without_published_layers_leaves_the_choice_to_its_graph():
+    for task in ("tagger", "captioner", "finetuned"):
+        assert default_tap("ResNet101", task) is None
+        assert default_tap("ResNet-50", task) == "conv4_block6_out"
+    with pytest.raises(ValueError, match="Unknown backbone 'photo'"):
+        default_tap("photo")

@@ -77,3 +77,32 @@ def test_the_gradient_of_a_root_is_finite_at_zero():
 def test_a_power_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match="positive, got 0"):
         Model(region_power=0)
+
+
+@pytest.mark.parametrize("form", ["array", "batches", "dataset", "dataset of pairs"])
+def test_adapt_finds_mean_and_deviation_batch_by_batch(form):
+    regions = np.concatenate([some_regions(), 3 * some_regions(), some_regions() - 7])
+    data = tf.data.Dataset.from_tensor_slices(regions).batch(4)
+    data = {
+        "array": regions,
+        "batches": [regions[:5], regions[5:]],
+        "dataset": data,
+        "dataset of pairs": data.map(lambda regions: (regions, "a caption")),
+    }[form]
+    model = Model()
+    model.adapt(data)
+    want = regions.astype(np.float64)
+    np.testing.assert_allclose(model.region_mean, want.mean((0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(model.region_deviation, want.std((0, 1)), rtol=1e-6)
+
+
+def test_what_cannot_be_adapted_to_is_said():
+    model = build()
+    with pytest.raises(ValueError, match="no end: adapt to data.take"):
+        model.adapt(tf.data.Dataset.from_tensors(some_regions()).repeat())
+    with pytest.raises(ValueError, match="no regions to adapt to"):
+        model.adapt([])
+    with pytest.raises(ValueError, match=r"got \(2, 4\).*Reshape"):
+        model.adapt([some_regions()[..., 0]])
+    with pytest.raises(ValueError, match="built for regions of 3 channels, got 2"):
+        model.adapt([some_regions()[..., :2]])

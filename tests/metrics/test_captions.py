@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from nltk.translate.bleu_score import corpus_bleu
 
-from annotator.metrics import captions, meteor
+from annotator.metrics import meteor
 from annotator.metrics.captions import score_captions
+from annotator.metrics.rouge import score_rouge_l
 from annotator.metrics.tokenizer import TOKENIZATION
 
 WORDS = "a the dog cat runs sits on in red blue park mat with and".split()
@@ -122,6 +123,28 @@ def test_cider_and_rouge_are_those_of_coco_caption():
     assert perfect["cider"] > scores["cider"] > 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rouge_l_of_degenerate_captions_is_that_of_coco_caption(seed):
+    rouge = pytest.importorskip("pycocoevalcap.rouge.rouge")
+    hypotheses, references = random_captions([2, 5, 30][seed], seed)
+    hypotheses[0] = "zebra"  # in no reference
+    _, expected = rouge.Rouge().compute_score(
+        dict(enumerate(references)), {i: [h] for i, h in enumerate(hypotheses)}
+    )
+    _, ours = score_rouge_l(
+        [h.split() for h in hypotheses], [[r.split() for r in g] for g in references]
+    )
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def test_rouge_l_by_hand():
+    # The longest common subsequence is "a dog runs": 3 of 4 words, and 3 of 5.
+    caption, reference = "a dog runs fast".split(), "a dog in snow runs".split()
+    score, (own,) = score_rouge_l([caption], [[reference]])
+    assert score == own == pytest.approx(2.44 * 0.75 * 0.6 / (0.6 + 1.44 * 0.75))
+    assert score_rouge_l([[]], [[["a"]]]) == (0.0, [0.0])
+
+
 def test_text_is_tokenized_alike_on_both_sides():
     scores = score(["A Dog runs, fast!"], [["a dog runs fast ."]])
     assert scores["bleu_4"] == pytest.approx(1)
@@ -206,12 +229,13 @@ def test_what_is_missing_is_said(monkeypatch, caplog):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(nltk.corpus, "wordnet", _NoWordNet())
     scores = score(["a dog"], [["a dog"]], meteor="auto")
-    assert scores["meteor"] is scores["cider"] is scores["rouge_l"] is None
+    assert scores["meteor"] is None
+    # These need nothing but this package.
+    assert scores["rouge_l"] == pytest.approx(1) and scores["cider"] == 0
     assert scores["meteor_dialect"] is None
     assert scores["bleu_2"] == pytest.approx(1)
-    assert set(scores["missing"]) == {"meteor", "cider", "rouge_l"}
-    for name in ("cider", "rouge_l", "meteor"):
-        assert 'pip install ".[coco]"' in scores["missing"][name]
+    assert set(scores["missing"]) == {"meteor"}
+    assert 'pip install ".[coco]"' in scores["missing"]["meteor"]
     assert "nltk.downloader wordnet" in scores["missing"]["meteor"]
 
 
@@ -221,7 +245,6 @@ def test_where_java_fails_nltk_takes_over(monkeypatch):
     )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    monkeypatch.setattr(captions, "coco_score", lambda *_: (None, "not here"))
     monkeypatch.setattr(nltk.corpus, "wordnet", types.SimpleNamespace(synsets=str))
     monkeypatch.setattr(meteor, "meteor_score", lambda references, hypothesis: 0.5)
     scores = score(["a dog"], [["a dog"]], meteor="auto")

@@ -198,3 +198,13 @@ def test_words_of_several_data_sets_are_compared_within_their_own():
     words.add("sea", basis.whiten(OWN[:6]))
     words.remove("sea", basis.whiten(OWN[:6][::-1]))
     assert fitted(words) == before
+
+
+def test_a_basis_in_compact_form_comes_back_but_for_the_rounding(basis):
+    copy = TeachingBasis.from_compact(basis.words, basis.compact())
+    for name in ("mean", "projection", "counts", "squares", "margin", "averages"):
+        np.testing.assert_allclose(getattr(copy, name), getattr(basis, name), rtol=1e-6)
+    for name in ("sums", "similarity_sums"):
+        np.testing.assert_allclose(
+            getattr(copy, name), getattr(basis, name), rtol=1e-3, atol=1e-2
+        )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.linalg
+import tensorflow as tf
 from PIL import Image
 
 from annotator import datasets
@@ -17,6 +18,7 @@ from annotator.pictures import contact_sheet
 from annotator.runs import settings_file
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
+from annotator.tagger.tagger import Tagger
 from annotator.training.run import train
 
 
@@ -123,6 +125,19 @@ def test_a_run_cut_off_at_any_stage_ends_the_same(
     )
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_equals_the_keras_tagger_of_the_same_data(tagger_run, tagger_config):
+    workdir, _, _ = tagger_run
+    run = Run(tagger_config, workdir)
+    split = run.split(TAGGER, "train")
+    tags = tf.data.Dataset.from_tensor_slices(split.annotated.tags).batch(8)
+    ours = Tagger(split.annotated.words, components=8, codebook=4)
+    ours.fit(tf.data.Dataset.zip((split.regions(8), tags)))
+    regions = run.split(TAGGER, "validation").regions(8)
+    scores = run.tagger().predict(regions, verbose=0)
+    assert np.ptp(scores) > 0.1
+    np.testing.assert_allclose(ours.predict(regions, verbose=0), scores, atol=1e-5)
 
 
 def same_arrays(path, other):

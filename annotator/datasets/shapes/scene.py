@@ -1,6 +1,8 @@
 """Scenes of colored shapes: what is in them, their captions, tags and pictures."""
 
+import collections
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -208,6 +210,20 @@ class Scene:
             )
             picture.paste(tuple(int(value) for value in shade), (0, 0), mask)
         return picture
+
+
+def named_items(caption: str) -> collections.Counter[tuple[str, str]]:
+    """The shapes that a caption names with their colors, and how often each.
+
+    Args:
+        caption: A caption in the words of `Scene.captions`.
+    """
+    words = caption.split()
+    return collections.Counter(
+        (color, shape)
+        for color, shape in itertools.pairwise(words)
+        if color in COLORS and shape in SHAPES
+    )
 
 
 def _small(rng):

@@ -13,22 +13,8 @@ import tensorflow as tf
 
 from annotator.captioner import Captioner
 from annotator.config import Config
-from annotator.metrics.captions import score_captions
 
 _DECIDING = ("bleu_4", "cider")
-
-
-def check_selection(config: Config) -> None:
-    """Finds out, before hours of training, whether the picking score can be had here.
-
-    Where the validation images are learned there is nothing to pick by.
-
-    Raises:
-        ValueError: If it cannot.
-    """
-    if config.holds_out_validation:
-        scores = score_captions(["a"], [["a"]], meteor="none")
-        selection_score(config, scores, lambda: 0.0)
 
 
 def selection_score(
@@ -41,19 +27,12 @@ def selection_score(
         scores: From `score_captions`.
         loss: The loss of the validation references. It is asked only where it has to
             decide: where BLEU-4 and CIDEr are both 0.
-
-    Raises:
-        ValueError: If the score that `config.select_by` names is missing.
     """
-    name = config.select_by
-    if scores[name] is None:
-        raise ValueError(f"--select_by={name}: {scores['missing'][name]}")
     numbers = dict.fromkeys(_DECIDING, 0.0)
     if matches_four_words(scores):
         numbers["bleu_4"] = scores["bleu_4"]
-    if scores["cider"] is not None:
-        numbers["cider"] = scores["cider"]
-    ranked = [numbers.pop(name), *numbers.values()]
+    numbers["cider"] = scores["cider"]
+    ranked = [numbers.pop(config.select_by), *numbers.values()]
     return [*ranked, 0.0 if any(ranked) else -loss()]
 
 

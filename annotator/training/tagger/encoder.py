@@ -13,9 +13,6 @@ from annotator.runs.splits import Split
 from annotator.tagger import encoder, mbrm, vlad
 from annotator.training.tagger.extension import Extended
 
-# Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
-_DESCRIPTOR_SAMPLE = 100_000
-
 
 def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Model:
     """The encoder of a run: the one on its disk, the extended run's, or a new fit.
@@ -52,7 +49,7 @@ def _fit(config, split):
         unit="batch",
     )
     sample = encoder.sample_descriptors(
-        batches, len(split), _DESCRIPTOR_SAMPLE, config.seed
+        batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
     codebook = config.codebook if config.scheme.pooling == "vlad" else None
     return encoder.fit_encoder(sample, config.components, codebook, config.seed)

@@ -6,11 +6,7 @@ import keras
 import numpy as np
 
 from annotator.config import Config
-from annotator.tagger import mbrm, nearest_neighbors, whitened_means
-from annotator.tagger.word_means import WordMeans
-from annotator.tagger.word_scores import WordScores
-
-_BLOCK = 1024  # rows that are added to the means at a time
+from annotator.tagger import mbrm, mean_scores, nearest_neighbors
 
 
 def fit_scores(
@@ -38,16 +34,15 @@ def fit_scores(
 
 
 def _means(config, vectors, tags, whitening_rows, known):
-    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
-    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
-        means.add(vectors[rows], tags[rows])
-    if config.similarity != "whitened":
-        return WordScores.from_means(means, config.similarity, name="scores")
-    whitening = whitened_means.Whitening.fit(vectors[:whitening_rows], config.shrinkage)
-    kernel, bias = whitened_means.fit_whitened_means(
-        means, whitening, vectors, tags, config.margin, known=known
+    return mean_scores.fit_mean_scores(
+        vectors,
+        tags,
+        config.similarity,
+        config.shrinkage,
+        config.margin,
+        whitening_rows,
+        known,
     )
-    return whitened_means.linear_scores(kernel, bias)
 
 
 def _jec(config, vectors, tags, whitening_rows, known):

@@ -13,7 +13,6 @@ from annotator.training.captioner.batches import encode_references
 from annotator.training.captioner.fit import build_captioner
 from annotator.training.captioner.phases import finished, is_best
 from annotator.training.captioner.selection import (
-    check_selection,
     reference_loss,
     selection_score,
 )
@@ -71,26 +70,6 @@ def test_ties_are_broken_by_cider_then_by_the_loss():
     bleu, cider, _ = picked(GOOD)
     assert picked(GOOD, select_by="cider") == [cider, bleu, 0.0]
     assert picked(BROKEN, 2.0, select_by="cider") == [0.0, 0.0, -2.0]
-
-
-def test_without_cider_the_loss_breaks_the_ties():
-    scores = {"bleu_4": 1e-5, "cider": None, "ngram_matches": [4, 1, 1, 0]}
-    assert selection_score(Config(), scores, lambda: 2.5) == [0.0, 0.0, -2.5]
-    scores |= {"bleu_4": 0.2, "ngram_matches": [4, 2, 1, 1]}
-    assert selection_score(Config(), scores, lambda: 2.5) == [0.2, 0.0, 0.0]
-
-
-def test_the_score_that_picks_the_weights_must_be_there(monkeypatch):
-    scores = {"bleu_4": 0.2, "cider": None, "missing": {"cider": "install this"}}
-    scores["ngram_matches"] = [9, 7, 5, 3]
-    loss = lambda: 1.0  # noqa: E731
-    assert selection_score(Config(select_by="bleu_4"), scores, loss)[0] == 0.2
-    with pytest.raises(ValueError, match="--select_by=cider: install this"):
-        selection_score(Config(select_by="cider"), scores, loss)
-    check_selection(Config(select_by="bleu_4"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="--select_by=cider: .*coco"):
-        check_selection(Config(select_by="cider"))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,234 @@
+"""The tagger as a Keras model of its own, which is fitted to a data set."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from annotator.tagger.encoder import DESCRIPTOR_SAMPLE, fit_encoder, sample_descriptors
+from annotator.tagger.mean_scores import fit_mean_scores, unfitted_mean_scores
+from annotator.tagger.projection import projection_layer
+from annotator.tagger.top_tags import TopTags
+from annotator.tagger.vlad import VLAD
+
+_ROWS = 32  # of a batch, where arrays are given
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class Tagger(keras.Model):
+    """Tags images by the words whose mean vectors are nearest.
+
+    Descriptors are standardized and projected on their principal components; what they
+    differ by from the nearest of some visual words makes the vector of an image (VLAD),
+    which is compared with the mean vector of every word. All of it has closed forms or
+    is clustered: nothing is compiled and there are no epochs. The numbers are those of
+    `train.py --task=tagger`.
+
+    Args:
+        words: The W words.
+        components: Principal components of a descriptor.
+        codebook: Visual words.
+        vlad: Normalizations of the vector, see `VLAD`.
+        similarity: `"whitened"`, `"l2"` or `"cosine"`, see `fit_mean_scores`.
+        shrinkage: See `fit_mean_scores`.
+        margin: See `fit_mean_scores`.
+        seed: Of the sample of descriptors and of their clusters.
+        **kwargs: Of `keras.Model`.
+
+    Call arguments:
+        regions: The descriptors of images, float `[B, R, D]`.
+
+    Output shape:
+        float32 scores `[B, W]`; larger is better.
+
+    Raises:
+        ValueError: When it is used before it is fitted.
+
+    Example:
+
+    ```python
+    tagger = annotator.Tagger(words, components=64).fit(train)
+    tagger.predict(regions)  # scores [N, W]
+    tagger.tags(regions, top_k=5)  # words, best first
+    tagger.save("tagger.keras")
+    ```
+
+    Source: "Image annotation based on middle-layer convolution features of deep
+    learning".
+    """
+
+    def __init__(
+        self,
+        words: Iterable[str],
+        components: int = 256,
+        codebook: int = 16,
+        vlad: Collection[str] = ("power", "l2"),
+        similarity: str = "whitened",
+        shrinkage: float = 1e-3,
+        margin: float = 0.7,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.words = tuple(words)
+        self.components = components
+        self.codebook = codebook
+        self.vlad = tuple(vlad)
+        self.similarity = similarity
+        self.shrinkage = shrinkage
+        self.margin = margin
+        self.seed = seed
+        self.channels: int | None = None
+
+    def fit(self, x: Any, y: Any = None, images: int | None = None) -> "Tagger":
+        """Fits the tagger; one that is fitted already forgets what it knew.
+
+        The data are read in passes: one that counts images, unless their number is
+        given, one for a sample of descriptors, one for the images' vectors, which are
+        kept in memory. Where regions are made on the fly, `Dataset.cache` pays.
+
+        Args:
+            x: `tf.data.Dataset` of `(regions, tags)`, batches `[B, R, D]` and `[B, W]`,
+                where tags are above 0 for the words of an image; or another iterable of
+                such pairs that can be read more than once; or regions `[N, R, D]`.
+            y: The tags, `[N, W]`, where `x` are regions.
+            images: Number N of images.
+
+        Returns:
+            The tagger itself.
+
+        Raises:
+            ValueError: When the data are of another form or fit neither the words nor
+                `images`, when none carries a word, or when they are too few for
+                `components` or `codebook`.
+        """
+        batches = _Batches(x, y, len(self.words))
+        if images is None:
+            images = sum(len(tags) for _, tags in batches)
+        sample = sample_descriptors(
+            (regions for regions, _ in batches), images, DESCRIPTOR_SAMPLE, self.seed
+        )
+        fitted = fit_encoder(sample, self.components, self.codebook, self.seed)
+        self._make_layers(sample.shape[-1])
+        self.projection.set_weights([fitted["kernel"], fitted["bias"]])
+        self.pooling.set_weights([fitted["codebook"]])
+        encoded = [(self.encode(regions).numpy(), tags) for regions, tags in batches]
+        vectors, tags = (np.concatenate(parts) for parts in zip(*encoded, strict=True))
+        if len(tags) != images:
+            raise ValueError(f"There are {len(tags)} images, not images={images}.")
+        if not tags.any():
+            raise ValueError("No image carries a word: there is nothing to learn.")
+        scores = fit_mean_scores(
+            vectors, tags, self.similarity, self.shrinkage, self.margin
+        )
+        self.scores.set_weights(scores.get_weights())
+        self.built = True
+        return self
+
+    def encode(self, regions: tf.Tensor) -> tf.Tensor:
+        """The vectors of images.
+
+        Args:
+            regions: Float `[B, R, D]`.
+
+        Returns:
+            float32 `[B, codebook * components]`.
+        """
+        return self.pooling(self.projection(regions))
+
+    def call(self, regions: tf.Tensor) -> tf.Tensor:
+        return self.scores(self.encode(regions))
+
+    def tags(
+        self, regions: Any, top_k: int = 5, threshold: float | None = None
+    ) -> list[list[str]]:
+        """The words of images.
+
+        Args:
+            regions: What `predict` takes: `[N, R, D]` or a data set of batches.
+            top_k: Words an image gets at most; 0 for no bound.
+            threshold: Lowest score of a word; `None` for no limit.
+
+        Returns:
+            The words of each image, best first.
+        """
+        top = TopTags(self.words, top_k, threshold)
+        best = top(self.predict(regions, verbose=0))["tags"].numpy()
+        return [[tag.decode("utf-8") for tag in row if tag] for row in best]
+
+    def build(self, regions_shape: tuple) -> None:
+        raise ValueError("This tagger is not fitted: call fit, or load a fitted one.")
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return {"channels": self.channels} if self.built else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        self._make_layers(config["channels"])
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "words": list(self.words),
+            "components": self.components,
+            "codebook": self.codebook,
+            "vlad": list(self.vlad),
+            "similarity": self.similarity,
+            "shrinkage": self.shrinkage,
+            "margin": self.margin,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Tagger":
+        return cls(**config)
+
+    def _make_layers(self, channels: int) -> None:
+        """Makes the layers, of zeros, unless they are there."""
+        if self.channels is None:
+            kernel = np.zeros((channels, self.components))
+            codebook = np.zeros((self.codebook, self.components))
+            self.projection = projection_layer(kernel, kernel[0])
+            self.pooling = VLAD.from_codebook(codebook, self.vlad, name="vlad")
+            self.scores = unfitted_mean_scores(
+                codebook.size, len(self.words), self.similarity
+            )
+            self.channels = channels
+        if self.channels != channels:
+            raise ValueError(
+                f"The tagger was fitted to regions of {self.channels} channels, got "
+                f"{channels}: make another one."
+            )
+
+
+class _Batches:
+    """Pairs of regions `[B, R, D]` and tags, bool `[B, W]`, as often as wanted."""
+
+    def __init__(self, x: Any, y: Any, words: int) -> None:
+        if y is not None:
+            if len(x) != len(y):
+                raise ValueError(f"{len(x)} images, but tags of {len(y)}.")
+            starts = range(0, len(x), _ROWS)
+            x = [(x[i : i + _ROWS], y[i : i + _ROWS]) for i in starts]
+        elif isinstance(x, Iterator):
+            raise ValueError("fit reads its data more than once, and this ends.")
+        elif isinstance(x, tf.data.Dataset):
+            if x.cardinality() == tf.data.INFINITE_CARDINALITY:
+                raise ValueError("The data set has no end: leave out its repeat().")
+        self.pairs = x
+        self.words = words
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for batch in self.pairs:
+            if not isinstance(batch, tuple | list) or len(batch) != 2:
+                raise ValueError("The tagger is fitted to pairs of (regions, tags).")
+            regions, tags = map(np.asarray, batch)
+            if regions.ndim != 3 or tags.shape != (len(regions), self.words):
+                raise ValueError(
+                    "Expected regions [B, R, D] and tags of shape [B, "
+                    f"{self.words}], a column a word; got {regions.shape} and "
+                    f"{tags.shape}."
+                )
+            yield regions, tags > 0

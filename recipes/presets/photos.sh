@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# result: annotator/presets/photos, what `annotate` uses where no model is named
+# data: $ANNOTATOR_DATA/flickr8k and $ANNOTATOR_DATA/corel5k; no test image is read
+# time: some hours on two cores; features take half of them
+# machine: any
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-python}
+"$python" train.py --task=captioner --dataset=flickr8k --nocaption_flip \
+  --region_power=0.5 --epochs=6 --select_by=cider \
+  --workdir=runs/recipes/photos_captioner "$@"
+"$python" train.py --task=tagger --dataset=corel5k+flickr8k --caption_tags=40 \
+  --workdir=runs/recipes/photos_tagger "$@"
+"$python" -c 'import annotator
+annotator.save_preset(
+    "annotator/presets/photos",
+    "runs/recipes/photos_captioner",
+    "runs/recipes/photos_tagger",
+)'
+"$python" recipes/presets/picture.py
