@@ -239,7 +239,11 @@ def _columns(photographs):
             round(photograph.width / photograph.height, 3) if photograph.height else 1.5
             for photograph in photographs
         ],
-        "states": [f"{photograph.modified:x}" for photograph in photographs],
+        # Of those that cannot be shown there is no picture to ask for.
+        "states": [
+            "" if photograph.error else f"{photograph.modified:x}"
+            for photograph in photographs
+        ],
     }
 
 
