@@ -114,6 +114,12 @@ def read_preset(folder: str | os.PathLike) -> dict[str, Any]:
                 f"{path} is not the file that was saved (another SHA-256): copy or "
                 "install the preset again."
             )
+    weights = manifest["backbone_weights"]
+    if weights != "imagenet" and weights not in manifest["files"]:
+        raise ValueError(
+            f"{folder / PRESET} names weights {weights!r} that are no file of the "
+            "preset: copy or install it again."
+        )
     return manifest
 
 

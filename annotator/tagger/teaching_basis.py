@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from annotator import loading
+
 DIMENSIONS = 512
 PRIOR_IMAGES = 3
 # A mean that is shorter points nowhere: all images carry the word.
@@ -161,8 +163,7 @@ class TeachingBasis:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            values: dict[str, Any] = dict(arrays)
+        values: dict[str, Any] = {**loading.arrays(path)}
         words, margin = values.pop("words").tolist(), float(values.pop("margin"))
         return cls(words=words, margin=margin, **values)
 

@@ -30,9 +30,7 @@ def test_usage_errors(arguments, message):
 
 def test_a_missing_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        commands.UsageError, match=r'needs .*pip install "\.\[review\]"'
-    ):
+    with pytest.raises(commands.UsageError, match=r"needs .*review"):
         command.COMMAND.run(parse(str(tmp_path)))
 
 
