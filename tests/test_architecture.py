@@ -58,7 +58,15 @@ ALLOWED = {
     },
     "serve": {"config", "export", "images"},
     "library": set(),
-    "review": {"annotation", "config", "export", "images", "library", "tagger"},
+    "review": {
+        "annotation",
+        "config",
+        "export",
+        "images",
+        "library",
+        "metadata",
+        "tagger",
+    },
 }
 
 

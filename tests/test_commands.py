@@ -14,6 +14,7 @@ from PIL import Image
 from annotator.annotation import command as annotate_command
 from annotator.config import Config, commands
 from annotator.evaluation import command as evaluate_command
+from annotator.review import command as review_command
 from annotator.serve import command as serve_command
 from annotator.training import command as train_module
 
@@ -63,6 +64,7 @@ def shown_groups(text):
         (evaluate_command, "input output others"),
         (annotate_command, "input output tags_and_captions engine others"),
         (serve_command, "input network load others"),
+        (review_command, "input network others"),
     ],
 )
 def test_flags_stand_in_groups_with_help(module, titles):

@@ -135,6 +135,7 @@ def teaching_basis(run: Run) -> TeachingBasis:
         int(stored["whitening_rows"]),
         run.config.shrinkage,
         run.config.margin,
+        known=stored["known"] if "known" in stored else None,
     )
 
 
