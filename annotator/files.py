@@ -13,6 +13,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, overload
 
+# Why a place takes no files.
+_NO_PLACE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOSPC, errno.EDQUOT),
+)
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
@@ -33,6 +39,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     finally:
         if temporary.is_file():
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def writing_to(folder: str | os.PathLike[str], flag: str) -> Iterator[None]:
+    """Names the flag that mends it where a folder takes no files.
+
+    Args:
+        folder: The folder, or the file, that is written in the block.
+        flag: The flag that names it.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OSError: When it is read-only or full, or lies where no folder can be; the
+            message names folder, flag and reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = isinstance(error.filename, str)
+        at_fault = os.path.abspath(error.filename if named else folder)
+        place = os.path.abspath(folder)
+        # What is above it counts: a folder that could not be made.
+        related = os.path.commonpath([place, at_fault]) in (place, at_fault)
+        if error.errno not in _NO_PLACE or not related:
+            raise
+        raise OSError(
+            f"{at_fault} cannot be written: {error.strerror}. Name another place with "
+            f"--{flag}."
+        ) from error
 
 
 def temporary_path(path: pathlib.Path) -> pathlib.Path:

@@ -10,9 +10,9 @@ from typing import Any
 
 from annotator import files
 from annotator.annotation import record_csv, record_table
+from annotator.config.names import check_output
 
 _DIGESTS = 2**256
-FORMATS = (".jsonl", ".csv", ".parquet")
 
 
 class RecordFile:
@@ -45,20 +45,21 @@ class RecordFile:
     """
 
     def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
+        check_output(path)
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
-        if self._format not in FORMATS:
-            raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing_to(path, "output"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records = 0
         self.failed = 0
         self._names_digest = 0
         self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
             # Not buffered: what is appended is the kernel's, whatever comes.
-            self._file = open(self._partial, "ab+", buffering=0)
+            with files.writing_to(self.path.parent, "output"):
+                self._file = open(self._partial, "ab+", buffering=0)
         try:
             if self._file is not None:
                 files.lock(self._file, f"{self._partial} is being written")

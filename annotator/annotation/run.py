@@ -10,14 +10,13 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-import tqdm
-
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.record_file import RecordFile
 from annotator.annotation.records import Record, csv_row, records
 from annotator.annotation.sidecars import SIDECARS, write_sidecar
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.export.versions import Exports, find_exports
+from annotator.terminal.progress import bar
 
 
 def annotate(
@@ -75,9 +74,7 @@ def annotate(
         made = (engine or local_engine)(
             exports, options, images, file.names(), batch_size, workers
         )
-        progress = tqdm.tqdm(
-            total=total, initial=file.records, unit="image", desc="annotating"
-        )
+        progress = bar("annotating", total, "image", file.records)
         with progress, contextlib.closing(made):
             for record in made:
                 if sidecars and "error" not in record:

@@ -23,6 +23,7 @@ from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.workdir import Workdir
+from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
 # Training crops are taken from images a seventh larger than a view.
@@ -41,10 +42,12 @@ class Run:
         workdir: Folder of the run, the whole of its state beside the feature cache.
         learned_dataset: Name of the data set that was learned, if `config` names
             another one to score the run on.
+        progress: What is told of how far the run is; by default a bar a stage.
 
     Attributes:
         config: `Config`, with absolute paths and a definite precision.
         learned_dataset: As given.
+        progress: As given.
         files: `Workdir`, the paths in that folder.
         tasks: The `Task`s that `config.task` names.
 
@@ -64,6 +67,7 @@ class Run:
         config: Config,
         workdir: str | os.PathLike,
         learned_dataset: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         weights = config.backbone_weights
         self.config = dataclasses.replace(
@@ -78,6 +82,7 @@ class Run:
         )
         self.files = Workdir(workdir)
         self.learned_dataset = learned_dataset
+        self.progress = progress or Bars()
         self.tasks = tasks_of(config.task)
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
@@ -123,9 +128,11 @@ class Run:
         Raises:
             BlockingIOError: If another process does.
         """
-        self.files.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.files.lock, "ab") as file:
-            files.lock(file, f"{self.files.folder} is being worked on")
+        with files.writing_to(self.files.folder, "workdir"):
+            self.files.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.files.lock, "ab")
+        with lock, files.writing_to(self.files.folder, "workdir"):
+            files.lock(lock, f"{self.files.folder} is being worked on")
             yield
 
     def claim(self) -> None:
@@ -323,6 +330,7 @@ class Run:
             self.config.cache_dir,
             skip_bad_images=self.config.skip_bad_images,
             batch_size=self.config.batch_size,
+            progress=self.progress,
         )
 
     def _list_skipped(self, annotated, bad):

@@ -3,11 +3,14 @@
 It is `python -m annotator.serve` as well as `annotator serve`.
 """
 
+import errno
+import socket
 import sys
 
 from absl import flags
 
 from annotator.config import commands
+from annotator.terminal.startup import announce, start_tensorflow
 
 
 def _define(parser: commands.Parser) -> None:
@@ -51,6 +54,9 @@ def _define(parser: commands.Parser) -> None:
 def _run(values: flags.FlagValues) -> None:
     # kserve reads the command line when it is imported; it shall not read our flags.
     sys.argv = sys.argv[:1]
+    _check_port(values.port)
+    start_tensorflow()
+    announce()
     try:
         from annotator.serve.server import serve
     except ModuleNotFoundError as error:
@@ -69,6 +75,24 @@ def _run(values: flags.FlagValues) -> None:
         max_open_bytes=values.max_open_mb * 2**20,
         upload_seconds=values.upload_seconds,
     )
+
+
+def _check_port(port: int) -> None:
+    """Finds out before models are loaded whether the server will be able to listen."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("", port))
+            server.listen()  # others may have bound it, too, to listen later
+        except OSError as error:
+            reasons = {
+                errno.EADDRINUSE: "is taken by another program",
+                errno.EACCES: "needs an administrator's rights",
+            }
+            reason = reasons.get(error.errno or 0, f"cannot be had ({error.strerror})")
+            raise commands.UsageError(
+                f"--port={port} {reason}: name another --port."
+            ) from error
 
 
 COMMAND = commands.Command(

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from annotator import files
 from annotator.captioner import Captioner
@@ -17,6 +16,7 @@ from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
+from annotator.terminal.progress import CAPTIONING, DRAFTING, track
 from annotator.training import workers
 from annotator.training.captioner.batches import CaptionBatches, encode_references
 from annotator.training.captioner.inputs import CachedRegions
@@ -74,6 +74,7 @@ class CaptionerTrainer(TrainingLoop):
         self.captioner = captioner
         self.batches = CaptionBatches(config, inputs, captioner.vocabulary)
         self.steps_per_epoch = len(self.batches)
+        self.epochs = config.epochs + config.self_critical_epochs
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
@@ -102,7 +103,7 @@ class CaptionerTrainer(TrainingLoop):
         self.self_critical_step = tf.function(
             self._self_critical_step, reduce_retracing=True
         )
-        self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
+        self.draft = tf.function(self.captioner.draft)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
         self._warned_of_no_match = False
@@ -151,7 +152,13 @@ class CaptionerTrainer(TrainingLoop):
         validation = self.inputs.validation
         joined = epoch >= feedback_joins(self.config)
         caption = self.caption if joined else self.caption_plainly
-        captions = generate(caption, self.inputs.stream(validation, 64))
+        captions = generate(
+            caption,
+            self.inputs.stream(validation, 64),
+            self.progress.stage(
+                CAPTIONING, "validation", -(-len(validation) // 64), "batch"
+            ),
+        )
         references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
         score = selection_score(self.config, scores, self._reference_loss)
@@ -237,14 +244,13 @@ class CaptionerTrainer(TrainingLoop):
             return None
         path = self.files.drafts(epoch)
         if self.chief and not path.is_file():
-            batches = tqdm.tqdm(
-                self.inputs.stream(self.train, 128),
-                "drafting",
-                -(-len(self.train) // 128),
-                unit="batch",
+            regions = self.inputs.stream(self.train, 128)
+            draft = self.draft.get_concrete_function(regions.element_spec)
+            running = self.progress.stage(
+                DRAFTING, "images", -(-len(self.train) // 128), "batch"
             )
             drafts = np.concatenate(
-                [self.draft(regions).numpy() for regions in batches]
+                [draft(batch).numpy() for batch in track(regions, running)]
             )
             with files.atomic_path(path) as temporary:
                 np.save(temporary, drafts, allow_pickle=False)

@@ -91,6 +91,7 @@ class TaggerTrainer(TrainingLoop):
         self.scores = scores
         self.tags = np.asarray(inputs.train.annotated.tags, np.float32)
         self.steps_per_epoch = -(-len(self.tags) // config.tag_batch)
+        self.epochs = config.tag_epochs
         with self.strategy.scope():
             self.head = keras.Sequential(
                 [keras.Input((None, inputs.channels)), scores], name="tagger"

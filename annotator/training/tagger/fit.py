@@ -2,12 +2,12 @@
 
 import keras
 import numpy as np
-import tqdm
 
 from annotator import files
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
+from annotator.terminal.progress import ENCODING, FITTING
 from annotator.training.data_warnings import warn_of_common_tags
 from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.extension import Extended
@@ -49,7 +49,8 @@ def train_tagger(run: Run) -> None:
         whitening_rows = int(arrays["whitening_rows"])
         known = arrays["known"] if "known" in arrays else None
     warn_of_common_tags(tags, words)
-    scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
+    with run.progress.stage(FITTING, "the scores of tags"):
+        scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
     tagger = keras.Sequential([inputs, *encoder.layers, scores], name="tagger")
     files.write_json(run.files.words, words.tolist())
@@ -85,12 +86,12 @@ def _encode_images(
         )
         vectors[: len(old_tags)] = old_vectors
         row = len(old_tags)
-        with tqdm.tqdm(total=len(split), desc="encoding images", unit="image") as bar:
+        with run.progress.stage(ENCODING, "images", len(split), "image") as running:
             for regions in split.regions(run.config.batch_size):
                 batch = encoder(regions).numpy()
                 vectors[row : row + len(batch)] = batch
                 row += len(batch)
-                bar.update(len(batch))
+                running.update(len(batch))
         vectors.flush()
     with files.atomic_path(run.files.tags) as temporary:
         np.savez(
