@@ -23,6 +23,7 @@ from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.workdir import Workdir
+from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
@@ -78,6 +79,7 @@ class Run:
                 weights if weights in _NO_FILES else files.absolute(weights)
             ),
             extend=files.absolute(config.extend),
+            init_from=_absolute_folder(config.init_from),
             precision=resolve_precision(config.precision),
         )
         self.files = Workdir(workdir)
@@ -279,6 +281,15 @@ class Run:
             self._models[TAGGER] = keras.saving.load_model(path)
         return self._models[TAGGER]
 
+    def calibration(self) -> CalibratedProbabilities | None:
+        """From the tagger's scores to probabilities, if it was calibrated."""
+        if not self.files.calibration.is_file():
+            return None
+        with np.load(self.files.calibration, allow_pickle=False) as arrays:
+            return CalibratedProbabilities.from_fit(
+                arrays["slope"], arrays["offsets"], name="probabilities"
+            )
+
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
@@ -357,3 +368,9 @@ class Run:
                 "them back, or name another --workdir."
             )
         files.write_json(path, data)
+
+
+def _absolute_folder(name):
+    """The absolute path of a folder; what is no folder is a name, and stays."""
+    is_folder = name and os.path.isdir(os.path.expanduser(name))
+    return files.absolute(name) if is_folder else name

@@ -15,13 +15,16 @@ from annotator.terminal.progress import (
     EXPORTING,
     FITTING,
     SAMPLING,
+    TAGGING,
 )
 from annotator.training.captioner.phases import feedback_joins
+from annotator.training.tagger.calibration import why_no_validation
 
 # Of an image, unless it says otherwise.
 _SECONDS = {
     SAMPLING: 0.005,
     ENCODING: 0.02,
+    TAGGING: 0.01,
     DRAFTING: 0.02,
     CAPTIONING: 0.05,
 }
@@ -74,6 +77,7 @@ def _tagger(run: Run, features: FeatureStages) -> list[Stage]:
             Stage(FITTING, "projection and codebook", _SECONDS_TO_FIT),
             _stage(ENCODING, images),
             Stage(FITTING, "the scores of tags", _SECONDS_TO_FIT),
+            *_calibration(run, features),
         ]
     if TAGGER.reads_validation(config):
         stages += features.of(TAGGER, "validation")
@@ -81,7 +85,19 @@ def _tagger(run: Run, features: FeatureStages) -> list[Stage]:
     for epoch in range(config.tag_epochs):
         name = epoch_name(epoch, config.tag_epochs, TAGGER.name)
         stages.append(Stage(EPOCH, name, seconds))
-    return stages
+    return stages + _calibration(run, features)
+
+
+def _calibration(run: Run, features: FeatureStages) -> list[Stage]:
+    if why_no_validation(run) is None:
+        images, where = len(run.annotated("validation")), f"{run.config.dataset} "
+        return [
+            *features.of(TAGGER, "validation"),
+            _stage(TAGGING, images, where + "validation"),
+        ]
+    if TAGGER.trains_backbone(run.config):
+        return []
+    return [Stage(FITTING, "the scores of tags, by parts", 3 * _SECONDS_TO_FIT)]
 
 
 def _captioner(run: Run, features: FeatureStages) -> list[Stage]:
