@@ -13,6 +13,7 @@ from annotator.evaluation.run import evaluate_run
 from annotator.export import serving_files, versions
 from annotator.runs.heads import CAPTIONER, TAGGER, TASKS, Task
 from annotator.runs.run import Run
+from annotator.runs.start import check_start
 from annotator.terminal.progress import EXPORTING, NoBars, Progress
 from annotator.training import workers
 from annotator.training.captioner.fit import train_captioner
@@ -94,6 +95,8 @@ def train_run(
                 STAGES[task].train(run)
         return {}, "", []
     run.check(_splits(run, eval_split))
+    if CAPTIONER in run.tasks:
+        check_start(run.config)
     with run.locked():
         run.claim()
         for folder in [

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from annotator import files
 from annotator.captioner import Captioner
+from annotator.captioner.transfer import take_over
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
     attention_pictures,
@@ -16,6 +17,7 @@ from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
+from annotator.runs.start import find_start
 from annotator.terminal.progress import CAPTIONING, DRAFTING, track
 from annotator.training import workers
 from annotator.training.captioner.batches import CaptionBatches, encode_references
@@ -111,7 +113,22 @@ class CaptionerTrainer(TrainingLoop):
     def fit(self) -> None:
         if self.chief and self.inputs.validation is not None:
             warn_of_few_validation_images(len(self.inputs.validation))
+        if self.config.init_from and self.manager.latest_checkpoint is None:
+            self.take_over(self.config.init_from)
         super().fit()
+
+    def take_over(self, name: str) -> None:
+        """Starts from a trained captioner.
+
+        Args:
+            name: As `find_start` takes it.
+        """
+        trained = find_start(name).captioner()
+        with self.strategy.scope():
+            new = take_over(self.captioner, trained)
+        if self.chief:
+            known = len(self.captioner.vocabulary) - len(new)
+            print(f"starting from {name}: {known} words are known, {len(new)} are new")
 
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
