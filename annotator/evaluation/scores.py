@@ -29,8 +29,7 @@ from annotator.terminal.progress import (
     CAPTIONING,
     SCORING,
     TAGGING,
-    Bars,
-    Progress,
+    Running,
     track,
 )
 
@@ -58,7 +57,7 @@ def predict_scores(
     tagger: keras.Model,
     split: Split,
     batch_size: int,
-    progress: Progress | None = None,
+    running: Running | None = None,
 ) -> np.ndarray:
     """Scores float32 `[N, W]` of the images of a split.
 
@@ -66,12 +65,11 @@ def predict_scores(
         tagger: From regions to scores.
         split: The images.
         batch_size: Images computed together.
-        progress: What is told of how far it is; by default a bar.
+        running: The stage that batches are the steps of, if it is told of.
     """
-    total = -(-len(split) // batch_size)
-    where = f"{split.annotated.name} {split.annotated.split}"
-    running = (progress or Bars()).stage(TAGGING, where, total, "batch")
-    batches = track(split.regions(batch_size), running)
+    batches = split.regions(batch_size)
+    if running is not None:
+        batches = track(batches, running)
     return np.concatenate([tagger(regions).numpy() for regions in batches])
 
 
@@ -90,7 +88,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     split, words = run.split(TAGGER, name), run.words()
     columns = _known_columns(run, name, split.annotated.words, words)
     top = TopTags(words, run.config.top_k, run.config.threshold)
-    scores = predict_scores(run.tagger(), split, run.config.batch_size, run.progress)
+    size = run.config.batch_size
+    where = f"{run.config.dataset} {name}"
+    running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
+    scores = predict_scores(run.tagger(), split, size, running)
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]

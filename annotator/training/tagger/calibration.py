@@ -9,7 +9,7 @@ from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.calibration import fit_calibration
-from annotator.terminal.progress import FITTING
+from annotator.terminal.progress import FITTING, TAGGING
 from annotator.training.tagger.scores import fit_scores
 
 _FOLDS = 3  # of the training images, where no others are left
@@ -42,7 +42,10 @@ def calibrate(
     missing = why_no_validation(run)
     if missing is None:
         split = run.split(TAGGER, "validation")
-        scores = predict_scores(tagger, split, run.config.batch_size, run.progress)
+        size = run.config.batch_size
+        where = f"{run.config.dataset} validation"
+        running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
+        scores = predict_scores(tagger, split, size, running)
         carried, known = _tags_of(split, words)
     elif vectors is not None and tags is not None and len(vectors) >= _FOLDS:
         print(f"training images tell how probable tags are: {missing}")
