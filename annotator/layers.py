@@ -7,6 +7,7 @@ from annotator import captioner
 from annotator.backbones import half_precision, pixel_normalization
 from annotator.images import resize
 from annotator.tagger import (
+    calibration,
     mbrm,
     nearest_neighbors,
     tagger,
@@ -17,6 +18,7 @@ from annotator.tagger import (
 )
 
 __all__ = [
+    "calibration",
     "captioner",
     "half_precision",
     "mbrm",

@@ -24,7 +24,8 @@ ALLOWED = {
     "tagger": set(),
     "backbones": {"config", "images"},
     "datasets": {"config", "images"},
-    "features": {"backbones", "datasets", "images"},
+    "terminal": set(),
+    "features": {"backbones", "datasets", "images", "terminal"},
     "pictures": {"images"},
     "layers": {"backbones", "captioner", "images", "tagger"},
     "export": {"config", "images"},
@@ -36,6 +37,7 @@ ALLOWED = {
         "features",
         "images",
         "tagger",
+        "terminal",
     },
     "evaluation": {
         "captioner",
@@ -46,6 +48,7 @@ ALLOWED = {
         "pictures",
         "runs",
         "tagger",
+        "terminal",
     },
     "annotation": {
         "backbones",
@@ -55,8 +58,9 @@ ALLOWED = {
         "images",
         "layers",
         "tagger",
+        "terminal",
     },
-    "serve": {"config", "export", "images"},
+    "serve": {"config", "export", "images", "terminal"},
     "library": set(),
     "review": {
         "annotation",
@@ -66,6 +70,7 @@ ALLOWED = {
         "library",
         "metadata",
         "tagger",
+        "terminal",
     },
 }
 
@@ -169,6 +174,7 @@ def test_file_names_of_a_workdir_stand_in_runs_alone():
         "vectors.npy",
         "tags.npz",
         "words.json",
+        "calibration.npz",
         "vocabulary.json",
         "data.json",
         "best.weights.h5",

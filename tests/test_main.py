@@ -73,7 +73,7 @@ def test_commands_are_dispatched(console, arguments, code, message):
 
 
 def test_right_flags_reach_the_command(console):
-    result = console("evaluate", "--workdir=w")
+    result = console("train")
     assert result.returncode == 1 and "a slow import" in result.stderr
 
 

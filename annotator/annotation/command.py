@@ -14,6 +14,8 @@ from typing import Any
 from absl import flags
 
 from annotator.config import commands
+from annotator.config.names import check_output
+from annotator.terminal.startup import announce, start_tensorflow
 
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
 _FOR_RECORDS = "required, unless images are named without a flag"
@@ -153,6 +155,8 @@ def _describe(values: commands.Values) -> int:
                 "--images and --output alone, and a pattern in quotes: "
                 "--images='photos/*.jpg'."
             )
+    start_tensorflow()
+    announce()
     from annotator.annotation.describing.annotator import load
     from annotator.annotation.describing.console import print_descriptions
 
@@ -178,6 +182,9 @@ def _describe(values: commands.Values) -> int:
 
 def _write_records(values: commands.Values) -> int:
     engine_options = _engine_options(values)
+    check_output(values.output)
+    start_tensorflow()
+    announce()
     annotate = _engine(values.engine)
     goes_on = f"the same command goes on with {values.output}"
     try:

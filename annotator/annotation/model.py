@@ -12,7 +12,9 @@ from annotator import loading
 from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
+from annotator.captioner.vocabulary import PAD
 from annotator.export.versions import Exports
+from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.top_tags import TopTags
 
 
@@ -128,9 +130,11 @@ class AnnotationModel:
             regions: Its regions, float16 `[batch, R, channels]`.
 
         Returns:
-            A dict. Of the captioner: `captions`, string `[batch, n]`, and their
-            `scores`, best first. Of the tagger: `tags`, string `[batch, k]`, empty
-            where fewer reach the threshold, and their `scores`.
+            A dict. Of the captioner: `captions`, string `[batch, n]`, their `scores`,
+            best first, and `word_probabilities`, the mean probability of a word of
+            each. Of the tagger: `tags`, string `[batch, k]`, empty where fewer reach
+            the threshold, their `scores`, and if it was calibrated their
+            `probabilities`.
         """
         return self._heads[task](regions)
 
@@ -206,6 +210,8 @@ def _captions(captioner, count):
             "which finds one caption."
         )
 
+    # Of other samplers the score is the log probability.
+    penalty = getattr(sampler, "length_penalty", 0.0)
     # Exports do without XLA, for servers that have none. It is there where this runs.
     captioner.set_jit_compile(True)
 
@@ -214,6 +220,9 @@ def _captions(captioner, count):
         return {
             "captions": results["n_best_captions"],
             "scores": results["n_best_scores"],
+            "word_probabilities": _word_probabilities(
+                results["n_best_tokens"], results["n_best_scores"], penalty
+            ),
         }
 
     return describe
@@ -226,7 +235,25 @@ def _tags(of_views, top_k, threshold):
         top.top_k if top_k is None else top_k,
         top.threshold if threshold is None else threshold,
     )
-    return lambda regions: top(tagger(regions, training=False))
+    # An export without it, of an earlier version, has scores alone.
+    probabilities = next(
+        (x for x in of_views.layers if isinstance(x, CalibratedProbabilities)), None
+    )
+
+    def describe(regions):
+        scores = tagger(regions, training=False)
+        if probabilities is None:
+            return top(scores)
+        return top(scores, probabilities(scores))
+
+    return describe
+
+
+def _word_probabilities(tokens, scores, penalty):
+    """The geometric mean of the probabilities of a caption's words and of its end."""
+    words = tf.reduce_sum(tf.cast(tokens != PAD, tf.float32), axis=-1) - 1.0
+    log_probs = scores * words**penalty
+    return tf.exp(log_probs / words)
 
 
 def _compiled(function, signature):

@@ -10,9 +10,9 @@ from typing import Any
 
 from annotator import files
 from annotator.annotation import record_csv, record_table
+from annotator.config.names import check_output
 
 _DIGESTS = 2**256
-FORMATS = (".jsonl", ".csv", ".parquet")
 
 
 class RecordFile:
@@ -47,10 +47,9 @@ class RecordFile:
     """
 
     def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
+        check_output(path)
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
-        if self._format not in FORMATS:
-            raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
         if self.path.is_dir() or (self.path.is_symlink() and not self.path.exists()):
             raise ValueError(
                 f"--output={path} is a folder, or a link to nowhere: name a file."
@@ -58,13 +57,15 @@ class RecordFile:
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
         self._formulas = bool(settings.get("csv_formulas"))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing_to(path, "output"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records = 0
         self.failed = 0
         self._names_digest = 0
         self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
-            self._file = files.open_to_append(self._partial)
+            with files.writing_to(self.path.parent, "output"):
+                self._file = files.open_to_append(self._partial)
         try:
             if self._file is not None:
                 files.lock(self._file, f"{self._partial} is being written")

@@ -10,8 +10,6 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-import tqdm
-
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.record_file import RecordFile
 from annotator.annotation.records import Record, csv_row, records
@@ -19,6 +17,7 @@ from annotator.annotation.sidecars import SIDECARS, write_sidecar
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports
+from annotator.terminal.progress import bar
 
 # Longer than a batch takes anywhere, or a job of Spark that waits for its machines.
 _STALL_SECONDS = 1800
@@ -85,9 +84,7 @@ def annotate(
         made = (engine or local_engine)(
             exports, options, images, file.names(), batch_size, workers
         )
-        progress = tqdm.tqdm(
-            total=total, initial=file.records, unit="image", desc="annotating"
-        )
+        progress = bar("annotating", total, "image", file.records)
         watchdog = Watchdog(
             _STALL_SECONDS,
             f"error: nothing was done for {_STALL_SECONDS} s, so this run was ended; "

@@ -85,7 +85,7 @@ def _without_scores(value):
         return {
             key: _without_scores(inner)
             for key, inner in value.items()
-            if "score" not in key
+            if "score" not in key and "probabilit" not in key
         }
     if isinstance(value, list):
         return [_without_scores(inner) for inner in value]
