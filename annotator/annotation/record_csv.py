@@ -5,18 +5,18 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from annotator import files
+
 
 def write(path: str | os.PathLike, rows: Iterable[dict[str, Any]]) -> None:
-    """Writes a CSV file.
+    """Writes a CSV file, atomically.
 
     Args:
         path: The file.
         rows: Dicts from column to value, all with the same keys. Bytes of a file name
             that are no text are written as they are.
     """
-    with open(
-        path, "w", newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:
+    with files.atomic_file(path, newline="", errors="surrogateescape") as file:
         writer = None
         for row in rows:
             if writer is None:

@@ -57,8 +57,7 @@ class RecordFile:
         self._names_digest = 0
         self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
-            # Not buffered: what is appended is the kernel's, whatever comes.
-            self._file = open(self._partial, "ab+", buffering=0)
+            self._file = files.open_to_append(self._partial)
         try:
             if self._file is not None:
                 files.lock(self._file, f"{self._partial} is being written")
@@ -143,16 +142,15 @@ class RecordFile:
 
     def _convert(self, columns):
         records = (record for record, _ in _read(self._partial))
-        with files.atomic_path(self.path) as temporary:
-            if self._format == ".csv":
-                record_csv.write(temporary, map(columns, records))
-            else:
-                record_table.write(temporary, records)
+        if self._format == ".csv":
+            record_csv.write(self.path, map(columns, records))
+        else:
+            record_table.write(self.path, records)
 
     def _remove_leftovers(self):
         """Removes what a process left that was killed while it made `OUTPUT`."""
         name = glob.escape(self.path.name)
-        files.remove_leftovers(self.path.parent.glob(f".????????.{name}"))
+        files.remove_leftovers(self.path.parent.glob(f".annotator-*.{name}"))
 
     def _claim(self, settings):
         if self._settings.is_file():

@@ -123,7 +123,7 @@ class Run:
             BlockingIOError: If another process does.
         """
         self.files.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.files.lock, "ab") as file:
+        with files.open_to_append(self.files.lock) as file:
             files.lock(file, f"{self.files.folder} is being worked on")
             yield
 

@@ -83,8 +83,12 @@ def test_file_systems_without_locks_will_do(known, tmp_path, monkeypatch):
 
 def test_what_a_kill_left_of_the_output_goes_and_nothing_else(tmp_path):
     leftover, others = (
-        tmp_path / ".0123abcd.o.csv",
-        [".0123abcd.p.csv", ".my_notes.o.csv", "a.0123abcd.o.csv"],
+        tmp_path / ".annotator-0123456789abcdef.o.csv",
+        [
+            ".annotator-0123456789abcdef.p.csv",
+            ".annotator-notes.o.csv",
+            "a.annotator-0123456789abcdef.o.csv",
+        ],
     )
     for path in (leftover, *(tmp_path / name for name in others)):
         path.touch()
