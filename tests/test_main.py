@@ -38,7 +38,8 @@ def test_the_commands_are_listed_in_a_line_each(console, arguments):
     result = console(*arguments)
     assert result.returncode == 0 and not result.stderr
     lines = [line.split() for line in result.stdout.splitlines() if line[:2] == "  "]
-    assert [line[0] for line in lines] == ["train", "evaluate", "annotate", "serve"]
+    names = ["train", "evaluate", "annotate", "undo", "serve"]
+    assert [line[0] for line in lines] == names
     assert all(len(line) > 4 for line in lines)
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -92,7 +93,7 @@ def test_importing_the_commands_defines_nothing():
         "before = set(flags.FLAGS)\n"
         "from annotator.__main__ import MODULES\n"
         "modules = [importlib.import_module(m) for m in MODULES.values()]\n"
-        "assert len(modules) == 4 and set(flags.FLAGS) == before\n"
+        "assert len(modules) == 5 and set(flags.FLAGS) == before\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'kserve'} & set(sys.modules)\n"
     )
     result = subprocess.run(

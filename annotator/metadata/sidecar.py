@@ -12,7 +12,7 @@ from annotator.metadata.packet import MAX_BYTES, Packet
 
 # How a sidecar is named: behind the image's extension, as digiKam, darktable and Immich
 # do, or in place of it, as Lightroom and other programs of Adobe do.
-SIDECAR_NAMES = ("photo.jpg.xmp", "photo.xmp")
+SIDECAR_NAMES = ("photo.jpg", "photo")
 
 
 def sidecar_path(

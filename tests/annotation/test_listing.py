@@ -5,12 +5,13 @@ import os
 import pytest
 from PIL import Image
 
-from annotator.annotation.listing import list_images
+from annotator.annotation.listing import list_images, passed_over
 
 
 def test_folders_lists_and_patterns(tmp_path):
     names = ["b.JPG", "a.png", "sub/c.webp", "sub/deep/d.gif", "sub/e.jfif"]
-    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.tif"]
+    names += ["sub/h.HEIC", "sub/i.tif", "sub/deep/j.NEF"]
+    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.txt"]
     for name in names + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -22,7 +23,8 @@ def test_folders_lists_and_patterns(tmp_path):
     deep = list(list_images(f"{tmp_path}/**/*.[gw]*"))
     assert deep == [str(tmp_path / "sub/c.webp"), str(tmp_path / "sub/deep/d.gif")]
     assert list(list_images(f"{tmp_path}/s*/*")) == sorted(
-        str(tmp_path / "sub" / name) for name in ("c.webp", "e.jfif", "g.tif")
+        str(tmp_path / "sub" / name)
+        for name in ("c.webp", "e.jfif", "g.txt", "h.HEIC", "i.tif")
     )
     listing = tmp_path / "list.txt"
     for content in (
@@ -39,6 +41,14 @@ def test_folders_lists_and_patterns(tmp_path):
     for nothing in (tmp_path / "no", tmp_path / "*.bmp"):
         with pytest.raises(FileNotFoundError, match="is no file or folder"):
             list_images(nothing)
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    for name in ("a.MP4", "sub/b.mp4", "c.psd", "d", "e.jpg", "e.jpg.xmp", ".f.mov"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert passed_over(tmp_path) == {".mp4": 2, ".psd": 1, "": 1}
+    assert passed_over(tmp_path / "e.jpg") == {}
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WebP", "TIFF"])

@@ -15,6 +15,7 @@ from annotator.annotation.model import AnnotationModel
 from annotator.annotation.records import records
 from annotator.export.versions import find_exports
 from annotator.images.read_ahead import map_ahead, size_of
+from annotator.tagger.word_rules import WordRules
 
 Errors: TypeAlias = Literal["raise", "return"]
 _ERRORS = ("raise", "return")
@@ -27,6 +28,7 @@ def load(
     threshold: float | None = None,
     batch_size: int = 32,
     workers: int | None = None,
+    words: WordRules | None = None,
 ) -> "Annotator":
     """Loads what a training exported.
 
@@ -47,6 +49,7 @@ def load(
         threshold: Lowest score of a tag; `None` as above.
         batch_size: Images per pass of the backbone.
         workers: Threads that read and decode; by default as many as there are cores.
+        words: Rules on the tags' words, see `annotator.tagger.word_rules`.
 
     Returns:
         An `Annotator`.
@@ -58,7 +61,11 @@ def load(
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     model = AnnotationModel.load(
-        find_exports(paths), captions=captions, top_k=top_k, threshold=threshold
+        find_exports(paths),
+        captions=captions,
+        top_k=top_k,
+        threshold=threshold,
+        words=words,
     )
     return Annotator(model, batch_size, workers)
 
