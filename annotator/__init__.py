@@ -20,6 +20,7 @@ _MODULES = {
     "build_backbone": "annotator.backbones",
     "evaluate": "annotator.evaluation.run",
     "load": "annotator.annotation.describing.annotator",
+    "save_preset": "annotator.training.presets",
     "score_captions": "annotator.metrics.captions",
     "score_tags": "annotator.metrics.tags",
     "train": "annotator.training.run",

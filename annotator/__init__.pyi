@@ -11,6 +11,7 @@ from annotator.evaluation.run import evaluate as evaluate
 from annotator.metrics.captions import score_captions as score_captions
 from annotator.metrics.tags import score_tags as score_tags
 from annotator.runs.run import Run as Run
+from annotator.training.presets import save_preset as save_preset
 from annotator.training.run import train as train
 
 __version__: str

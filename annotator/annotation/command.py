@@ -31,11 +31,12 @@ def _define(parser: commands.Parser) -> None:
     group.add(
         flags.DEFINE_multi_string,
         "model",
-        None,
-        "A run's WORKDIR, or an export: WORKDIR/export/captioner, "
-        "WORKDIR/export/tagger/1, or WORKDIR/export for all in it. May be given twice, "
-        "or as a comma-separated list.",
-        required=True,
+        ["photos"],
+        "photos, the model for photographs that comes with the package; a run's "
+        "WORKDIR; or an export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or "
+        "WORKDIR/export for all in it. May be given twice, or as a comma-separated "
+        "list.",
+        note="default: photos",
     )
     group.add(
         flags.DEFINE_string,
@@ -183,7 +184,7 @@ def _describe(values: commands.Values) -> int:
             values.threshold,
             values.batch_size,
             values.workers,
-            _word_rules(values),
+            words=_word_rules(values),
         )
         return int(bool(print_descriptions(describe, values.arguments)))
     except BrokenPipeError:  # `annotate ... | head`
@@ -271,7 +272,7 @@ def _split_paths(paths):
 
 def _engine(name: str) -> Callable[..., tuple[int, int]]:
     if name == "spark":
-        from annotator.annotation.spark import annotate_on_spark
+        from annotator.annotation.spark.engine import annotate_on_spark
 
         return annotate_on_spark
     from annotator.annotation.run import annotate

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
+from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.export.versions import Exports
@@ -89,8 +90,12 @@ class AnnotationModel:
             **options: `captions`, `top_k`, `threshold` and `words`, as in the class.
         """
         models = {
-            task: keras.saving.load_model(folder / f"{task}.keras", compile=False)
-            for task, (folder, _) in exports.items()
+            task: (
+                preset_model(folder, manifest["preset"], task)
+                if "preset" in manifest
+                else keras.saving.load_model(folder / f"{task}.keras", compile=False)
+            )
+            for task, (folder, manifest) in exports.items()
         }
         return cls(models, **options)
 

@@ -155,12 +155,9 @@ def _models(exports):
     """From task to what sidecars say of its model: a name and a version."""
     models = {}
     for task, (folder, manifest) in exports.items():
-        # WORKDIR/export/TASK/1 is named by its workdir.
-        parts = [
-            p
-            for p in pathlib.Path(folder).parts[:-1]
-            if p not in ("export", task, os.sep)
-        ]
+        parts = pathlib.Path(folder).parts
+        if "preset" not in manifest:  # WORKDIR/export/TASK/1 is named by its workdir
+            parts = tuple(p for p in parts[:-1] if p not in ("export", task, os.sep))
         checksum = manifest["files"][f"{task}.keras"]
         models[task] = (parts[-1] if parts else task, f"sha256:{checksum[:16]}")
     return models

@@ -10,10 +10,16 @@ import numpy as np
 import safetensors.numpy
 
 from annotator import files
+from annotator.backbones.networks import canonical_name
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "presets"
 # Network -> the file that `keras.applications` would download.
 _KERAS_FILES = {"vgg16": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"}
+
+
+def has_packaged(network: str) -> bool:
+    """Whether the package has the ImageNet weights of a network, in any case's name."""
+    return canonical_name(network) in _KERAS_FILES
 
 
 def imagenet_weights(network: str) -> pathlib.Path | None:
@@ -38,11 +44,14 @@ def imagenet_weights(network: str) -> pathlib.Path | None:
     return _FOLDER / f"{network}.safetensors"
 
 
-def package_weights(backbone: keras.Model, **about: str) -> pathlib.Path:
-    """Writes the file that `imagenet_weights` finds; equal weights give equal bytes.
+def package_weights(
+    backbone: keras.Model, path: pathlib.Path | None = None, **about: str
+) -> pathlib.Path:
+    """Writes weights in bfloat16; equal weights give equal bytes.
 
     Args:
         backbone: A backbone with the weights to keep, in float32.
+        path: The `.safetensors` file; by default the one that `imagenet_weights` finds.
         **about: What the file says of them: `source`, `license`.
 
     Returns:
@@ -53,7 +62,9 @@ def package_weights(backbone: keras.Model, **about: str) -> pathlib.Path:
         for layer in backbone.layers
         for weight in layer.weights
     }
-    path = _FOLDER / f"{backbone.name}.safetensors"
+    if path is None:
+        path = _FOLDER / f"{backbone.name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
     # One entry: several would stand in the file in an order of their own.
     about = {"layout": "keras", "network": backbone.name, **about}
     with files.atomic_path(path) as temporary:

@@ -34,6 +34,7 @@ class Captioner(CaptionLearner):
         plain_rate: Share of the training images that skip the drafts. These are
             decoded without feedback, so the decoder must keep that skill.
         seed: Of the choice of these images.
+        region_power: Power of the values of regions, before they are standardized.
         **kwargs: Of `keras.Model`.
 
     Call arguments:
@@ -56,9 +57,10 @@ class Captioner(CaptionLearner):
         draft_sampler: Sampler | None = None,
         plain_rate: float = 0.5,
         seed: int = 0,
+        region_power: float = 1.0,
         **kwargs: typing.Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(region_power=region_power, **kwargs)
         if decoder.vocabulary_size != len(vocabulary):
             raise ValueError(
                 f"The decoder has {decoder.vocabulary_size} words, the vocabulary "
@@ -210,6 +212,7 @@ class Captioner(CaptionLearner):
             **{name: serialize(part) for name, part in parts.items()},
             "plain_rate": self.plain_rate,
             "seed": self.seed,
+            "region_power": self.region_power,
         }
 
     @classmethod

@@ -16,11 +16,20 @@ class StandardizedModel(keras.Model):
     A subclass calls `build_standardization` before it builds anything else.
 
     Args:
+        region_power: Power of the values of regions, taken before all else; a negative
+            value keeps its sign. Those of a ReLU are mostly 0 and else up to 90
+            deviations away from their mean: at 0.5 no region outshouts the others.
         **kwargs: Of `keras.Model`.
+
+    Raises:
+        ValueError: When the power is not positive.
     """
 
-    def __init__(self, **kwargs: typing.Any) -> None:
+    def __init__(self, region_power: float = 1.0, **kwargs: typing.Any) -> None:
         super().__init__(autocast=False, **kwargs)
+        if region_power <= 0:
+            raise ValueError(f"region_power must be positive, got {region_power}.")
+        self.region_power = region_power
 
     def build_standardization(self, regions_shape: tuple) -> None:
         """Makes the weights, which change nothing until `standardize` sets them.
@@ -44,11 +53,27 @@ class StandardizedModel(keras.Model):
         """Sets what is taken off the channels of regions, and what they are divided by.
 
         Args:
-            mean: `[D]`, of the training regions.
+            mean: `[D]`, of the training regions, of their powers.
             deviation: `[D]`; a channel that never varies (0) is only centered.
         """
         self.region_mean.assign(mean)
         self.region_deviation.assign(np.where(np.asarray(deviation) > 0, deviation, 1))
+
+    def powers(self, regions: tf.Tensor) -> tf.Tensor:
+        """The values of regions as they are standardized.
+
+        Args:
+            regions: `[B, R, D]`, of any dtype.
+
+        Returns:
+            float32 `[B, R, D]`.
+        """
+        regions = tf.cast(tf.convert_to_tensor(regions), tf.float32)
+        if self.region_power == 1:
+            return regions
+        # A root has no slope at 0: there it passes no gradient on, in place of NaN.
+        nonzero = tf.where(regions == 0, 1.0, tf.abs(regions))
+        return tf.sign(regions) * tf.pow(nonzero, self.region_power)
 
     def standardized(self, regions: tf.Tensor) -> tf.Tensor:
         """Regions as the rest of the model wants them.
@@ -59,8 +84,7 @@ class StandardizedModel(keras.Model):
         Returns:
             float32 `[B, R, D]`.
         """
-        regions = tf.cast(tf.convert_to_tensor(regions), tf.float32)
-        return (regions - self.region_mean) / self.region_deviation
+        return (self.powers(regions) - self.region_mean) / self.region_deviation
 
     def get_build_config(self) -> dict:
         return {"regions_shape": self.regions_shape}

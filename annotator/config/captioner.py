@@ -23,6 +23,12 @@ class CaptionerSettings(Settings):
         unset="vgg16: block5_conv3, vgg19: block5_conv4, resnet50: conv4_block6_out, "
         "alexnet: conv5",
     )
+    region_power: float = _captioner(
+        1.0,
+        "Power of the values of regions before they are standardized; 0.5 is the "
+        "square root.",
+        above=0,
+    )
     min_count: int = _captioner(
         5, "Training occurrences that put a word into the vocabulary.", least=1
     )

@@ -37,6 +37,17 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                 "--scales and no --flip."
             )
 
+        if (
+            self.task in ("tagger", "all")
+            and "+" in self.dataset.partition(":")[0]
+            and not self.scheme.learns_partly
+        ):
+            raise ValueError(
+                f"--tagger={self.tagger} takes a word that an image lacks for one that "
+                f"does not suit it, but in --dataset={self.dataset} each data set has "
+                "words of its own: take --tagger=means."
+            )
+
     def check_request(self) -> None:
         """Refuses what a training must not be asked for, though a run may hold it.
 

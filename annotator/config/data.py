@@ -36,7 +36,8 @@ class DataSettings(Settings):
         "shapes",
         "The data set: shapes (drawn on the spot), corel5k, espgame, iaprtc12, "
         "flickr8k, flickr30k, coco, with _karpathy their caption splits, folder (your "
-        "own images), keyworded (photographs with XMP or IPTC keywords), or tfds:NAME.",
+        "own images), keyworded (photographs with XMP or IPTC keywords), several of "
+        "these joined by +, or tfds:NAME.",
         check=check_dataset,
     )
     data_dir: str | None = _data(
@@ -53,6 +54,12 @@ class DataSettings(Settings):
         "The split that is learned, or several: train+validation leaves none to select "
         "by, and the last epoch is kept.",
         check=_check_train_split,
+    )
+    caption_tags: int = _data(
+        0,
+        "Where a data set has captions and no tags: training images that a content "
+        "word of the captions must be on to become a tag; 0 for none.",
+        least=0,
     )
     skip_bad_images: bool = _data(
         False, "Go on without images that cannot be read.", free=True

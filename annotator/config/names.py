@@ -46,16 +46,20 @@ def check_dataset(name: str) -> None:
     """Refuses a name of no data set.
 
     Args:
-        name: A name, or `tfds:NAME` with any name.
+        name: A name, `tfds:NAME` with any name, or several of the former joined by `+`.
 
     Raises:
         ValueError: If there is no such data set.
     """
-    if name not in DATASETS and not name.startswith("tfds:"):
-        raise ValueError(
-            f"Unknown data set {name!r}; known: {', '.join(DATASETS)}, and tfds:NAME "
-            f"for any TFDS data set.{suggestion(name, DATASETS)}"
-        )
+    if name.startswith("tfds:"):
+        return
+    for part in name.split("+"):
+        if part not in DATASETS:
+            raise ValueError(
+                f"Unknown data set {part!r}; known: {', '.join(DATASETS)}, several of "
+                "these joined by +, and tfds:NAME for any TFDS data set."
+                f"{suggestion(part, DATASETS)}"
+            )
 
 
 def check_backbone(name: str) -> None:

@@ -17,6 +17,8 @@ class Scheme:
         one_view: Whether it reads one view of an image and no mirror image.
         trains_backbone: Whether the backbone is trained with it.
         extendable: Whether `--extend` can add images and words to what was learned.
+        learns_partly: Whether it can learn from images that were not asked for all
+            words, as those of joined data sets.
     """
 
     name: str
@@ -26,12 +28,13 @@ class Scheme:
     one_view: bool = False
     trains_backbone: bool = False
     extendable: bool = True
+    learns_partly: bool = False
 
 
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("means", "the mean vectors of the words"),
+        Scheme("means", "the mean vectors of the words", learns_partly=True),
         Scheme("jec", "the nearest images"),
         Scheme("2pknn", "the nearest images of each word"),
         Scheme(

@@ -47,6 +47,10 @@ class AnnotatedImages:
             where the data set has no captions.
         skipped: Pairs `(image id, reason)` of the images left out at load because
             `skip_bad_images` was set.
+        known: Whether an image was asked for a word, bool `[N, W]`: where it was not,
+            that it lacks the tag says nothing. `None` if each was asked for all.
+        parts: The splits that this one was joined of, one after the other; none if it
+            was not joined.
 
     Raises:
         ValueError: When the parts do not fit together, or an image id occurs twice.
@@ -68,6 +72,8 @@ class AnnotatedImages:
     tags: np.ndarray | None = None
     captions: tuple[tuple[str, ...], ...] | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+    known: np.ndarray | None = None
+    parts: "tuple[AnnotatedImages, ...]" = ()
 
     def __post_init__(self) -> None:
         where = f"{self.name} {self.split}"
@@ -78,13 +84,16 @@ class AnnotatedImages:
             )
         _check_unique(self.image_ids, f"{where}: image id")
         _check_unique(self.words, f"{where}: tag word")
-        if self.tags is not None:
-            shape = (count, len(self.words))
-            if self.tags.shape != shape or self.tags.dtype != bool:
+        shape = (count, len(self.words))
+        for name, array in (("tags", self.tags), ("known", self.known)):
+            if array is not None and (array.shape != shape or array.dtype != bool):
                 raise ValueError(
-                    f"{where}: `tags` must be bool {shape}, one row an image and one "
-                    f"column a word; got {self.tags.dtype} {self.tags.shape}."
+                    f"{where}: `{name}` must be bool {shape}, one row an image and one "
+                    f"column a word; got {array.dtype} {array.shape}."
                 )
+        if self.tags is not None and self.known is not None:
+            if np.any(self.tags & ~self.known):
+                raise ValueError(f"{where}: an image carries a word it does not know.")
         if self.captions is not None and len(self.captions) != count:
             raise ValueError(
                 f"{where}: {count} images, but captions for {len(self.captions)}."
@@ -163,6 +172,8 @@ class AnnotatedImages:
             captions=None
             if self.captions is None
             else tuple(self.captions[row] for row in chosen),
+            known=None if self.known is None else self.known[chosen],
+            parts=(),
         )
 
 

@@ -8,7 +8,9 @@ import os
 from typing import Any
 
 from annotator.datasets.annotated_images import AnnotatedImages
-from annotator.datasets.joined import join
+from annotator.datasets.joining.caption_tags import tag_by_captions
+from annotator.datasets.joining.joined import join
+from annotator.datasets.joining.joined_sets import join_sets
 
 _DATA_VARIABLE = "ANNOTATOR_DATA"
 _CACHE_VARIABLE = "ANNOTATOR_CACHE"
@@ -44,22 +46,27 @@ def load(
     data_dir: str | None = None,
     cache_dir: str | None = None,
     skip_bad_images: bool = False,
+    caption_tags: int = 0,
     **options: Any,
 ) -> AnnotatedImages:
     """Loads one split of a data set: its image list and its annotations.
 
     Args:
         name: One of `names()`, or `tfds:NAME` for any TFDS data set with images and
-            labels, objects or captions (`tfds:coco_captions`, `tfds:voc/2007`).
+            labels, objects or captions (`tfds:coco_captions`, `tfds:voc/2007`); or
+            several names joined by `+`, whose images know the words of their own set.
         split: `train`, `validation` or `test`, as far as the data set has them, or
             several of them joined by `+`. For `tfds:NAME`, a TFDS split
             (`train[:90%]`).
         data_dir: Where the data set lies. Default: `$ANNOTATOR_DATA/NAME`; for
-            `tfds:NAME`, TFDS's own default. Not used by `shapes`.
+            `tfds:NAME`, TFDS's own default. Not used by `shapes`. Of several data sets
+            it is the folder that holds theirs, by default `$ANNOTATOR_DATA`.
         cache_dir: Where data sets that are made here (`shapes`) are kept; by default
             `default_cache_dir()`.
         skip_bad_images: Leave out listed images that are missing or empty, and say
             which in `skipped`, instead of failing.
+        caption_tags: Training images that a content word of the captions must be on to
+            become a tag, where a data set has captions and no tags; 0 for no such tags.
         **options: What the reader of this data set takes besides: see the docstring
             of its module.
 
@@ -72,6 +79,53 @@ def load(
         FileNotFoundError: When the data directory, a published file or a listed image
             is missing.
     """
+    if "+" in name:
+        parts = _load_sets(
+            name.split("+"),
+            split,
+            data_dir,
+            caption_tags,
+            cache_dir=cache_dir,
+            skip_bad_images=skip_bad_images,
+            **options,
+        )
+        return join_sets(name, split, parts)
+    annotated = _load_one(name, split, data_dir, cache_dir, skip_bad_images, options)
+    if caption_tags and annotated.tags is None:
+        learned = annotated
+        if split != "train":
+            learned = _load_one(name, "train", data_dir, cache_dir, True, options)
+        annotated = tag_by_captions(annotated, learned, caption_tags)
+    return annotated
+
+
+def _load_sets(names, split, data_dir, caption_tags, **arguments):
+    """A split of each of several data sets."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"A data set is named twice: {'+'.join(names)}.")
+    folders = {
+        name: os.path.join(data_dir, _directory(name)) if data_dir else None
+        for name in names
+    }
+
+    def load_set(name, split):
+        return load(name, split, folders[name], **arguments)
+
+    parts = {name: load_set(name, split) for name in names}
+    known_words = [word for part in parts.values() for word in part.words]
+    for name, part in parts.items():
+        if caption_tags and part.tags is None:
+            learned = part if split == "train" else load_set(name, "train")
+            parts[name] = tag_by_captions(part, learned, caption_tags, known_words)
+    return list(parts.values())
+
+
+def _directory(name):
+    """The folder of a data set in the folder of all."""
+    return (name in _ENTRIES and _ENTRIES[name].directory) or name
+
+
+def _load_one(name, split, data_dir, cache_dir, skip_bad_images, options):
     arguments = {
         "data_dir": data_dir,
         "cache_dir": cache_dir or default_cache_dir(),

@@ -24,6 +24,7 @@ from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.top_tags import TopTags
+from annotator.tagger.word_scores import NEVER
 
 _BOOTSTRAP_SAMPLES = 1000
 _CAPTION_BATCH = 64
@@ -74,14 +75,20 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     columns = _known_columns(run, name, split.annotated.words, words)
     top = TopTags(words, run.config.top_k, run.config.threshold)
     scores = predict_scores(run.tagger(), split, run.config.batch_size)
-    predicted = top.predicted(scores).numpy()
-    true, tags = np.zeros_like(predicted), np.asarray(split.annotated.tags)
+    true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
+    known = _known_words(run, split, columns, words)
+    predicted = top.predicted(np.where(known, scores, NEVER)).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])
-    metrics: dict = tag_metrics.score_tags(predicted, true, words)
+    metrics: dict = {
+        **tag_metrics.score_tags(predicted, true, words),
+        "mean_average_precision": tag_metrics.mean_average_precision(
+            scores, true, known
+        ),
+    }
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
         [(words[w], bool(row[w])) for w in np.flatnonzero(kept)]
@@ -94,6 +101,21 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         metrics = {**metrics, "split_words": all_words, "unknown_tags": unknown}
         note += tags_note(metrics)
     return Scored(metrics, tag_table(metrics, rows) + note, lines)
+
+
+def _known_words(run, split, columns, words):
+    """Whether an image was asked for a word, bool `[N, W]`: the others are no mistakes.
+
+    That are the words of its own data set, where several were joined, or where another
+    one is scored than was learned.
+    """
+    given = split.annotated.known
+    if given is None and run.learned_dataset is None:
+        return np.ones((len(split), len(words)), bool)
+    known = np.zeros((len(split), len(words)), bool)
+    for column, word in columns.items():
+        known[:, words.index(word)] = True if given is None else given[:, column]
+    return known
 
 
 def _known_columns(run, name, words, known):

@@ -47,7 +47,8 @@ def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
     """A table in percent; counts stay counts.
 
     Args:
-        scores: From `annotator.metrics.tags.score_tags`.
+        scores: From `annotator.metrics.tags`: those of `score_tags`, and
+            `mean_average_precision`.
         rows: Name and scores, in percent, of each system to stand above.
     """
     ours = {name: 100 * scores[name] for name in ("precision", "recall", "f1")}
@@ -63,6 +64,8 @@ def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
             ),
             f"per image: precision {100 * scores['image_precision']:.2f}, "
             f"recall {100 * scores['image_recall']:.2f}",
+            "mean average precision of a word: "
+            f"{100 * scores['mean_average_precision']:.2f}",
         ]
     )
 

@@ -4,7 +4,6 @@ An export holds everything: pixels are decoded, resized, normalized and describe
 one graph, so it needs neither this package nor the data it was trained on.
 """
 
-import importlib.metadata
 import os
 import pathlib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,13 +13,11 @@ import keras
 import tensorflow as tf
 
 from annotator import files
-from annotator.config.version import VERSION
 from annotator.export import serving_files
+from annotator.export.libraries import library_versions
 from annotator.export.versions import MANIFEST, version_numbers
 from annotator.images.decode import decode_image
 from annotator.images.resize import Resize
-
-_LIBRARIES = ("keras-annotator", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
 def image_model(
@@ -106,19 +103,6 @@ def save(
     os.replace(temporary, saved_model)
     serving_files.write_config(directory)
     return saved_model, saved_model / f"{name}.keras"
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that made a model, by name."""
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            versions[library] = "not installed"
-    if versions["keras-annotator"] == "not installed":  # it runs from a checkout
-        versions["keras-annotator"] = VERSION
-    return versions
 
 
 def _write_saved_model(path, model, views_model, resizes, served, details):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from annotator import files
+from annotator.export import preset
 
 MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
 TASKS = ("captioner", "tagger")
@@ -15,11 +16,12 @@ Exports: TypeAlias = dict[str, tuple[pathlib.Path, dict[str, Any]]]
 
 
 def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
-    """Finds exports and checks them.
+    """Finds exports and presets and checks them.
 
     Args:
         paths: Folders of a version, of all versions of a model (the newest counts), or
-            a workdir or its `export` folder, for all models in it. `~` is expanded.
+            a workdir or its `export` folder, for all models in it; folders of presets;
+            or names of those that come with the package. `~` is expanded.
 
     Returns:
         Dict from task to `(folder, manifest)`, captioner first.
@@ -28,13 +30,16 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
         FileNotFoundError: When a folder is no export.
         ValueError: When a file is missing or altered, or a task is given twice.
     """
-    folders: list[pathlib.Path] = []
+    found: list[tuple[pathlib.Path, dict[str, Any]]] = []
     for folder in map(_export_folder, paths):
+        if preset.is_preset(folder):
+            found += _heads(folder)
+            continue
         inside = [folder / task for task in TASKS if (folder / task).is_dir()]
-        folders += inside or [folder]
+        versions = map(resolve, inside or [folder])
+        found += [(version, verify(version)) for version in versions]
     exports: Exports = {}
-    for folder in map(resolve, folders):
-        manifest = verify(folder)
+    for folder, manifest in found:
         task = manifest.get("task")
         if task not in TASKS or f"{task}.keras" not in manifest["files"]:
             raise ValueError(
@@ -50,9 +55,22 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
     return {task: exports[task] for task in TASKS if task in exports}
 
 
+def _heads(folder):
+    """The heads of a preset, as if each were an export."""
+    manifest = preset.read_preset(folder)
+    for task in manifest["tasks"]:
+        weights = manifest["files"][f"{task}.safetensors"]
+        # What the weights mean stands in the manifest itself.
+        listed = {f"{task}.keras": f"{weights} {files.sha256(folder / preset.PRESET)}"}
+        facts = {"config": manifest["tasks"][task]["config"]}
+        yield folder, {"task": task, "files": listed, "preset": manifest, **facts}
+
+
 def _export_folder(path):
-    """The `export` folder of a workdir; any other folder as it is."""
+    """The folder of a packaged preset, or the `export` folder of a workdir."""
     folder = pathlib.Path(os.path.expanduser(path))
+    if not folder.exists() and os.fspath(path) in preset.packaged():
+        return preset.packaged()[os.fspath(path)]
     return folder / "export" if (folder / "export").is_dir() else folder
 
 

@@ -4,12 +4,15 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from annotator.features import shards
+
+if TYPE_CHECKING:
+    from annotator.features.joined_cache import JoinedCache
 
 
 class CorruptCacheError(RuntimeError):
@@ -141,12 +144,14 @@ def write_cache(
 
 
 def regions_dataset(
-    caches: Sequence[FeatureCache], rows: Sequence[int] | np.ndarray, batch_size: int
+    caches: "Sequence[FeatureCache | JoinedCache]",
+    rows: Sequence[int] | np.ndarray,
+    batch_size: int,
 ) -> tf.data.Dataset:
     """Streams the regions of several views, side by side.
 
     Args:
-        caches: One `FeatureCache` per view of the same images.
+        caches: One cache per view of the same images.
         rows: Rows to read, int `[N]`.
         batch_size: Images per batch.
 

@@ -7,6 +7,7 @@ Makadia et al. (JEC, ECCV 2008) and Guillaumin et al. (TagProp, ICCV 2009).
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 
 def score_tags(
@@ -54,6 +55,28 @@ def score_tags(
         "image_recall": _mean(_ratio(image_correct, image_actual)[has_words]),
         "images": len(true),
     }
+
+
+def mean_average_precision(
+    scores: np.ndarray, true: np.ndarray, known: np.ndarray | None = None
+) -> float:
+    """How well each word ranks the images: its average precision, averaged over words.
+
+    Args:
+        scores: float `[N, W]`, the higher the likelier.
+        true: bool `[N, W]`, True where the image carries the word.
+        known: bool `[N, W]`, which images are ranked for a word; all by default.
+
+    Returns:
+        A fraction: the mean over the words that an image carries, 0 without any.
+    """
+    known = np.ones_like(true) if known is None else known
+    precisions = [
+        average_precision_score(true[rows, word], scores[rows, word])
+        for word, rows in enumerate(known.T)
+        if true[rows, word].any()
+    ]
+    return float(np.mean(precisions)) if precisions else 0.0
 
 
 def per_word_table(

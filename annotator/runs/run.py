@@ -17,6 +17,7 @@ from annotator.captioner import BeamSearch, Captioner
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
 from annotator.features.extraction import extract
+from annotator.features.joined_cache import JoinedCache
 from annotator.images.resize import Resize
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
@@ -174,6 +175,7 @@ class Run:
                 data_dir=self.config.data_dir,
                 cache_dir=self.config.cache_dir,
                 skip_bad_images=self.config.skip_bad_images,
+                caption_tags=self.config.caption_tags,
             )
         return self._annotated[split]
 
@@ -299,19 +301,7 @@ class Run:
     def _load(self, task, name, backbone, views):
         annotated = self.annotated(name)
         task.check_labels(annotated)
-        (layer,) = backbone.output
-        caches = tuple(
-            extract(
-                annotated,
-                view,
-                backbone,
-                layer,
-                self.config.cache_dir,
-                skip_bad_images=self.config.skip_bad_images,
-                batch_size=self.config.batch_size,
-            )
-            for view in views
-        )
+        caches = tuple(self._cache(annotated, view, backbone) for view in views)
         bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
         self._list_skipped(annotated, bad)
         rows = np.setdiff1d(np.arange(len(annotated)), list(bad))
@@ -319,6 +309,21 @@ class Run:
         if len(rows) < len(annotated):
             annotated = annotated.select(rows)
         return Split(annotated, rows, caches)
+
+    def _cache(self, annotated, view, backbone):
+        if annotated.parts:
+            parts = [self._cache(part, view, backbone) for part in annotated.parts]
+            return JoinedCache(tuple(parts))
+        (layer,) = backbone.output
+        return extract(
+            annotated,
+            view,
+            backbone,
+            layer,
+            self.config.cache_dir,
+            skip_bad_images=self.config.skip_bad_images,
+            batch_size=self.config.batch_size,
+        )
 
     def _list_skipped(self, annotated, bad):
         skipped = list(annotated.skipped)

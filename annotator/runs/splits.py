@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from annotator.datasets import AnnotatedImages
 from annotator.features.cache import FeatureCache, regions_dataset
+from annotator.features.joined_cache import JoinedCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,12 +17,12 @@ class Split:
     Attributes:
         annotated: `AnnotatedImages`, without the images that could not be read.
         rows: int `[N]`, their rows in the caches.
-        caches: One `FeatureCache` a view.
+        caches: One cache a view.
     """
 
     annotated: AnnotatedImages
     rows: np.ndarray
-    caches: tuple[FeatureCache, ...]
+    caches: tuple[FeatureCache | JoinedCache, ...]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -87,6 +87,7 @@ def fit_whitened_means(
     tags: np.ndarray,
     margin: float = 0.7,
     prior_images: int = 3,
+    known: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits linear scores of words.
 
@@ -96,6 +97,10 @@ def fit_whitened_means(
     so looks nearer than a new one: t_w is taken with each image left out of both, in
     closed form (the leave-one-out residual of ridge regression, which whitened means
     are up to a factor).
+
+    Where images of several data sets are learned together, a word is compared with what
+    is usual among the images that were asked for it: z and m_w are then taken from the
+    middle of these, or a word would stand for its data set as well.
 
     Args:
         means: Mean vectors of `vectors` and `tags`.
@@ -107,27 +112,33 @@ def fit_whitened_means(
             scores 0 for every word; at 0 words with spread-out images never win.
         prior_images: t_w is shrunk to its average over words, as by this many images;
             a word of one image, which has nothing without it, takes the average.
+        known: Whether an image was asked for a word, bool `[N, W]`; `None` if each was
+            asked for all.
 
     Returns:
         `(kernel, bias)`, float32 `[d, W]` and `[W]`: scores are `x @ kernel + bias`,
         with `NEVER` as the bias of words without images, and 10,000 as that of words
         that all images carry: they come first.
     """
+    if known is not None:
+        return _fit_by_group(
+            means, whitening, vectors, tags, margin, prior_images, known
+        )
     counts = means.counts
     whitened = whitening.apply(means.means)
     lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
     # The mean of a word that all images carry is the mean of all images: it points
     # nowhere, and no image is more like it than another.
-    known = (counts > 0) & (lengths[:, 0] > 1e-9)
-    lengths = np.where(known[:, None], lengths, 1.0)
-    whitened = np.where(known[:, None], whitened / lengths, 0.0)
+    pointing = (counts > 0) & (lengths[:, 0] > 1e-9)
+    lengths = np.where(pointing[:, None], lengths, 1.0)
+    whitened = np.where(pointing[:, None], whitened / lengths, 0.0)
     total = np.zeros(len(counts))
     for start, block in _blocks(vectors):
         carries = tags[start : start + len(block)]
         within = np.arange(start, start + len(block)) < whitening.rows
         similarity = _left_out(whitening, whitened, lengths, counts, block, within)
-        total += np.where(carries & known, similarity, 0.0).sum(axis=0)
-    has_several = known & (counts > 1)
+        total += np.where(carries & pointing, similarity, 0.0).sum(axis=0)
+    has_several = pointing & (counts > 1)
     average = 0.0
     if has_several.any():
         average = np.mean(total[has_several] / counts[has_several])
@@ -138,8 +149,32 @@ def fit_whitened_means(
     )
     bias = -whitening.mean @ kernel - margin * typical
     # Every image has such a word: it comes first.
-    bias = np.where((counts > 0) & ~known, _ALWAYS, bias)
+    bias = np.where((counts > 0) & ~pointing, _ALWAYS, bias)
     return kernel.astype(np.float32), np.where(counts, bias, NEVER).astype(np.float32)
+
+
+def _fit_by_group(means, whitening, vectors, tags, margin, prior_images, known):
+    """`fit_whitened_means` of each group of words that the same images know."""
+    kernel = np.zeros((vectors.shape[1], tags.shape[1]), np.float32)
+    bias = np.zeros(tags.shape[1], np.float32)
+    patterns, group_of = np.unique(known, axis=1, return_inverse=True)
+    for group, knows in enumerate(patterns.T):
+        columns = np.flatnonzero(np.ravel(group_of) == group)
+        words = WordMeans([means.words[column] for column in columns], len(kernel))
+        words.sums, words.counts = means.sums[columns], means.counts[columns]
+        middle = sum(
+            block[knows[start : start + len(block)]].sum(axis=0, dtype=np.float64)
+            for start, block in _blocks(vectors)
+        ) / max(np.count_nonzero(knows), 1)
+        kernel[:, columns], bias[columns] = fit_whitened_means(
+            words,
+            dataclasses.replace(whitening, mean=middle),
+            vectors,
+            tags[:, columns],
+            margin,
+            prior_images,
+        )
+    return kernel, bias
 
 
 def linear_scores(

@@ -60,12 +60,12 @@ def test_an_image_of_another_extension_is_no_list(format, tmp_path):
 
 @pytest.mark.parametrize("begin", [b"PK\3\4", b"\0\0\0\x1cftypheic", b"a.jpg\x80\x01"])
 def test_a_file_that_is_neither_image_nor_text_is_named(begin, tmp_path):
-    (tmp_path / "photo.heic").write_bytes(begin)
+    (tmp_path / "photo.psd").write_bytes(begin)
     (tmp_path / "list.txt").write_text("photo.jpg\n", encoding="utf-16")
     with pytest.raises(ValueError, match="list.txt is in UTF-16: save the list as UTF"):
         list_images(tmp_path / "list.txt")
-    with pytest.raises(ValueError, match="photo.heic is neither an image .* the byte"):
-        list_images(tmp_path / "photo.heic")
+    with pytest.raises(ValueError, match="photo.psd is neither an image .* the byte"):
+        list_images(tmp_path / "photo.psd")
 
 
 @pytest.mark.parametrize("name", ["BMW/1.jpg", "GIF8s/1.gif", "II*.jpg"])

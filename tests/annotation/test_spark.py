@@ -19,11 +19,11 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip("needs Java 17", allow_module_level=True)
 
 from annotator.annotation import record_table
-from annotator.annotation import spark as spark_annotation
 from annotator.annotation.run import annotate
 from annotator.annotation.sources import FileSource
-from annotator.annotation.spark import annotate_on_spark
-from annotator.annotation.spark_session import error_line, spark_session
+from annotator.annotation.spark import engine as spark_annotation
+from annotator.annotation.spark.engine import annotate_on_spark
+from annotator.annotation.spark.session import error_line, spark_session
 from annotator.tagger.word_means import WordMeans
 from annotator.training.tagger import spark_word_means
 

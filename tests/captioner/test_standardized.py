@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from annotator.captioner.standardized import StandardizedModel
@@ -53,3 +54,26 @@ def test_weights_are_saved_and_not_trained(tmp_path):
     np.testing.assert_array_equal(copy.region_mean, model.region_mean)
     np.testing.assert_array_equal(copy.region_deviation, model.region_deviation)
     assert keras.backend.standardize_dtype(copy.region_mean.dtype) == "float32"
+
+
+def test_powers_are_taken_first_and_keep_the_sign():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    model.standardize(np.array([1.0, 0.0]), np.array([2.0, 1.0]))
+    regions = np.array([[[9.0, -4.0], [0.0, 0.25]]], np.float16)
+    np.testing.assert_allclose(model(regions), [[[1.0, -2.0], [-0.5, 0.5]]])
+
+
+def test_the_gradient_of_a_root_is_finite_at_zero():
+    model = Model(region_power=0.5)
+    model.build((None, None, 2))
+    regions = tf.constant([[[4.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(regions)
+        total = tf.reduce_sum(model(regions))
+    np.testing.assert_allclose(tape.gradient(total, regions), [[[0.25, 0.0]]])
+
+
+def test_a_power_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="positive, got 0"):
+        Model(region_power=0)

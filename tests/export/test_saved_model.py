@@ -17,7 +17,8 @@ import annotator
 from annotator.captioner import Vocabulary
 from annotator.evaluation.scores import predict_scores
 from annotator.export import serving_files
-from annotator.export.saved_model import image_model, library_versions, save
+from annotator.export.libraries import library_versions
+from annotator.export.saved_model import image_model, save
 from annotator.export.versions import resolve, verify
 from annotator.images.resize import resize_image
 from annotator.runs.heads import CAPTIONER, TAGGER

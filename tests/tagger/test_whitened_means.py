@@ -126,3 +126,45 @@ def test_a_word_that_all_images_carry_comes_first_and_spoils_no_other(others):
         )
     assert (scores[:, universal] == 1e4).all()
     assert (scores.argmax(axis=1) == universal).all()
+
+
+def test_a_word_is_compared_among_the_images_that_were_asked_for_it():
+    """Against refitting: words of the first 50 images, of the others, and of all."""
+    known = np.ones((N, W), bool)
+    known[50:, 0] = known[50:, 1] = known[:50, 2] = False
+    tags = TAGS & known
+    kernel, bias = fit(tags=tags, known=known)
+    whitening = Whitening.fit(VECTORS, SHRINKAGE)
+    covariance = whitening.factor @ whitening.factor.T
+    for w in range(W):
+        middle = VECTORS[known[:, w]].mean(axis=0, dtype=np.float64)
+        mean = VECTORS[tags[:, w]].mean(axis=0, dtype=np.float64) - middle
+        direction = np.linalg.solve(covariance, mean)
+        np.testing.assert_allclose(
+            kernel[:, w], direction / np.sqrt(mean @ direction), rtol=1e-4, atol=1e-6
+        )
+    # The middle of the images that know a word is as far from it whoever they are.
+    at_zero = fit(tags=tags, known=known, margin=0.0)
+    for w in range(W):
+        scores = VECTORS[known[:, w]] @ at_zero[0][:, w] + at_zero[1][w]
+        np.testing.assert_allclose(scores.mean(), 0, atol=1e-3)
+
+
+def test_what_all_images_were_asked_for_is_what_is_fitted_without_saying_so():
+    for ours, plain in zip(fit(known=np.ones((N, W), bool)), fit(), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_another_data_set_that_was_not_asked_changes_no_word_but_by_the_metric():
+    """With the metric of the first set alone, its words are those fitted without."""
+    known = np.ones((N, W), bool)
+    known[60:] = False
+    whitening = Whitening.fit(VECTORS[:60], SHRINKAGE)
+    tags = TAGS & known
+    means = word_means(VECTORS, tags)
+    ours = fit_whitened_means(means, whitening, VECTORS, tags, known=known)
+    alone = fit_whitened_means(
+        word_means(VECTORS[:60], tags[:60]), whitening, VECTORS[:60], tags[:60]
+    )
+    for one, other in zip(ours, alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

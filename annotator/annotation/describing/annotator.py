@@ -13,6 +13,8 @@ from annotator.annotation.describing.image_inputs import (
 )
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.records import records
+from annotator.export import preset as preset_files
+from annotator.export.preset import DEFAULT_PRESET
 from annotator.export.versions import find_exports
 from annotator.images.read_ahead import map_ahead, size_of
 from annotator.tagger.word_rules import WordRules
@@ -22,33 +24,37 @@ _ERRORS = ("raise", "return")
 
 
 def load(
-    path: str | os.PathLike | Iterable[str | os.PathLike],
+    path: str | os.PathLike | Iterable[str | os.PathLike] | None = None,
     captions: int = 1,
     top_k: int | None = None,
     threshold: float | None = None,
     batch_size: int = 32,
     workers: int | None = None,
+    preset: str | None = None,
     words: WordRules | None = None,
 ) -> "Annotator":
-    """Loads what a training exported.
+    """Loads a model: one that comes with the package, or what a training exported.
 
     Example:
         ```python
         import annotator
 
-        describe = annotator.load("runs/shapes")
+        describe = annotator.load()
         print(describe("photo.jpg").caption)
         ```
 
     Args:
         path: The workdir of a run, its `export` folder, or the folder of a model or of
-            a version in that; or several of these, a captioner's and a tagger's.
+            a version in that; the folder of a preset; or several of these, a
+            captioner's and a tagger's. By default `preset`.
         captions: Captions per image, best first.
         top_k: Tags per image at most (0: as many as there are words); `None` for what
             the export was made with.
         threshold: Lowest score of a tag; `None` as above.
         batch_size: Images per pass of the backbone.
         workers: Threads that read and decode; by default as many as there are cores.
+        preset: Name of a model that comes with the package: `"photos"`, for
+            photographs, writes captions and picks tags.
         words: Rules on the tags' words, see `annotator.tagger.word_rules`.
 
     Returns:
@@ -56,10 +62,11 @@ def load(
 
     Raises:
         FileNotFoundError: When there is no export in `path`.
-        ValueError: When a file of the export is missing or altered, or an option needs
-            a model that is not there, or is out of range.
+        ValueError: When a file of the export is missing or altered, an option needs a
+            model that is not there, or is out of range, there is no such preset, or
+            both a path and a preset are named.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else path
+    paths = _paths(path, preset)
     model = AnnotationModel.load(
         find_exports(paths),
         captions=captions,
@@ -68,6 +75,20 @@ def load(
         words=words,
     )
     return Annotator(model, batch_size, workers)
+
+
+def _paths(path, name):
+    if path is not None:
+        if name is not None:
+            raise ValueError(f"Name a path or a preset, not {path} and {name!r}.")
+        return [path] if isinstance(path, str | os.PathLike) else path
+    name = DEFAULT_PRESET if name is None else name
+    if name not in preset_files.packaged():
+        raise ValueError(
+            f"There is no preset {name!r}; there are "
+            f"{', '.join(preset_files.packaged())}."
+        )
+    return [preset_files.packaged()[name]]
 
 
 class Annotator:

@@ -83,7 +83,13 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
             dtype=policy,
         )
     return Captioner(
-        vocabulary, decoder, feedback, run.sampler(), seed=config.seed, dtype=policy
+        vocabulary,
+        decoder,
+        feedback,
+        run.sampler(),
+        seed=config.seed,
+        region_power=config.region_power,
+        dtype=policy,
     )
 
 

@@ -260,8 +260,12 @@ class CaptionerTrainer(TrainingLoop):
         count = min(images, len(self.train))
         rows = np.sort(rng.choice(len(self.train), count, replace=False))
         some = self.train.select(rows)
-        regions = [batch.numpy() for batch in self.inputs.stream(some, 64)]
-        regions = np.concatenate(regions).astype(np.float32)
+        regions = np.concatenate(
+            [
+                self.captioner.powers(batch).numpy()
+                for batch in self.inputs.stream(some, 64)
+            ]
+        )
         return regions.mean(axis=(0, 1)), regions.std(axis=(0, 1))
 
     def _attention_pictures(self, rows):

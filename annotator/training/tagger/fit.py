@@ -47,8 +47,9 @@ def train_tagger(run: Run) -> None:
     with np.load(run.files.tags, allow_pickle=False) as arrays:
         words, tags = arrays["words"], arrays["tags"]
         whitening_rows = int(arrays["whitening_rows"])
+        known = arrays["known"] if "known" in arrays else None
     warn_of_common_tags(tags, words)
-    scores = fit_scores(run.config, vectors, tags, whitening_rows)
+    scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
     tagger = keras.Sequential([inputs, *encoder.layers, scores], name="tagger")
     files.write_json(run.files.words, words.tolist())
@@ -72,6 +73,12 @@ def _encode_images(
     tags[: len(old_tags), : len(old_words)] = old_tags
     columns = [words.index(word) for word in split.annotated.words]
     tags[len(old_tags) :, columns] = split.annotated.tags
+    partly = {}
+    if split.annotated.known is not None:
+        # The images of an extended tagger were asked for all words that are added: that
+        # they lack one counts, as where no data sets are joined.
+        partly["known"] = np.ones_like(tags)
+        partly["known"][len(old_tags) :, columns] = split.annotated.known
     with files.atomic_path(run.files.vectors) as temporary:
         vectors = np.lib.format.open_memmap(
             temporary, "w+", np.float32, (len(tags), dimensions)
@@ -86,4 +93,6 @@ def _encode_images(
                 bar.update(len(batch))
         vectors.flush()
     with files.atomic_path(run.files.tags) as temporary:
-        np.savez(temporary, words=words, tags=tags, whitening_rows=whitening_rows)
+        np.savez(
+            temporary, words=words, tags=tags, whitening_rows=whitening_rows, **partly
+        )

@@ -18,6 +18,7 @@ def fit_scores(
     vectors: np.ndarray,
     tags: np.ndarray,
     whitening_rows: int | None = None,
+    known: np.ndarray | None = None,
 ) -> keras.layers.Layer:
     """The layer from vectors to scores that `config` asks for.
 
@@ -27,14 +28,16 @@ def fit_scores(
         tags: bool `[N, W]`.
         whitening_rows: How many of the first vectors decide the whitening; all by
             default.
+        known: Whether an image was asked for a word, bool `[N, W]`; `None` if each was
+            asked for all.
 
     Returns:
         A built layer from `[B, d]` to float32 `[B, W]`.
     """
-    return FITS[config.tagger](config, vectors, tags, whitening_rows)
+    return FITS[config.tagger](config, vectors, tags, whitening_rows, known)
 
 
-def _means(config, vectors, tags, whitening_rows):
+def _means(config, vectors, tags, whitening_rows, known):
     means = WordMeans(range(tags.shape[1]), vectors.shape[1])
     for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
         means.add(vectors[rows], tags[rows])
@@ -42,24 +45,24 @@ def _means(config, vectors, tags, whitening_rows):
         return WordScores.from_means(means, config.similarity, name="scores")
     whitening = whitened_means.Whitening.fit(vectors[:whitening_rows], config.shrinkage)
     kernel, bias = whitened_means.fit_whitened_means(
-        means, whitening, vectors, tags, config.margin
+        means, whitening, vectors, tags, config.margin, known=known
     )
     return whitened_means.linear_scores(kernel, bias)
 
 
-def _jec(config, vectors, tags, whitening_rows):
+def _jec(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.JEC.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _two_pass_knn(config, vectors, tags, whitening_rows):
+def _two_pass_knn(config, vectors, tags, whitening_rows, known):
     return nearest_neighbors.TwoPassKNN.fit(
         np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
     )
 
 
-def _mbrm(config, vectors, tags, whitening_rows):
+def _mbrm(config, vectors, tags, whitening_rows, known):
     return mbrm.MBRM.fit(
         np.asarray(vectors),
         tags,

@@ -23,7 +23,8 @@ def fit_word_means(
     the additions, in float64.
 
     Args:
-        spark: `pyspark.sql.SparkSession`, as of `spark_annotation.spark_session`.
+        spark: `pyspark.sql.SparkSession`, as of
+            `annotator.annotation.spark.session.spark_session`.
         folder: `WORKDIR/tagger` of a training, which holds `vectors.npy`, float32
             `[N, d]`, and `tags.npz`, bool `[N, W]`; all workers see it.
         tasks: Number of tasks; by default as many as the cluster has cores.

@@ -29,7 +29,7 @@ from annotator.annotation.record_file import to_json
 from annotator.annotation.records import Record, records
 from annotator.annotation.run import annotate
 from annotator.annotation.sources import Source
-from annotator.annotation.spark_session import SPARK_ERRORS, error_line, spark_session
+from annotator.annotation.spark.session import SPARK_ERRORS, error_line, spark_session
 from annotator.export.versions import Exports, find_exports
 from annotator.images.read_ahead import map_ahead
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotator import datasets
-from annotator.datasets.joined import join
+from annotator.datasets.joining.joined import join
 
 
 def joined_and_parts(image_folder, *splits):

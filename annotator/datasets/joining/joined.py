@@ -113,4 +113,5 @@ def join(split: str, parts: Sequence[AnnotatedImages]) -> AnnotatedImages:
         tags=tags,
         captions=captions,
         skipped=tuple(image for part in parts for image in part.skipped),
+        parts=tuple(parts),
     )

@@ -1,0 +1,54 @@
+"""The models of a preset, built again as the models of an export are."""
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+import annotator.layers  # noqa: F401  (registers what the heads are made of)
+from annotator.backbones.backbone import build_backbone
+from annotator.export import preset
+from annotator.export.saved_model import image_model
+from annotator.images.resize import Resize
+from annotator.tagger.top_tags import TopTags
+
+
+def preset_model(
+    folder: str | os.PathLike, manifest: Mapping[str, Any], task: str
+) -> keras.Model:
+    """Builds what the `.keras` file of an export holds.
+
+    Args:
+        folder: Folder of the preset.
+        manifest: Its manifest, as of `annotator.export.preset.read_preset`.
+        task: One of the tasks that it has a head for.
+
+    Returns:
+        The model of images, from `annotator.export.saved_model.image_model`.
+    """
+    facts = manifest["tasks"][task]
+    folder = pathlib.Path(folder)
+    weights = manifest["backbone_weights"]
+    backbone = build_backbone(
+        manifest["network"],
+        facts["tap"],
+        weights if weights == "imagenet" else folder / weights,
+    )
+    head = preset.build_head(
+        facts["model"],
+        preset.read_head(folder, task),
+        str(folder / f"{task}.safetensors"),
+    )
+    views = [Resize(**view) for view in facts["views"]]
+    model, _ = image_model(backbone, views, _outputs(head, facts), task)
+    return model
+
+
+def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dict]:
+    """From regions to the outputs of an export."""
+    if "words" not in facts:
+        return head
+    top = TopTags(facts["words"], facts["top_k"], facts["threshold"], name="top_tags")
+    return lambda regions: top(head(regions))

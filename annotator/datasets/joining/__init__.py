@@ -1,0 +1,1 @@
+"""Splits and data sets joined to one, and captions that are read as tags."""

@@ -1,0 +1,95 @@
+"""Presets: what a run says, from a small folder; and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import annotator
+from annotator.export import preset
+from annotator.export.compact import quantize
+from annotator.runs.run import Run
+from annotator.training.presets import save_preset
+
+
+@pytest.fixture(scope="module")
+def saved(captioner_run, tagger_run, tmp_path_factory):
+    """A preset of a captioner and a tagger over random weights."""
+    folder = tmp_path_factory.mktemp("presets") / "both"
+    return save_preset(folder, tagger_run[0], captioner_run[0])
+
+
+def test_heads_come_back_but_for_the_rounding(saved, captioner_run, tagger_run):
+    manifest = preset.read_preset(saved)
+    runs = {
+        "captioner": Run.open(captioner_run[0]).captioner(),
+        "tagger": Run.open(tagger_run[0]).tagger(),
+    }
+    for task, model in runs.items():
+        arrays = preset.read_head(saved, task)
+        built = preset.build_head(manifest["tasks"][task]["model"], arrays, task)
+        assert [w.path for w in built.weights] == [w.path for w in model.weights]
+        for ours, theirs in zip(built.weights, model.weights, strict=True):
+            expected = np.asarray(theirs.value)
+            if expected.ndim > 1 and expected.size >= 4096:
+                codes, scale = quantize(expected)
+                expected = codes * scale
+            np.testing.assert_array_equal(np.asarray(ours.value), expected)
+
+
+def test_it_describes_images_as_the_runs_do(
+    saved, captioner_run, tagger_run, image_folder
+):
+    names = sorted(map(str, image_folder.glob("*.png")))[:8]
+    ours = annotator.load(saved)(names)
+    theirs = annotator.load([captioner_run[0], tagger_run[0]])(names)
+    for one, other in zip(ours, theirs, strict=True):
+        assert len(one.caption.split()) > 0
+        assert [tag.word for tag in one.tags] == [tag.word for tag in other.tags]
+        scores = [[tag.score for tag in each.tags] for each in (one, other)]
+        # The random backbone is rounded to bfloat16 as well.
+        np.testing.assert_allclose(*scores, atol=0.05 * np.ptp(scores) + 0.02)
+
+
+def test_the_backbone_is_stored_where_the_package_has_none(saved):
+    manifest = preset.read_preset(saved)
+    assert manifest["backbone_weights"] == preset.BACKBONE
+    assert (saved / preset.BACKBONE).is_file()
+    assert manifest["tasks"]["tagger"]["config"]["data_dir"] is None
+
+
+def test_a_file_that_was_altered_or_lost_is_named(saved, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(saved, copy)
+    with open(copy / "tagger.safetensors", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(ValueError, match="tagger.safetensors is not the file"):
+        annotator.load(copy)
+    (copy / "tagger.safetensors").unlink()
+    with pytest.raises(ValueError, match="tagger.safetensors is missing"):
+        annotator.load(copy)
+    manifest = json.loads((saved / preset.PRESET).read_text())
+    (copy / preset.PRESET).write_text(json.dumps({**manifest, "format": 9}))
+    with pytest.raises(ValueError, match="another version"):
+        annotator.load(copy)
+    manifest["files"] = {"../tagger.safetensors": "0"}
+    (copy / preset.PRESET).write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="is missing"):
+        annotator.load(copy)
+
+
+def test_what_makes_no_preset_is_refused(tmp_path, tagger_run):
+    with pytest.raises(ValueError, match="both hold a tagger"):
+        save_preset(tmp_path, tagger_run[0], tagger_run[0])
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        save_preset(tmp_path, tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="Name the workdir"):
+        save_preset(tmp_path)
+
+
+def test_names_of_presets(saved):
+    with pytest.raises(ValueError, match="no preset 'foto'; there are"):
+        annotator.load(preset="foto")
+    with pytest.raises(ValueError, match="a path or a preset, not"):
+        annotator.load(saved, preset="photos")
