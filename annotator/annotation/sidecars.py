@@ -70,10 +70,10 @@ def write_sidecar(
     """
     options = options or SidecarOptions()
     path = sidecar_path(record["image"], options.name, kind)
+    if options.policy == "skip" and os.path.lexists(path):
+        return
     try:
         before = read_file(path)
-        if before is not None and options.policy == "skip":
-            return
         own = before is None or _is_own(path, before, record, options.journal)
         if not own and (options.policy == "replace_own" or kind != "xmp"):
             if options.policy == "merge":

@@ -64,7 +64,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if status.st_size > MAX_BYTES:
-            raise OSError(errno.EFBIG, f"more than {MAX_BYTES} bytes", str(path))
+            raise OSError(errno.EINVAL, f"more than {MAX_BYTES} bytes", str(path))
         return file.read()
 
 
