@@ -92,7 +92,7 @@ def test_importing_the_commands_defines_nothing():
         "before = set(flags.FLAGS)\n"
         "from annotator.__main__ import MODULES\n"
         "modules = [importlib.import_module(m) for m in MODULES.values()]\n"
-        "assert len(modules) == 4 and set(flags.FLAGS) == before\n"
+        "assert len(modules) == 6 and set(flags.FLAGS) == before\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'uvicorn'} & set(sys.modules)\n"
     )
     result = subprocess.run(

@@ -15,7 +15,9 @@ from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.tagger.chosen_words import ChosenWords
 from annotator.tagger.top_tags import TopTags
+from annotator.tagger.word_rules import WordRules
 
 
 class AnnotationModel:
@@ -32,6 +34,8 @@ class AnnotationModel:
         top_k: Tags per image at most (0: as many as there are words); `None` for what
             the export was made with.
         threshold: Lowest score of a tag; `None` as above.
+        words: Which words are given, and under which names; `None` for all, as they
+            were learned.
 
     Attributes:
         resizes: The `Resize` layers of the views that a call takes.
@@ -48,6 +52,7 @@ class AnnotationModel:
         captions: int = 1,
         top_k: int | None = None,
         threshold: float | None = None,
+        words: WordRules | None = None,
     ) -> None:
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
@@ -55,6 +60,8 @@ class AnnotationModel:
             raise ValueError(f"--captions={captions} needs a captioner, see --model.")
         if (top_k, threshold) != (None, None) and "tagger" not in exports:
             raise ValueError("--top_k and --threshold need a tagger, see --model.")
+        if words is not None and "tagger" not in exports:
+            raise ValueError("--words needs a tagger, see --model.")
         self.tasks = tuple(exports)
         of_views = {
             task: model.get_layer(f"{task}_of_views") for task, model in exports.items()
@@ -72,7 +79,7 @@ class AnnotationModel:
         details: dict[str, Callable] = {}
         describe = {
             "captioner": lambda model: _captions(_captioner(model), captions),
-            "tagger": lambda model: _tags(model, top_k, threshold),
+            "tagger": lambda model: _tags(model, top_k, threshold, words),
         }
         for task, model in of_views.items():
             output = regions.output[task]
@@ -87,7 +94,7 @@ class AnnotationModel:
 
         Args:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-            **options: `captions`, `top_k` and `threshold`, as in the class.
+            **options: `captions`, `top_k`, `threshold` and `words`, as in the class.
 
         Warns:
             UserWarning: When a model learned drawn scenes, which it will see in any
@@ -228,10 +235,11 @@ def _captions(captioner, count):
     return describe
 
 
-def _tags(of_views, top_k, threshold):
+def _tags(of_views, top_k, threshold, rules):
     tagger, top = _tagger(of_views), of_views.get_layer("top_tags")
+    chosen = ChosenWords(rules.apply(top.words)) if rules else None
     top = TopTags(
-        top.words,
+        chosen.words if chosen else top.words,
         top.top_k if top_k is None else top_k,
         top.threshold if threshold is None else threshold,
     )
@@ -242,9 +250,8 @@ def _tags(of_views, top_k, threshold):
 
     def describe(regions):
         scores = tagger(regions, training=False)
-        if probabilities is None:
-            return top(scores)
-        return top(scores, probabilities(scores))
+        results = [scores] if probabilities is None else [scores, probabilities(scores)]
+        return top(*(results if chosen is None else map(chosen, results)))
 
     return describe
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 DATASETS = (
     *("shapes", "corel5k", "espgame", "iaprtc12", "flickr8k", "flickr30k"),
     *("flickr8k_karpathy", "flickr30k_karpathy", "coco_karpathy", "coco", "folder"),
+    "keyworded",
 )
 # Those of `annotator.backbones`: AlexNet, and the networks of `keras.applications`.
 BACKBONES = (

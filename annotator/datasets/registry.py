@@ -41,7 +41,8 @@ _ENTRIES = {
     "flickr30k_karpathy": _Entry("karpathy", directory="flickr30k"),
     "coco_karpathy": _Entry("karpathy", directory="coco"),
     "coco": _Entry("coco", ("train", "validation"), directory="coco"),
-    "folder": _Entry("folder", directory="folder"),
+    "folder": _Entry("own.folder", directory="folder"),
+    "keyworded": _Entry("own.keyworded", directory="keyworded"),
 }
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from annotator.images import errors
 from annotator.images.decode import decode_image
+from annotator.images.photos import graph_content
 from annotator.images.resize import Resize
 
 _BYTES_AHEAD = 2**28
@@ -47,6 +48,10 @@ def decode_ahead(
         name, content = pair
         if isinstance(content, Exception):
             return name, None, _reason(content)
+        try:
+            content = graph_content(content, str(name))
+        except ValueError as error:
+            return name, None, str(error)
         try:
             with tf.device("CPU"):
                 return name, views_of(tf.constant(content)), None

@@ -64,6 +64,8 @@ def command(*arguments, modules=None, **options):
         (["--help"], "[--FLAG=VALUE] [IMAGE ...]"),
         ([*COMPLETE, "--engine=spark"], "--engine=spark needs --master"),
         ([*COMPLETE, "--master=yarn"], "--master and --spark_conf need --engine=spark"),
+        ([*COMPLETE, "--sidecar_name=photo"], "--sidecar_name needs --sidecars"),
+        ([*LOOKED_AT, "--sidecars_policy=skip"], "beside --sidecars_policy"),
         ([*COMPLETE, *SPARK, "--sidecars=txt"], "--sidecars are written by"),
         ([*COMPLETE, *SPARK, "--spark_conf=x"], "--spark_conf=x is not NAME=VALUE"),
     ],
