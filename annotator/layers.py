@@ -8,14 +8,13 @@ from annotator.backbones import half_precision, pixel_normalization
 from annotator.images import resize
 from annotator.tagger import (
     calibration,
-    mbrm,
-    nearest_neighbors,
     tagger,
     top_tags,
     vlad,
     word_probabilities,
     word_scores,
 )
+from annotator.tagger.exemplars import mbrm, nearest_neighbors
 
 __all__ = [
     "calibration",

@@ -270,7 +270,7 @@ def _sidecar_options(values):
 
 
 def _word_rules(values):
-    from annotator.tagger.word_rules import read_word_rules
+    from annotator.tagger.rules.word_rules import read_word_rules
 
     return None if values.words is None else read_word_rules(values.words)
 

@@ -15,9 +15,9 @@ from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
-from annotator.tagger.chosen_words import ChosenWords
+from annotator.tagger.rules.chosen_words import ChosenWords
+from annotator.tagger.rules.word_rules import WordRules
 from annotator.tagger.top_tags import TopTags
-from annotator.tagger.word_rules import WordRules
 
 
 class AnnotationModel:

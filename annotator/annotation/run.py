@@ -21,7 +21,7 @@ from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports
 from annotator.metadata.journal import Journal
-from annotator.tagger.word_rules import WordRules
+from annotator.tagger.rules.word_rules import WordRules
 from annotator.terminal.progress import bar
 
 # Longer than a batch takes anywhere, or a job of Spark that waits for its machines.

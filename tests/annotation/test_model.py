@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from annotator.annotation.model import AnnotationModel
 from annotator.export.versions import find_exports
-from annotator.tagger.word_rules import WordRules
+from annotator.tagger.rules.word_rules import WordRules
 
 
 @pytest.mark.parametrize(

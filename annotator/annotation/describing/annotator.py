@@ -17,7 +17,7 @@ from annotator.export import preset as preset_files
 from annotator.export.preset import DEFAULT_PRESET
 from annotator.export.versions import find_exports
 from annotator.images.read_ahead import map_ahead, size_of
-from annotator.tagger.word_rules import WordRules
+from annotator.tagger.rules.word_rules import WordRules
 
 Errors: TypeAlias = Literal["raise", "return"]
 _ERRORS = ("raise", "return")
@@ -55,7 +55,7 @@ def load(
         workers: Threads that read and decode; by default as many as there are cores.
         preset: Name of a model that comes with the package: `"photos"`, for
             photographs, writes captions and picks tags.
-        words: Rules on the tags' words, see `annotator.tagger.word_rules`.
+        words: Rules on the tags' words, see `annotator.tagger.rules.word_rules`.
 
     Returns:
         An `Annotator`.

@@ -9,7 +9,8 @@ from annotator import files, loading
 from annotator.config import Config
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
-from annotator.tagger import encoder, mbrm, vlad
+from annotator.tagger import encoder, vlad
+from annotator.tagger.exemplars import mbrm
 from annotator.terminal.progress import FITTING, SAMPLING, track
 from annotator.training.tagger.extension import Extended
 

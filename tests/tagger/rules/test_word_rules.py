@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.tagger.chosen_words import ChosenWords
-from annotator.tagger.word_rules import WordRules, read_word_rules
+from annotator.tagger.rules.chosen_words import ChosenWords
+from annotator.tagger.rules.word_rules import WordRules, read_word_rules
 
 WORDS = ("poodle", "dog", "automobile", "car", "person", "Sea")
 FILE = """\
