@@ -66,6 +66,7 @@ def passed_over(source: str | os.PathLike) -> dict[str, int]:
         files are not counted, nor what is written beside images (`.xmp`, `.txt`, ...).
     """
     kinds: collections.Counter[str] = collections.Counter()
+    source = os.fspath(source)
     if os.path.isdir(source):
         for _, folders, names in os.walk(source):
             folders[:] = [name for name in folders if not name.startswith(".")]
