@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 
 from annotator import loading
-from annotator.tagger.sets_alike import SetsAlike
+from annotator.tagger.word_means import SetsAlike
 
 DIMENSIONS = 512
 PRIOR_IMAGES = 3

@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import scipy.linalg
 
-from annotator.tagger.sets_alike import SetsAlike
-from annotator.tagger.word_means import WordMeans
+from annotator.tagger.word_means import SetsAlike, WordMeans
 from annotator.tagger.word_scores import NEVER
 
 _ALWAYS = 1e4  # above any similarity
