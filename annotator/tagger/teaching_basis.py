@@ -6,13 +6,14 @@ on and without TensorFlow.
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from annotator import loading
+from annotator.tagger.word_means import SetsAlike
 
 DIMENSIONS = 512
 PRIOR_IMAGES = 3
@@ -34,7 +35,8 @@ class TeachingBasis:
 
     Where images of several data sets are learned together, words of a group are
     compared with what is usual among the images that were asked for them: their sums
-    are over `z - center`.
+    are over `z - center`. Of a word that several sets have each counts alike; an image
+    is then left out as if it counted 1 among the others.
 
     Attributes:
         words: The W words.
@@ -103,9 +105,14 @@ class TeachingBasis:
         words = list(words)
         if known is None:
             groups, knows = np.zeros(len(words), int), [None]
+            weights: list[Callable] = [lambda rows: 1.0]
         else:
             patterns, groups = np.unique(known, axis=1, return_inverse=True)
             groups, knows = np.ravel(groups), list(patterns.T)
+            weights = [
+                SetsAlike.of_known(tags[:, groups == group], known)
+                for group in range(len(knows))
+            ]
         shape = (len(words), len(projection))
         sums, similarity, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
         centers = np.zeros((len(knows), len(projection)))
@@ -122,10 +129,11 @@ class TeachingBasis:
                 own = np.square(z).sum(axis=1)
                 within = np.arange(start, start + len(z)) < rows
                 leverage = np.where(within, np.minimum(own / rows, 0.999), 0.0)
-                carries = tags[start : start + len(z), columns].T.astype(np.float64)
+                block = slice(start, start + len(z))
+                carries = (tags[block, columns] * weights[group](block)).T
                 sums[columns] += carries @ z
                 similarity[columns] += carries @ (z / (1 - leverage)[:, None])
-                squares[columns] += carries @ (own / (1 - leverage))
+                squares[columns] += carries**2 @ (own / (1 - leverage))
         counts = np.asarray(tags.sum(axis=0), np.int64)
         return cls(
             words=words,

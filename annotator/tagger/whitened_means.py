@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import scipy.linalg
 
-from annotator.tagger.word_means import WordMeans
+from annotator.tagger.word_means import SetsAlike, WordMeans
 from annotator.tagger.word_scores import NEVER
 
 _ALWAYS = 1e4  # above any similarity
@@ -174,7 +174,7 @@ def _fit_by_group(whitening, vectors, tags, margin, prior_images, known):
     set_of = np.ravel(np.unique(known, axis=0, return_inverse=True)[1])
     for group, knows in enumerate(patterns.T):
         columns = np.flatnonzero(np.ravel(group_of) == group)
-        weights = _SetsAlike(tags[:, columns], set_of)
+        weights = SetsAlike(tags[:, columns], set_of)
         means = WordMeans(columns.tolist(), len(kernel))
         means.counts = tags[:, columns].sum(axis=0)
         middle = np.zeros(len(kernel))
@@ -194,23 +194,6 @@ def _fit_by_group(whitening, vectors, tags, margin, prior_images, known):
             weights,
         )
     return kernel, bias
-
-
-class _SetsAlike:
-    """Weights by which each data set counts alike for a word that several have.
-
-    They add up to the number of the word's images.
-    """
-
-    def __init__(self, tags, set_of):
-        sets = np.arange(set_of.max() + 1)
-        counts = np.array([tags[set_of == each].sum(axis=0) for each in sets])
-        having = np.maximum((counts > 0).sum(axis=0), 1)
-        self._set_of = set_of
-        self._weights = counts.sum(axis=0) / (having * np.maximum(counts, 1))
-
-    def __call__(self, rows):
-        return self._weights[self._set_of[rows]]
 
 
 def linear_scores(
