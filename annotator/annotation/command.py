@@ -138,7 +138,7 @@ def _run(values: commands.Values) -> int:
         if getattr(values, name) is None:
             raise commands.UsageError(
                 f"--{name} must have a value: {values[name].help} (Without records: "
-                "annotator annotate --model=WORKDIR photo.jpg)"
+                "annotator annotate photo.jpg)"
             )
     return _write_records(values)
 
@@ -248,12 +248,12 @@ def _engine_options(values: flags.FlagValues) -> dict[str, Any]:
 COMMAND = commands.Command(
     """Writes captions and tags for any number of images.
 
-    annotator annotate --model=runs/shapes photo.jpg holidays
+    annotator annotate photo.jpg holidays
 
 describes on the console the images that are named, and those in and below folders that
 are named.
 
-    annotator annotate --model=runs/shapes --images=photos --output=photos.jsonl
+    annotator annotate --images=photos --output=photos.jsonl
 
 writes records of any number of images to a file; no image is then named without a flag.
 An interrupted run goes on where it stopped when the same command is given again.

@@ -1,5 +1,6 @@
 """The model that annotates: the captions, the tags, or both, of one or two exports."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -85,7 +86,18 @@ class AnnotationModel:
         Args:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
             **options: `captions`, `top_k` and `threshold`, as in the class.
+
+        Warns:
+            UserWarning: When a model learned drawn scenes, which it will see in any
+                image.
         """
+        for task, (folder, manifest) in exports.items():
+            if manifest.get("config", {}).get("dataset") == "shapes":
+                warnings.warn(
+                    f"The {task} in {folder} learned drawn shapes and describes all "
+                    "images by these. For photographs there is the model photos.",
+                    stacklevel=2,
+                )
         models = {
             task: (
                 preset_model(folder, manifest["preset"], task)

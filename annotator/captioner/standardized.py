@@ -97,7 +97,7 @@ class StandardizedModel(keras.Model):
         Raises:
             ValueError: When they have another shape.
         """
-        shape = getattr(regions, "shape", ())
+        shape: typing.Any = getattr(regions, "shape", ())
         if len(shape) != 3 or shape[-1] is None:
             raise ValueError(
                 f"Regions must have the shape [batch, regions, channels], got {shape}. "

@@ -19,6 +19,8 @@ from annotator.export.libraries import library_versions
 
 PRESET = "preset.json"
 BACKBONE = "backbone.safetensors"
+# The arrays of `annotator.tagger.teaching_basis`, as if they were those of a task.
+TEACHING = "teaching"
 # For photographs: what is used where no model is named.
 DEFAULT_PRESET = "photos"
 _FORMAT = 1
@@ -60,7 +62,8 @@ def write_preset(
         manifest: What `preset.json` says: `network`, `backbone_weights` (`imagenet` or
             the name of a file in the folder) and `tasks`, from a task to `tap`,
             `views`, `model` as of `describe_head` and what is particular to the task.
-        heads: From a task to its arrays: `head_weights` of its model and others.
+        heads: From a task to the `head_weights` of its model; from `TEACHING` to what a
+            tagger hands on to be taught.
 
     Returns:
         The folder.

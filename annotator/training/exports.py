@@ -122,15 +122,20 @@ def _teaching(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
+    teaching_basis(run).save(path)
+
+
+def teaching_basis(run: Run) -> TeachingBasis:
+    """What a run's tagger hands on to be taught; it must have a vector an image."""
     stored = loading.arrays(run.files.tags)
-    TeachingBasis.fit(
+    return TeachingBasis.fit(
         stored["words"].tolist(),
         loading.array(run.files.vectors, mmap_mode="r"),
         stored["tags"],
         int(stored["whitening_rows"]),
         run.config.shrinkage,
         run.config.margin,
-    ).save(path)
+    )
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {

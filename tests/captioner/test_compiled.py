@@ -1,5 +1,7 @@
 """A captioner that Keras trains: `compile`, `fit`, `evaluate`, callbacks, files."""
 
+import subprocess
+import sys
 import types
 
 import keras
@@ -236,3 +238,41 @@ def test_fit_learns_with_feedback_in_mixed_precision(feedback, dtype, tmp_path):
     assert type(copy.optimizer) is type(captioner.optimizer)
     losses = [c.evaluate(data(first), verbose=0)[0] for c in (captioner, copy)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from annotator.captioner import BeamSearch, Captioner, Vocabulary, build_decoder
+
+CAPTIONS = ["a dog", "a red cat sits on the dog", "it runs", "the red cat"]
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+regions = np.random.default_rng(0).normal(size=[4, 3, 5]).astype(np.float32)
+data = tf.data.Dataset.from_tensor_slices((regions, CAPTIONS)).batch(4)
+
+def weights(strategy):
+    with strategy.scope():
+        keras.utils.set_random_seed(1)
+        words = Vocabulary.fit(CAPTIONS)
+        captioner = Captioner(words, build_decoder("nic", len(words), units=6))
+        captioner.build((None, None, 5))
+        captioner.compile(keras.optimizers.SGD(1.0))
+    history = captioner.fit(data, verbose=0).history
+    return [*captioner.get_weights(), history["loss"][0]]
+
+one = weights(tf.distribute.OneDeviceStrategy("CPU:0"))
+two = weights(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+print(max(np.abs(a - b).max() for a, b in zip(one, two, strict=True)))
+"""
+
+
+@pytest.mark.slow
+def test_replicas_take_the_step_of_one_device():
+    """Their shares of a batch have other numbers of words."""
+    output = subprocess.run(
+        [sys.executable, "-c", REPLICAS], capture_output=True, text=True
+    )
+    assert not output.returncode, output.stderr
+    assert float(output.stdout.split()[-1]) < 1e-5
