@@ -84,6 +84,7 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
+            errors: Iterator[tuple[str, str | None]]
             if self._format == ".csv":
                 errors = record_csv.errors(self.path, self._formulas)
             else:
