@@ -25,7 +25,10 @@ EXCEPTIONS = {
         "tf.saved_model.save(exported, str(path), signatures=signatures)",
     },
     "tagger/teaching_basis.py": {"np.savez(path, **dataclasses.asdict(self))"},
-    "training/exports.py": {"TeachingBasis.fit(", "return saved_model.save("},
+    "training/exports.py": {
+        "teaching_basis(run).save(path)",
+        "return saved_model.save(",
+    },
     # To nowhere.
     "config/commands.py": {
         "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())"

@@ -4,6 +4,14 @@ import re
 
 import tensorflow as tf
 
+# Where in the graph, and in which lines of Python, a node that failed was made.
+_PLACES = re.compile(
+    r"^Graph execution error:\s*"
+    r"(Detected at node [^\n]* defined at \(most recent call last\):\n"
+    r"(<stack traces unavailable>\n)?"
+    r'(\s*File "[^"\n]*", line \d+, in [^\n]*\n)*\s*)+'
+)
+
 
 def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """Reads the text of an error, in a line.
@@ -19,15 +27,9 @@ def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
         text = error.object.decode(errors="replace")
     else:
         text = str(error.message)
-    text = re.sub(
-        r"^Graph execution error:.*?\(most recent call last\):\n"
-        r"(<stack traces unavailable>\n)?",
-        "",
-        text,
-        flags=re.DOTALL,
-    )
+    text = _PLACES.sub("", text)
     # Where several nodes fail at a time: the first of them.
-    text = re.sub(r"^\d+ root error\(s\) found\.\s*\(0\) \w+: ", "", text)
+    text = re.sub(r"^\s*\d+ root error\(s\) found\.\s*\(0\) \w+: ", "", text)
     text = text.split("\n\t [[")[0].split("}} ")[-1].split(" [Op:")[0]
     _, assertion, data = text.rpartition("assertion failed: ")
     if assertion:  # of a graph: [part] [part]

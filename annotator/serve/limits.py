@@ -134,8 +134,9 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> An
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
+    either: set[asyncio.Future[Any]] = {task, gone}
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnect()
         return task.result()

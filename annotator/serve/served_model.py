@@ -99,6 +99,7 @@ class ServedModel:
         self._closed = False
         self._turn = 0
         self._pace = 0.0  # seconds a row
+        self._warm: set[str] = set()  # the first batch of a signature sets up more
         for large in (False, True):
             threading.Thread(target=self._work, args=[large], daemon=True).start()
 
@@ -159,9 +160,10 @@ class ServedModel:
             batch = [row for row in batch if row.future.set_running_or_notify_cancel()]
             start = time.monotonic()
             self._answer(batch)
-            if batch:
+            if batch and batch[0].signature in self._warm:
                 pace = (time.monotonic() - start) / len(batch)
                 self._pace += 0.2 * (pace - self._pace)
+            self._warm |= {row.signature for row in batch}
 
     def _next_batch(self, large):
         """Rows of the same kind, fewest turns first; none at the end."""

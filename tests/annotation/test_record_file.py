@@ -235,4 +235,5 @@ def test_a_locale_of_ascii_and_no_home(tmp_path):
     )
     lines = [line.split()[0] for line in result.stdout.splitlines()]
     assert lines == ["True"] * 3, result.stderr
-    assert "caf\u00e9" in (tmp_path / "o.jsonl").read_text("utf-8")
+    record = json.loads((tmp_path / "o.jsonl").read_bytes())
+    assert record["caption"] == "caf\u00e9"

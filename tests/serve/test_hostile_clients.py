@@ -317,6 +317,7 @@ class Slow:
                 self.max_seconds = options.pop("max_seconds", math.inf)
                 self._queue, self._changed = [], threading.Condition()
                 self._closed, self._turn, self._pace = False, 0, 0.0
+                self._warm = set()
                 for large in (False, True):
                     threading.Thread(
                         target=self._work, args=[large], daemon=True

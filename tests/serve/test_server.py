@@ -75,6 +75,7 @@ def server(tagger_run, captioner_run, tmp_path_factory):
                 "--max_request_mb=1",
                 "--max_open_mb=8",
                 "--upload_seconds=6",
+                "--max_wait_seconds=1000",  # however slow the machine is
             ],
             stdout=output,
             stderr=output,
