@@ -4,61 +4,178 @@ import contextlib
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import pathlib
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, overload
+from typing import IO, Any, TextIO, overload
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_TEMPORARY = re.compile(r"\.annotator-[0-9a-f]{16}\.")
+_LONGEST_NAME = 255  # bytes
+# What spreadsheets take for a formula; the wide ones where such letters are written.
+_FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?"
+_NUMBERS = re.compile(f"{_NUMBER}(;{_NUMBER})*")
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives a temporary path beside `path`, renamed to it if the block succeeds.
 
+    For libraries that open files themselves; what we write goes to `atomic_file`.
+
     Args:
         path: Where the file shall stand; its folder is made if missing.
 
     Yields:
-        The path to write to, with the same suffix.
+        The path of an empty file to write to, with the same suffix.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
+    temporary, descriptor = _create(path)
+    # Not kept open: HDF5 refuses a file that somebody has locked.
+    os.close(descriptor)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        if temporary.is_file():
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
-def temporary_path(path: pathlib.Path) -> pathlib.Path:
-    """Makes up a path beside another that no other process takes, on no machine.
+@contextlib.contextmanager
+def atomic_file(
+    path: str | os.PathLike[str], newline: str | None = None, errors: str = "strict"
+) -> Iterator[TextIO]:
+    """Opens a temporary file for UTF-8 text, renamed if the block succeeds.
+
+    `remove_leftovers` leaves it alone while the block lasts, in any process.
 
     Args:
-        path: Where the file or folder shall stand in the end.
+        path: Where the file shall stand; its folder is made if missing.
+        newline: As in `open`.
+        errors: As in `open`.
+
+    Yields:
+        The file.
+    """
+    path = pathlib.Path(path)
+    temporary, descriptor = _create(path)
+    held = os.dup(descriptor)  # the lock outlives the file, whose closing may fail
+    try:
+        with open(
+            descriptor, "w", encoding="utf-8", newline=newline, errors=errors
+        ) as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        os.close(held)
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_folder(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Makes a folder beside a path, to be renamed to it when it is whole.
+
+    Args:
+        path: Where the folder shall stand in the end; the one it is in is made if
+            missing.
 
     Returns:
-        A path in the same folder, with the same suffix.
+        Path of the new, empty folder.
     """
-    return path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_path(path)
+    temporary.mkdir()
+    return temporary
+
+
+def open_to_append(path: str | os.PathLike[str]) -> io.FileIO:
+    """Opens a file that grows, or that is only there to be locked.
+
+    Not buffered: what is written is the kernel's, whatever comes.
+
+    Args:
+        path: The file; made if missing.
+
+    Returns:
+        The file, to read and append to.
+
+    Raises:
+        OSError: When it cannot be opened, is a link or no file; the message names it.
+    """
+
+    def opener(name, flags):
+        # A pipe would wait for somebody otherwise.
+        return os.open(name, flags | _NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+    try:
+        file = open(path, "ab+", buffering=0, opener=opener)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(f"{path} is a link, which is not followed: remove it.") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path} is no regular file: remove it.")
+    return file
 
 
 def remove_leftovers(paths: Iterable[pathlib.Path]) -> None:
-    """Removes temporary paths of processes that were killed while they wrote.
+    """Removes temporary files and folders of processes that were killed.
 
-    What a process is still writing looks the same: only for paths to which nobody else
-    writes, see `lock`.
+    What a process is still writing looks the same, unless it is an `atomic_file`: only
+    for paths to which nobody else writes, see `lock`.
 
     Args:
-        paths: Files and folders; what has no name of `temporary_path` stays.
+        paths: Files and folders; what has not the name of a temporary one stays.
     """
     for path in list(paths):
-        if re.match(r"\.[0-9a-f]{8}\.", path.name):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not _TEMPORARY.match(path.name) or path.is_symlink():
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.is_file():
+            _remove_unless_locked(path)
+
+
+def _create(path):
+    """`(path, descriptor)` of a new file for what shall stand at `path`.
+
+    Its name is known to nobody beforehand, it was not there, and it is no link.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        temporary = _temporary_path(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
+        descriptor = os.open(temporary, flags, 0o666)
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Before the lock, somebody may have taken it for a leftover.
+        if temporary.exists():
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _temporary_path(path):
+    begin = f".annotator-{secrets.token_hex(8)}."
+    name = os.fsencode(path.name)[-(_LONGEST_NAME - len(begin)) :]
+    return path.with_name(begin + os.fsdecode(name))
+
+
+def _remove_unless_locked(path):
+    try:
+        with open(path, "rb+") as file:
+            lock(file, str(path))
+            path.unlink()
+    except OSError:  # another process has it, or another user
+        pass
 
 
 @overload
@@ -84,8 +201,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         path: The file.
         text: Its content.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with atomic_file(path) as file:
+        file.write(text)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -101,18 +218,37 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_csv(
     path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
 ) -> None:
-    """Writes a CSV file atomically.
+    """Writes a CSV file atomically, with no text that a spreadsheet would run.
 
     Args:
         path: The file.
         header: Names of the columns.
         rows: Values of each row.
     """
-    with atomic_path(path) as temporary:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
+    with atomic_file(path, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([without_formula(value) for value in row] for row in rows)
+
+
+def without_formula(value: Any) -> Any:
+    """A cell of a CSV file that a spreadsheet shows and does not run.
+
+    Args:
+        value: The cell.
+
+    Returns:
+        Text that begins like a formula with an apostrophe before it, which
+        spreadsheets take for the mark of a text; all else as it is.
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    return value if _NUMBERS.fullmatch(value) else f"'{value}"
+
+
+def with_formula(text: str) -> str:
+    """The text of which `without_formula` made this one."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

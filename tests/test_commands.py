@@ -88,10 +88,11 @@ def test_training_has_a_flag_for_each_setting():
 
 def test_help_shows_choices_bounds_defaults_and_what_is_required():
     text = " ".join(parser_of(annotate_command).help(60).split())
-    assert "for all in it. May be given twice" in text and "list. (required)" in text
+    assert "comma-separated list. (default: photos)" in text
     assert "--captions: Captions per image, best first. (1 or more; default: 1)" in text
     assert "(one of local, spark; default: local)" in text
     assert "--top_k: Tags per image; 0 for all. (default: as exported)" in text
+    assert "(required)" in parser_of(evaluate_command).help(60)
     text = " ".join(parser_of(serve_command).help(60).split())
     assert "--port: HTTP port. (1 to 65535; default: 8501)" in text
 

@@ -1,5 +1,6 @@
 """Files that are whole or not there, what killed processes leave, and locks."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -39,20 +40,92 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_nobody_else_takes_a_temporary_path(tmp_path):
-    assert len({files.temporary_path(tmp_path / "a.npy") for _ in range(100)}) == 100
+def test_a_text_appears_at_once(tmp_path):
+    path = tmp_path / "folder" / "a.txt"
+    with files.atomic_file(path) as file:
+        file.write("whole")
+        file.flush()
+        (temporary,) = path.parent.iterdir()
+        assert temporary != path
+        files.remove_leftovers([temporary])  # somebody is writing it
+    assert path.read_text() == "whole" and list(path.parent.iterdir()) == [path]
+    with pytest.raises(ZeroDivisionError), files.atomic_file(path) as file:
+        file.write("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "whole" and list(path.parent.iterdir()) == [path]
+
+
+def test_temporary_names_cannot_be_known(tmp_path):
+    names = set()
+    for _ in range(100):
+        with files.atomic_path(tmp_path / "a.npy") as temporary:
+            assert temporary.stat().st_size == 0 and not temporary.is_symlink()
+            names.add(temporary)
+        names.add(files.temporary_folder(tmp_path / "a"))
+    assert len(names) == 200
+
+
+def test_a_temporary_file_is_never_one_that_was_there(tmp_path, monkeypatch):
+    foreign = tmp_path / "foreign.txt"
+    foreign.write_text("mine")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "0" * 16)
+    there = tmp_path / f".annotator-{'0' * 16}.a.txt"
+    for make in (
+        lambda: there.symlink_to(foreign),
+        lambda: there.symlink_to(tmp_path / "new.txt"),
+        lambda: there.write_text("mine"),
+    ):
+        make()
+        with pytest.raises(FileExistsError):
+            files.write_text(tmp_path / "a.txt", "text")
+        assert foreign.read_text() == "mine" and not (tmp_path / "new.txt").exists()
+        there.unlink()
+
+
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path):
+    for name in ("n" * 255, "\u00fc" * 127, "n." + "s" * 253):
+        files.write_text(tmp_path / name, "text")
+        assert (tmp_path / name).read_text() == "text"
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
-    left = files.temporary_path(tmp_path / "a.npy")
-    left.write_bytes(b"cut off")
-    folder = files.temporary_path(tmp_path / "export")
-    (folder / "variables").mkdir(parents=True)
-    kept = [tmp_path / name for name in ("a.npy", ".lock", ".note", ".beach.jpg")]
+    KILLED = """
+import os, sys
+from annotator import files
+with files.atomic_path(sys.argv[1] + "/a.npy"), files.atomic_file(sys.argv[1] + "/b"):
+    files.temporary_folder(sys.argv[1] + "/export").joinpath("variables").mkdir()
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=True)
+    assert len(list(tmp_path.iterdir())) == 3
+    names = ("a.npy", ".lock", ".note", ".beach.jpg", ".0123abcd.txt", ".annotator.txt")
+    kept = [tmp_path / name for name in names]
     for path in kept:
         path.write_bytes(b"")
+    kept.append(tmp_path / f".annotator-{'0' * 16}.link")
+    kept[-1].symlink_to(kept[0])
     files.remove_leftovers(tmp_path.iterdir())
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_what_grows_is_not_opened_through_a_link(tmp_path):
+    foreign, path = tmp_path / "foreign", tmp_path / "o.partial"
+    foreign.write_text("mine")
+    for target in (foreign, tmp_path / "new"):
+        path.symlink_to(target)
+        with pytest.raises(OSError, match=f"{path} is a link"):
+            files.open_to_append(path)
+        path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=f"{path} is no regular file"):
+        files.open_to_append(path)
+    path.unlink()
+    for text in (b"one", b"two"):
+        with files.open_to_append(path) as file:
+            file.write(text)
+    assert path.read_bytes() == b"onetwo"
+    assert foreign.read_text() == "mine" and not (tmp_path / "new").exists()
 
 
 def test_a_lock_is_refused_while_another_process_has_it(held):

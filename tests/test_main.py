@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 @pytest.fixture
 def console(tmp_path):
     """Runs `annotator` outside the checkout, where TensorFlow cannot be imported."""
-    for name in ("tensorflow", "keras", "kserve"):
+    for name in ("tensorflow", "keras", "uvicorn"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('a slow import')\n")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
 
@@ -93,7 +93,7 @@ def test_importing_the_commands_defines_nothing():
         "from annotator.__main__ import MODULES\n"
         "modules = [importlib.import_module(m) for m in MODULES.values()]\n"
         "assert len(modules) == 4 and set(flags.FLAGS) == before\n"
-        "assert not {'tensorflow', 'keras', 'numpy', 'kserve'} & set(sys.modules)\n"
+        "assert not {'tensorflow', 'keras', 'numpy', 'uvicorn'} & set(sys.modules)\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True

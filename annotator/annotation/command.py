@@ -18,7 +18,15 @@ from annotator.config import commands
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
 _FOR_RECORDS = "required, unless images are named without a flag"
 # What has no meaning for images that are only looked at.
-_RECORD_FLAGS = ("images", "output", "sidecars", "engine", "master", "spark_conf")
+_RECORD_FLAGS = (
+    "images",
+    "output",
+    "sidecars",
+    "csv_formulas",
+    "engine",
+    "master",
+    "spark_conf",
+)
 
 
 def _define(parser: commands.Parser) -> None:
@@ -57,6 +65,12 @@ def _define(parser: commands.Parser) -> None:
         None,
         "Also write IMAGE.txt or IMAGE.json beside it.",
         enum_values=["txt", "json"],
+    )
+    group.add(
+        flags.DEFINE_bool,
+        "csv_formulas",
+        False,
+        "Keep text of a .csv that a spreadsheet would run, such as a tag =1+1.",
     )
     group = parser.group("tags and captions")
     group.add(
@@ -124,7 +138,7 @@ def _run(values: commands.Values) -> int:
         if getattr(values, name) is None:
             raise commands.UsageError(
                 f"--{name} must have a value: {values[name].help} (Without records: "
-                "annotator annotate --model=WORKDIR photo.jpg)"
+                "annotator annotate photo.jpg)"
             )
     return _write_records(values)
 
@@ -175,6 +189,7 @@ def _write_records(values: commands.Values) -> int:
             top_k=values.top_k,
             threshold=values.threshold,
             sidecars=values.sidecars,
+            csv_formulas=values.csv_formulas,
             batch_size=values.batch_size,
             workers=values.workers,
             **engine_options,
@@ -233,12 +248,12 @@ def _engine_options(values: flags.FlagValues) -> dict[str, Any]:
 COMMAND = commands.Command(
     """Writes captions and tags for any number of images.
 
-    annotator annotate --model=runs/shapes photo.jpg holidays
+    annotator annotate photo.jpg holidays
 
 describes on the console the images that are named, and those in and below folders that
 are named.
 
-    annotator annotate --model=runs/shapes --images=photos --output=photos.jsonl
+    annotator annotate --images=photos --output=photos.jsonl
 
 writes records of any number of images to a file; no image is then named without a flag.
 An interrupted run goes on where it stopped when the same command is given again.

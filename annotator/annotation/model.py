@@ -1,5 +1,6 @@
 """The model that annotates: the captions, the tags, or both, of one or two exports."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
+from annotator import loading
 from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
@@ -84,12 +86,23 @@ class AnnotationModel:
         Args:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
             **options: `captions`, `top_k` and `threshold`, as in the class.
+
+        Warns:
+            UserWarning: When a model learned drawn scenes, which it will see in any
+                image.
         """
+        for task, (folder, manifest) in exports.items():
+            if manifest.get("config", {}).get("dataset") == "shapes":
+                warnings.warn(
+                    f"The {task} in {folder} learned drawn shapes and describes all "
+                    "images by these. For photographs there is the model photos.",
+                    stacklevel=2,
+                )
         models = {
             task: (
                 preset_model(folder, manifest["preset"], task)
                 if "preset" in manifest
-                else keras.saving.load_model(folder / f"{task}.keras", compile=False)
+                else loading.model(folder / f"{task}.keras", compile=False)
             )
             for task, (folder, manifest) in exports.items()
         }

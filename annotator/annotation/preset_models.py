@@ -12,6 +12,7 @@ from annotator.backbones.backbone import build_backbone
 from annotator.export import preset
 from annotator.export.saved_model import image_model
 from annotator.images.resize import Resize
+from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
 
@@ -44,6 +45,24 @@ def preset_model(
     views = [Resize(**view) for view in facts["views"]]
     model, _ = image_model(backbone, views, _outputs(head, facts), task)
     return model
+
+
+def preset_basis(
+    folder: str | os.PathLike, manifest: Mapping[str, Any]
+) -> TeachingBasis:
+    """What the tagger of a preset hands on to be taught.
+
+    Args:
+        folder: Folder of the preset.
+        manifest: Its manifest.
+
+    Raises:
+        ValueError: When it has no tagger that can be taught.
+    """
+    if f"{preset.TEACHING}.safetensors" not in manifest["files"]:
+        raise ValueError(f"The preset {folder} has no tagger that can be taught.")
+    arrays = preset.read_head(folder, preset.TEACHING)
+    return TeachingBasis.from_compact(manifest["tasks"]["tagger"]["words"], arrays)
 
 
 def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dict]:

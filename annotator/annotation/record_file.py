@@ -32,7 +32,8 @@ class RecordFile:
 
     Args:
         path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
-        settings: What makes the records, a JSON-ready dict.
+        settings: What makes the records, a JSON-ready dict. `csv_formulas` in it says
+            how a CSV file is written, see `record_csv`.
 
     Attributes:
         finished: Whether `OUTPUT` is complete.
@@ -40,7 +41,8 @@ class RecordFile:
         failed: Number of records with an error.
 
     Raises:
-        ValueError: When the ending is another, or the file has other settings.
+        ValueError: When the ending is another, the path is no file's, or the file has
+            other settings.
         BlockingIOError: When another process is writing it.
     """
 
@@ -49,16 +51,20 @@ class RecordFile:
         self._format = self.path.suffix.lower()
         if self._format not in FORMATS:
             raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
+        if self.path.is_dir() or (self.path.is_symlink() and not self.path.exists()):
+            raise ValueError(
+                f"--output={path} is a folder, or a link to nowhere: name a file."
+            )
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
+        self._formulas = bool(settings.get("csv_formulas"))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records = 0
         self.failed = 0
         self._names_digest = 0
         self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
-            # Not buffered: what is appended is the kernel's, whatever comes.
-            self._file = open(self._partial, "ab+", buffering=0)
+            self._file = files.open_to_append(self._partial)
         try:
             if self._file is not None:
                 files.lock(self._file, f"{self._partial} is being written")
@@ -78,8 +84,11 @@ class RecordFile:
         if self._format == ".jsonl":
             self._count(self.path)
         else:
-            table = record_csv if self._format == ".csv" else record_table
-            for name, error in table.errors(self.path):
+            if self._format == ".csv":
+                errors = record_csv.errors(self.path, self._formulas)
+            else:
+                errors = record_table.errors(self.path)
+            for name, error in errors:
                 self._add(name, error)
 
     def __enter__(self) -> "RecordFile":
@@ -143,16 +152,15 @@ class RecordFile:
 
     def _convert(self, columns):
         records = (record for record, _ in _read(self._partial))
-        with files.atomic_path(self.path) as temporary:
-            if self._format == ".csv":
-                record_csv.write(temporary, map(columns, records))
-            else:
-                record_table.write(temporary, records)
+        if self._format == ".csv":
+            record_csv.write(self.path, map(columns, records), self._formulas)
+        else:
+            record_table.write(self.path, records)
 
     def _remove_leftovers(self):
         """Removes what a process left that was killed while it made `OUTPUT`."""
         name = glob.escape(self.path.name)
-        files.remove_leftovers(self.path.parent.glob(f".????????.{name}"))
+        files.remove_leftovers(self.path.parent.glob(f".annotator-*.{name}"))
 
     def _claim(self, settings):
         if self._settings.is_file():

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from annotator import files
+
 # What a record does not have is null.
 SCHEMA = pa.schema(
     [
@@ -28,7 +30,7 @@ _ROWS = 8192  # of a row group: what is held in memory
 
 
 def write(path: str | os.PathLike, records: Iterable[dict[str, Any]]) -> None:
-    """Writes a Parquet file.
+    """Writes a Parquet file, atomically.
 
     Args:
         path: The file.
@@ -36,9 +38,10 @@ def write(path: str | os.PathLike, records: Iterable[dict[str, Any]]) -> None:
             a file name that are no text become `\\xff`.
     """
     records = map(_as_text, records)
-    with pa.parquet.ParquetWriter(path, SCHEMA) as writer:
-        while rows := list(itertools.islice(records, _ROWS)):
-            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+    with files.atomic_path(path) as temporary:
+        with pa.parquet.ParquetWriter(temporary, SCHEMA) as writer:
+            while rows := list(itertools.islice(records, _ROWS)):
+                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
 
 
 def errors(path: str | os.PathLike) -> Iterator[tuple[str, str | None]]:

@@ -17,7 +17,11 @@ from annotator.annotation.record_file import RecordFile
 from annotator.annotation.records import Record, csv_row, records
 from annotator.annotation.sidecars import SIDECARS, write_sidecar
 from annotator.annotation.sources import Source, TableSource, find_source
+from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports
+
+# Longer than a batch takes anywhere, or a job of Spark that waits for its machines.
+_STALL_SECONDS = 1800
 
 
 def annotate(
@@ -29,6 +33,7 @@ def annotate(
     top_k: int | None = None,
     threshold: float | None = None,
     sidecars: str | None = None,
+    csv_formulas: bool = False,
     batch_size: int = 32,
     workers: int | None = None,
     engine: Callable[..., Generator[Record, None, None]] | None = None,
@@ -46,6 +51,9 @@ def annotate(
             (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
             `photo.jpg.txt` for `photo.jpg`. If one cannot be written, or a file of its
             name says something else, the record has an `error` besides.
+        csv_formulas: Whether text of a CSV file that begins like a formula (with `=`,
+            `+`, `-` or `@`) is written as it is. By default an apostrophe stands before
+            it, so that no spreadsheet runs it.
         batch_size: Images per pass of the backbone.
         workers: Threads that decode; by default as many as there are cores.
         engine: Function that makes the records; `local_engine` by default.
@@ -65,6 +73,8 @@ def annotate(
     images = find_source(source)
     _check_paths(images, source, output, sidecars)
     settings = _settings(exports, options, images, source, sidecars)
+    if csv_formulas:
+        settings["csv_formulas"] = True
     total = images.count()
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
@@ -78,8 +88,14 @@ def annotate(
         progress = tqdm.tqdm(
             total=total, initial=file.records, unit="image", desc="annotating"
         )
-        with progress, contextlib.closing(made):
+        watchdog = Watchdog(
+            _STALL_SECONDS,
+            f"error: nothing was done for {_STALL_SECONDS} s, so this run was ended; "
+            f"the same command goes on with {output}",
+        )
+        with progress, contextlib.closing(made), watchdog:
             for record in made:
+                watchdog.alive()
                 if sidecars and "error" not in record:
                     write_sidecar(record, sidecars)
                 file.append(record)

@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import functools
 import json
 import os
+import pathlib
 
+from annotator import files
 from annotator.annotation.record_file import to_json
 from annotator.annotation.records import Record
 
@@ -34,22 +37,20 @@ def write_sidecar(record: Record, kind: str) -> None:
                 "annotate the image again without --sidecars or to another --output."
             )
             return
-        # The name that a kill may leave behind is one that the next run overwrites.
-        folder, name = os.path.split(path)
-        temporary = os.path.join(folder, f".annotator.{name}")
-        try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        _remove_leftovers(os.path.dirname(path))
+        files.write_text(path, text)
     except OSError as error:
         # On a full disk nothing will go better; a folder may be an exception.
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         record["error"] = f"{path} cannot be written: {error.strerror}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _remove_leftovers(folder):
+    """Removes what a kill left in a folder, once: it may hold many images."""
+    entries = pathlib.Path(folder).glob(".annotator-*")
+    files.remove_leftovers(e for e in entries if e.suffix[1:] in SIDECARS)
 
 
 def _sidecar_text(record, kind):

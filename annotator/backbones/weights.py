@@ -11,6 +11,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from annotator import loading
 from annotator.backbones import alexnet, imagenet
 
 
@@ -87,7 +88,10 @@ def load_weights_file(
     if path.suffix == ".safetensors":
         _assign(backbone, set(), _read_safetensors(path, backbone.name), path)
     elif zipfile.is_zipfile(path):
-        source = keras.saving.load_model(path, compile=False)
+        try:
+            source = loading.model(path, compile=False)
+        except ValueError as error:
+            raise BackboneWeightsError(str(error)) from error
         stored = {layer.name: layer.get_weights() for layer in source.layers}
         _assign(backbone, _unnamed(network), stored, path)
     elif not h5py.is_hdf5(path):
@@ -95,17 +99,27 @@ def load_weights_file(
             f"{path} is neither an HDF5 file nor a .keras archive; it may be a "
             "download that was cut off or an error page."
         )
-    elif str(path).endswith(".weights.h5"):
-        try:
-            network.load_weights(path)
-        except (ValueError, KeyError, OSError) as error:
-            raise BackboneWeightsError(
-                f"{path} does not hold the weights of the whole {backbone.name} "
-                f"without its top, as Keras 3 saves them: {error}"
-            ) from error
     else:
-        with h5py.File(path, "r") as file:
-            _assign(backbone, _unnamed(network), _official_layout(file), path)
+        _load_hdf5(backbone, network, path)
+
+
+def _load_hdf5(backbone, network, path):
+    try:
+        with loading.hdf5(path) as file:
+            if not str(path).endswith(".weights.h5"):
+                stored = _official_layout(file)
+                return _assign(backbone, _unnamed(network), stored, path)
+    except BackboneWeightsError:
+        raise
+    except (ValueError, OSError, KeyError) as error:
+        raise BackboneWeightsError(str(error)) from error
+    try:
+        network.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise BackboneWeightsError(
+            f"{path} does not hold the weights of the whole {backbone.name} "
+            f"without its top, as Keras 3 saves them: {error}"
+        ) from error
 
 
 def _official_layout(file):
@@ -126,7 +140,7 @@ def _read_safetensors(path, name):
         packaged = imagenet.read_packaged(path, name)
         if packaged is None and name == "alexnet":
             return alexnet.from_torchvision(safetensors.numpy.load_file(path))
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, AttributeError) as error:
         raise BackboneWeightsError(f"{path} cannot be read: {error}") from error
     if packaged is None:
         raise BackboneWeightsError(

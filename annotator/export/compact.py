@@ -40,13 +40,14 @@ def write_compact(
 
     Args:
         path: The `.safetensors` file.
-        arrays: From a name to a float array.
+        arrays: From a name to an array; only those of float32 and float64 are rounded.
         **about: What the file says of them, JSON-ready.
     """
     stored: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         array = np.asarray(array)
-        if array.ndim > 1 and array.size >= _LEAST_SIZE:
+        is_float = array.dtype in (np.float32, np.float64)
+        if is_float and array.ndim > 1 and array.size >= _LEAST_SIZE:
             stored[name], stored[name + _SCALE] = quantize(array)
         else:
             stored[name] = np.ascontiguousarray(array)

@@ -19,6 +19,8 @@ from annotator.export.libraries import library_versions
 
 PRESET = "preset.json"
 BACKBONE = "backbone.safetensors"
+# The arrays of `annotator.tagger.teaching_basis`, as if they were those of a task.
+TEACHING = "teaching"
 # For photographs: what is used where no model is named.
 DEFAULT_PRESET = "photos"
 _FORMAT = 1
@@ -60,7 +62,8 @@ def write_preset(
         manifest: What `preset.json` says: `network`, `backbone_weights` (`imagenet` or
             the name of a file in the folder) and `tasks`, from a task to `tap`,
             `views`, `model` as of `describe_head` and what is particular to the task.
-        heads: From a task to its arrays: `head_weights` of its model and others.
+        heads: From a task to the `head_weights` of its model; from `TEACHING` to what a
+            tagger hands on to be taught.
 
     Returns:
         The folder.
@@ -111,6 +114,12 @@ def read_preset(folder: str | os.PathLike) -> dict[str, Any]:
                 f"{path} is not the file that was saved (another SHA-256): copy or "
                 "install the preset again."
             )
+    weights = manifest["backbone_weights"]
+    if weights != "imagenet" and weights not in manifest["files"]:
+        raise ValueError(
+            f"{folder / PRESET} names weights {weights!r} that are no file of the "
+            "preset: copy or install it again."
+        )
     return manifest
 
 

@@ -90,7 +90,7 @@ def save(
     folder = pathlib.Path(directory) / name
     version = max(version_numbers(folder), default=0) + 1
     # A server polls the folder: only a whole version may bear a number.
-    temporary = files.temporary_path(folder)
+    temporary = files.temporary_folder(folder)
     _write_saved_model(temporary, model, views_model, resizes, served, details)
     model.save(temporary / f"{name}.keras")
     serving_files.write_warmup(temporary, name)

@@ -132,7 +132,8 @@ def verify(version_folder: str | os.PathLike) -> dict[str, Any]:
         The manifest.
 
     Raises:
-        ValueError: When a file is missing or altered; the message names it.
+        ValueError: When a file is missing, altered, a link, or not in the manifest; the
+            message names it.
     """
     folder = pathlib.Path(version_folder)
     manifest = files.read_json(folder / MANIFEST)
@@ -142,9 +143,19 @@ def verify(version_folder: str | os.PathLike) -> dict[str, Any]:
             f"{folder / MANIFEST} lists no SavedModel: it was altered, or another "
             "version of annotator wrote it. Export the model again."
         )
+    inside = _files_of(folder)
+    for name in sorted(inside - {*listed, str(MANIFEST)}):
+        raise ValueError(
+            f"{folder / name} is no part of the model that was exported: take it away."
+        )
     for name, digest in listed.items():
         path = folder / name
-        if not path.is_file():
+        if ".." in path.parts or not path.is_relative_to(folder):
+            raise ValueError(
+                f"{folder / MANIFEST} names the file {name!r}, which lies outside the "
+                "folder: it was altered. Copy or export the model again."
+            )
+        if name not in inside:
             raise ValueError(f"{path} is missing: copy or export the model again.")
         if files.sha256(path) != digest:
             raise ValueError(
@@ -152,6 +163,22 @@ def verify(version_folder: str | os.PathLike) -> dict[str, Any]:
                 "export the model again."
             )
     return manifest
+
+
+def _files_of(folder):
+    """Names of all files in and below a folder, which holds nothing else."""
+    names = set()
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise ValueError(
+                f"{path} is a link; a model's folder is complete in itself: put a copy "
+                "of what it names in its place."
+            )
+        if path.is_file():
+            names.add(path.relative_to(folder).as_posix())
+        elif not path.is_dir():
+            raise ValueError(f"{path} is neither a file nor a folder: take it away.")
+    return names
 
 
 def version_numbers(folder: pathlib.Path) -> list[int]:

@@ -4,19 +4,27 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from annotator.features import shards
 
-if TYPE_CHECKING:
-    from annotator.features.joined_cache import JoinedCache
-
 
 class CorruptCacheError(RuntimeError):
     """A feature cache on disk that is not what its manifest says."""
+
+
+class RegionSource(Protocol):
+    """Regions of images by their rows: a `FeatureCache`, or several joined."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image's map, `(h, w, channels)`."""
+
+    def regions(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Regions float16 `[N, h * w, channels]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +152,7 @@ def write_cache(
 
 
 def regions_dataset(
-    caches: "Sequence[FeatureCache | JoinedCache]",
+    caches: Sequence[RegionSource],
     rows: Sequence[int] | np.ndarray,
     batch_size: int,
 ) -> tf.data.Dataset:

@@ -85,7 +85,7 @@ def extract(
     manifest = _whole_manifest(directory, annotated)
     if manifest is None or not manifest["finished"]:
         directory.mkdir(parents=True, exist_ok=True)
-        with open(directory / ".lock", "ab") as file:
+        with files.open_to_append(directory / ".lock") as file:
             files.lock(file, f"{directory} is being computed", wait=True)
             files.remove_leftovers(directory.glob(".*"))
             # Now, and not before: another process may have been at it.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from annotator import files
+from annotator import files, loading
 
 # Images of one shard: what a kill can cost, and the unit of verification.
 SHARD_ROWS = 256
@@ -57,7 +57,7 @@ def write_shard(
         manifest: Its manifest, which gets the shard.
         maps: float16 `[rows, h, w, channels]`; `SHARD_ROWS` rows unless it is the last.
     """
-    name = f"shard-{len(manifest['shards']):05d}.npy"
+    name = _file_name(len(manifest["shards"]))
     with files.atomic_path(directory / name) as temporary:
         np.save(temporary, maps, allow_pickle=False)
     manifest["shape"] = list(maps.shape[1:])
@@ -80,11 +80,11 @@ def load_shard(path: pathlib.Path) -> np.ndarray:
     Returns:
         float16 `[rows, h, w, channels]`.
     """
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return loading.array(path, mmap_mode="r")
 
 
 def damaged_shards(directory: pathlib.Path, manifest: dict[str, Any]) -> list[int]:
-    """Finds shards that are missing, unreadable or have another checksum.
+    """Finds shards that are missing, unreadable, not ours or have another checksum.
 
     Args:
         directory: Folder of the cache.
@@ -96,13 +96,19 @@ def damaged_shards(directory: pathlib.Path, manifest: dict[str, Any]) -> list[in
     damaged = []
     for index, shard in enumerate(manifest["shards"]):
         try:
-            maps = load_shard(directory / shard["file"])
-            whole = len(maps) == shard["rows"] and _checksum(maps) == shard["crc32"]
+            path = directory / _file_name(index)
+            maps = load_shard(path)
+            whole = shard["file"] == path.name and not path.is_symlink()
+            whole &= len(maps) == shard["rows"] and _checksum(maps) == shard["crc32"]
         except (OSError, ValueError):
             whole = False
         if not whole:
             damaged.append(index)
     return damaged
+
+
+def _file_name(index):
+    return f"shard-{index:05d}.npy"
 
 
 def _checksum(maps):

@@ -6,7 +6,7 @@ cannot disagree with the training that made it.
 
 import tensorflow as tf
 
-from annotator.images import bmp, exif, gif
+from annotator.images import bmp, exif, gif, png
 
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
@@ -17,6 +17,17 @@ _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 MAX_PIXELS = 1 << 26
 # What those pixels take uncompressed, with four channels of 16 bits.
 MAX_BYTES = 8 * MAX_PIXELS
+# Each scan of a JPEG is a pass over all its pixels; progressive ones have ten or so.
+_MAX_SCANNED = 10 * MAX_PIXELS
+_SMALLEST_SCANNED = 1 << 19
+# Of several scans, all coefficients are held, two bytes each.
+_MAX_COEFFICIENTS = 3 * MAX_PIXELS
+# What a PNG unpacks to, and the pixels with alpha, which are composited.
+_MAX_UNPACKED = 4 * MAX_PIXELS
+_MAX_ALPHA = MAX_PIXELS // 2
+_CHANNELS_OF_PNG = [1, 0, 3, 1, 2, 0, 4, 0]
+_BLOCKS = 16
+_PIECE = 1 << 20
 
 
 def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
@@ -38,7 +49,8 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: When the bytes are empty, damaged, of another
             format, an animated WebP, a BMP that is compressed or of other than 8, 24
-            or 32 bits, or an image of more than `MAX_PIXELS` pixels.
+            or 32 bits, an image of more than `MAX_PIXELS` pixels, or one that would
+            take many times as long or as much memory as others of its size.
     """
     encoded = tf.convert_to_tensor(encoded, tf.string)
     encoded, frame_pixels = tf.cond(
@@ -48,6 +60,11 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     )
     with tf.control_dependencies(_header_checks(encoded, frame_pixels)):
         encoded = tf.identity(encoded)
+    encoded = tf.cond(
+        tf.equal(tf.strings.substr(encoded, 0, 8), b"\x89PNG\r\n\x1a\n"),
+        lambda: png.pixels_only(encoded),
+        lambda: encoded,
+    )
     image = tf.cond(
         tf.equal(tf.strings.substr(encoded, 0, 2), b"BM"),
         lambda: bmp.decode(encoded),
@@ -65,10 +82,35 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
 
 def _over_white(image):
     """Composites `[H, W, 2 or 4]` (gray or color with alpha) over white."""
-    # Two bytes a value: the largest images would take gigabytes as float32.
-    image = tf.cast(image, tf.uint16)
-    color, alpha = image[..., :-1], image[..., -1:]
-    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    height, width, channels = tf.unstack(tf.shape(image), num=3)
+    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+    refusal = tf.debugging.Assert(
+        pixels <= _MAX_ALPHA,
+        [
+            f"An image with alpha of more than {_MAX_ALPHA} pixels is refused; it has",
+            pixels,
+        ],
+    )
+    with tf.control_dependencies([refusal]):
+        rows = tf.maximum(-(-height // _BLOCKS), 1)
+
+    def composite(index, blocks):
+        # Two bytes a value, and block by block: memory is what the result takes.
+        block = tf.cast(image[index * rows : (index + 1) * rows], tf.uint16)
+        color, alpha = block[..., :-1], block[..., -1:]
+        block = (color * alpha + 255 * (255 - alpha) + 127) // 255
+        return index + 1, blocks.write(index, tf.cast(block, tf.uint8))
+
+    _, blocks = tf.while_loop(
+        lambda index, _: index * rows < height,
+        composite,
+        (
+            tf.constant(0),
+            tf.TensorArray(tf.uint8, 0, dynamic_size=True, infer_shape=False),
+        ),
+        parallel_iterations=1,
+    )
+    return tf.reshape(blocks.concat(), [height, width, channels - 1])
 
 
 def _upright(image, orientation):
@@ -111,6 +153,9 @@ def _header_checks(encoded, frame_pixels):
     lossless_bits = integer(21, 4)
     # A BMP stored from the top down has a negative height.
     bmp_height = integer(22, 4)
+    jpeg_pixels, scans, coefficients = tf.cond(
+        is_jpeg, lambda: _of_jpeg(encoded), lambda: [tf.zeros([], tf.int64)] * 3
+    )
     pixels = tf.reduce_max(
         [
             frame_pixels,
@@ -136,8 +181,14 @@ def _header_checks(encoded, frame_pixels):
                 (integer(26, 2) % 2**14) * (integer(28, 2) % 2**14),
                 0,
             ),
-            tf.cond(is_jpeg, lambda: _jpeg_pixels(encoded), lambda: tf.int64.min),
+            jpeg_pixels,
         ]
+    )
+    bits_of_png = integer(24, 1) * tf.gather(
+        tf.constant(_CHANNELS_OF_PNG, tf.int64), integer(25, 1) % len(_CHANNELS_OF_PNG)
+    )
+    unpacked = tf.where(
+        is_png, integer(16, 4, True) * integer(20, 4, True) * bits_of_png // 8, 0
     )
     # TensorFlow 2.21 writes past the end of its buffer when a WebP has several frames.
     animated = is_webp & is_extended & (header[20] // 2 % 2 == 1)
@@ -158,6 +209,21 @@ def _header_checks(encoded, frame_pixels):
             pixels <= MAX_PIXELS,
             [f"An image of more than {MAX_PIXELS} pixels is refused; it has", pixels],
         ),
+        tf.debugging.Assert(
+            unpacked <= _MAX_UNPACKED,
+            [f"A PNG of more than {_MAX_UNPACKED} bytes is refused; it has", unpacked],
+        ),
+        tf.debugging.Assert(
+            scans * tf.maximum(jpeg_pixels, _SMALLEST_SCANNED) <= _MAX_SCANNED,
+            ["A JPEG of so many scans is refused; it has", scans],
+        ),
+        tf.debugging.Assert(
+            (scans <= 1) | (coefficients <= _MAX_COEFFICIENTS),
+            [
+                "A progressive JPEG of so many coefficients is refused; it has",
+                coefficients,
+            ],
+        ),
     ]
 
 
@@ -168,6 +234,24 @@ def _readable(encoded):
     )
 
 
-def _jpeg_pixels(encoded):
+def _of_jpeg(encoded):
+    """Pixels, scans and coefficients of a JPEG.
+
+    Within the data of a scan, the byte of markers is followed by others. A thumbnail
+    that lies in a segment counts as well.
+    """
     shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
-    return shape[0] * shape[1]
+
+    def count(begin, scans):
+        piece = tf.strings.substr(encoded, begin, _PIECE + 1)
+        data = tf.io.decode_raw(piece, tf.uint8)
+        begins = tf.equal(data[:-1], 0xFF) & tf.equal(data[1:], 0xDA)
+        return begin + _PIECE, scans + tf.math.count_nonzero(begins)
+
+    _, scans = tf.while_loop(  # in pieces: counting takes eight bytes a byte
+        lambda begin, _: begin < tf.strings.length(encoded),
+        count,
+        (tf.constant(0), tf.constant(0, tf.int64)),
+        parallel_iterations=1,
+    )
+    return [shape[0] * shape[1], scans, tf.reduce_prod(shape)]

@@ -26,6 +26,8 @@ def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
         text,
         flags=re.DOTALL,
     )
+    # Where several nodes fail at a time: the first of them.
+    text = re.sub(r"^\d+ root error\(s\) found\.\s*\(0\) \w+: ", "", text)
     text = text.split("\n\t [[")[0].split("}} ")[-1].split(" [Op:")[0]
     _, assertion, data = text.rpartition("assertion failed: ")
     if assertion:  # of a graph: [part] [part]

@@ -37,7 +37,7 @@ class VectorFile:
                 f"Expected float16 {[len(rows), self.dimensions]}, got "
                 f"{vectors.dtype} {list(vectors.shape)}."
             )
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             needed = int(max(rows, default=-1)) + 1
             if needed * self._row_bytes > os.fstat(file).st_size:

@@ -18,10 +18,11 @@ def _define(parser: commands.Parser) -> None:
     group.add(
         flags.DEFINE_multi_string,
         "model",
-        None,
-        "A run's WORKDIR, or an export in it, with a tagger; a captioner too if it is "
-        "to write captions. May be given twice, or as a comma-separated list.",
-        required=True,
+        ["photos"],
+        "photos, the model for photographs that comes with the package; or a run's "
+        "WORKDIR, or an export in it, with a tagger; a captioner too if it is to write "
+        "captions. May be given twice, or as a comma-separated list.",
+        note="default: photos",
     )
     group.add(
         flags.DEFINE_string,
@@ -45,7 +46,7 @@ def _run(values: commands.Values) -> int | None:
     if len(values.arguments) != 1:
         raise commands.UsageError(
             f"Name one folder of photographs, got {values.arguments}: annotator review "
-            "--model=WORKDIR PHOTOS"
+            "PHOTOS"
         )
     (photographs,) = values.arguments
     if not os.path.isdir(photographs):
@@ -121,7 +122,7 @@ def _split_paths(paths):
 COMMAND = commands.Command(
     """Shows photographs on a page where words are corrected and taught.
 
-    annotator review --model=runs/shapes holidays
+    annotator review holidays
 
 prints an address to open in a browser on this machine. Photographs are tagged, and
 captioned if the model has a captioner; what is accepted, rejected or added changes the

@@ -56,7 +56,7 @@ class Indexer:
         """Reads all that is to be read, in this thread."""
         states = file_states(self._library.root, list_images(self._library.root))
         self._library.update(states)
-        with open(self._library.folder / ".lock", "w") as file:
+        with files.open_to_append(self._library.folder / ".lock") as file:
             files.lock(file, f"{self._library.folder} is read", wait=True)
             self._session.load_vectors()
             self._read(self._library.to_encode(self._encoder.id))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotator.annotation.model import AnnotationModel
+from annotator.annotation.preset_models import preset_basis
 from annotator.annotation.records import NamedContent, decoded_batches
 from annotator.export.versions import MANIFEST, TEACHING, find_exports
 from annotator.tagger.teaching_basis import TeachingBasis
@@ -59,14 +60,7 @@ class PhotographEncoder:
                 "The page needs a tagger among --model: train one with --task=tagger."
             )
         folder, manifest = exports["tagger"]
-        teaching = str(MANIFEST.with_name(TEACHING))
-        if teaching not in manifest["files"]:
-            raise ValueError(
-                f"The tagger in {folder} cannot be taught: it has no {teaching}. Run "
-                "its training command again, which exports it with one; a tagger of "
-                "--tagger=finetuned has no vectors to teach."
-            )
-        self.basis = TeachingBasis.load(folder / teaching)
+        self.basis = _basis(folder, manifest)
         self.config: dict[str, Any] = manifest["config"]
         self.top_k = self.config["top_k"] or len(self.basis.words)
         self.threshold: float | None = self.config["threshold"]
@@ -130,6 +124,19 @@ class PhotographEncoder:
             raise ValueError("This captioner does not attend to a square of regions.")
         attention /= np.maximum(attention.max(axis=1, keepdims=True), 1e-12)
         return words, attention.reshape(len(words), side, side)
+
+
+def _basis(folder, manifest):
+    if "preset" in manifest:
+        return preset_basis(folder, manifest["preset"])
+    teaching = str(MANIFEST.with_name(TEACHING))
+    if teaching not in manifest["files"]:
+        raise ValueError(
+            f"The tagger in {folder} cannot be taught: it has no {teaching}. Run its "
+            "training command again, which exports it with one; a tagger of "
+            "--tagger=finetuned has no vectors to teach."
+        )
+    return TeachingBasis.load(folder / teaching)
 
 
 def _text(encoded):

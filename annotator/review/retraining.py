@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from annotator import files
 from annotator.config import Config
 from annotator.library import exports
 from annotator.review.session import Session
@@ -72,7 +73,7 @@ class Retraining:
             workdir = library.folder / f"run-{number}"
             data = workdir / "data"
             exports.write_data_set(data, library.root, self._records())
-            with open(self._log(workdir), "w") as log:
+            with files.open_to_append(self._log(workdir)) as log:
                 self._process = subprocess.Popen(
                     self.command(workdir, data),
                     stdout=log,

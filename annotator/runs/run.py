@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from annotator import datasets, files
+from annotator import datasets, files, loading
 from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
 from annotator.captioner import BeamSearch, Captioner
@@ -124,7 +124,7 @@ class Run:
             BlockingIOError: If another process does.
         """
         self.files.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.files.lock, "ab") as file:
+        with files.open_to_append(self.files.lock) as file:
             files.lock(file, f"{self.files.folder} is being worked on")
             yield
 
@@ -251,7 +251,7 @@ class Run:
     def captioner(self) -> Captioner:
         """The trained captioner, which decodes as the settings say."""
         if CAPTIONER not in self._models:
-            captioner = keras.saving.load_model(self.files.model(CAPTIONER.name))
+            captioner = loading.model(self.files.model(CAPTIONER.name))
             captioner.decode_by(self.sampler())
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
@@ -269,7 +269,7 @@ class Run:
         """The trained tagger, from regions to a score for each of `words`."""
         if TAGGER not in self._models:
             path = self.files.model(TAGGER.name)
-            self._models[TAGGER] = keras.saving.load_model(path)
+            self._models[TAGGER] = loading.model(path)
         return self._models[TAGGER]
 
     def words(self) -> list[str]:

@@ -3,7 +3,7 @@
 It is `python -m annotator.serve` as well as `annotator serve`.
 """
 
-import sys
+import pathlib
 
 from absl import flags
 
@@ -18,16 +18,8 @@ def _define(parser: commands.Parser) -> None:
         "Folder of an exported model or of a workdir's exports; may be given twice.",
         required=True,
     )
+    _define_network(parser.group("network"))
     integer = flags.DEFINE_integer
-    group = parser.group("network")
-    group.add(integer, "port", 8501, "HTTP port.", lower_bound=1, upper_bound=65535)
-    group.add(
-        flags.DEFINE_float,
-        "upload_seconds",
-        60.0,
-        "Longest pause in a request's body.",
-        lower_bound=0.1,
-    )
     group = parser.group("load")
     group.add(integer, "max_batch", 32, "Images computed at a time.", lower_bound=1)
     group.add(integer, "max_instances", 128, "Images in a request.", lower_bound=1)
@@ -40,6 +32,13 @@ def _define(parser: commands.Parser) -> None:
         lower_bound=1,
     )
     group.add(
+        flags.DEFINE_float,
+        "max_wait_seconds",
+        10.0,
+        "How long an image may have to wait; where it would be longer, it gets a 503.",
+        lower_bound=0.1,
+    )
+    group.add(
         integer,
         "max_open_mb",
         256,
@@ -48,27 +47,84 @@ def _define(parser: commands.Parser) -> None:
     )
 
 
+def _define_network(group):
+    group.add(
+        flags.DEFINE_string,
+        "host",
+        "127.0.0.1",
+        "Address to listen at; 0.0.0.0 for all networks of this machine.",
+    )
+    integer = flags.DEFINE_integer
+    group.add(integer, "port", 8501, "HTTP port.", lower_bound=1, upper_bound=65535)
+    group.add(
+        flags.DEFINE_string,
+        "token_file",
+        None,
+        "A file whose text requests must have as a bearer token.",
+    )
+    group.add(
+        flags.DEFINE_string, "tls_certificate", None, "A certificate (PEM), for HTTPS."
+    )
+    group.add(flags.DEFINE_string, "tls_key", None, "The private key of it (PEM).")
+    group.add(
+        flags.DEFINE_float,
+        "upload_seconds",
+        50.0,
+        "How long a request's body may take; its header may take 10 s.",
+        lower_bound=0.1,
+    )
+    group.add(
+        integer,
+        "max_connections",
+        512,
+        "Connections at a time; more get a 503.",
+        lower_bound=1,
+    )
+
+
 def _run(values: flags.FlagValues) -> None:
-    # kserve reads the command line when it is imported; it shall not read our flags.
-    sys.argv = sys.argv[:1]
+    if bool(values.tls_certificate) != bool(values.tls_key):
+        raise commands.UsageError("--tls_certificate and --tls_key go together.")
+    token = _token(values.token_file)
     try:
+        import uvicorn  # noqa: F401  (before TensorFlow, which takes its time)
+
+        from annotator.serve.limits import Limits
         from annotator.serve.server import serve
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "kserve":
+        missing = (error.name or "").split(".")[0]
+        if missing not in ("h11", "prometheus_client", "starlette", "uvicorn"):
             raise
         raise commands.UsageError(
-            'The server needs kserve: pip install ".[serve]"'
+            f'The server needs {missing}: pip install ".[serve]"'
         ) from error
     serve(
         values.model,
         values.port,
+        values.host,
         max_batch=values.max_batch,
         max_instances=values.max_instances,
-        max_request_bytes=values.max_request_mb * 2**20,
         max_waiting=values.max_waiting,
-        max_open_bytes=values.max_open_mb * 2**20,
-        upload_seconds=values.upload_seconds,
+        max_seconds=values.max_wait_seconds,
+        limits=Limits(
+            connections=values.max_connections,
+            body_bytes=values.max_request_mb * 2**20,
+            body_seconds=values.upload_seconds,
+            open_bytes=values.max_open_mb * 2**20,
+        ),
+        token=token,
+        certificate=values.tls_certificate,
+        key=values.tls_key,
     )
+
+
+def _token(path):
+    if path is None:
+        return None
+    text = pathlib.Path(path).read_text(encoding="ascii").strip()
+    if not text:
+        raise commands.UsageError(f"--token_file={path} is empty.")
+    return text
 
 
 COMMAND = commands.Command(
@@ -80,10 +136,12 @@ first line, and answers as in the second:
     {"instances": [{"b64": "..."}, ...]}
     {"predictions": [{"tags": [...], ...}, ...]}
 
+It takes an image file as it is, too, or a form with files: curl -F image=@photo.jpg.
+POST / answers these with what all models say, and GET / is a page to drop an image on.
 GET /v1/models/tagger says whether the model is there, GET /v1/models/tagger/metadata
 what its signatures take and give, and GET /metrics how the server does. Paths may name
 the version, as in /v1/models/tagger/versions/1:predict.
-The server listens on all network interfaces; SIGTERM ends it after open requests.""",
+SIGTERM ends the server after open requests.""",
     _define,
     _run,
 )

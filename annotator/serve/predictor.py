@@ -1,19 +1,17 @@
-"""TensorFlow Serving's REST form of a prediction, for kserve."""
+"""TensorFlow Serving's REST form of a prediction."""
 
 import asyncio
 import base64
 import binascii
-import json
 import logging
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import kserve
 import numpy as np
 import tensorflow as tf
-from kserve.errors import InvalidInput
 
+from annotator.serve.request_body import BadRequest, Encoded, image_files, parse_json
 from annotator.serve.served_model import BrokenInput, Overloaded, ServedModel
 
 _FORMS = {"instances", "inputs"}
@@ -31,6 +29,7 @@ class FailedInstances(Exception):
         status: HTTP status: 400 if the client is to blame for all of them, 503 if they
             may be tried again, else 500.
         body: The JSON-ready answer.
+        seconds: When those of a 503 may be tried again.
     """
 
     def __init__(self, answer: dict[str, Any], errors: Mapping[int, Exception]) -> None:
@@ -39,6 +38,7 @@ class FailedInstances(Exception):
         self.status = 400 if kinds == {BrokenInput} else 500
         if kinds - {BrokenInput} == {Overloaded}:
             self.status = 503
+        self.seconds = max(getattr(each, "seconds", 1) for each in errors.values())
         first = next(iter(reasons))
         others = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         super().__init__(f"Instance {first}: {reasons[first]}{others}")
@@ -52,15 +52,16 @@ class FailedInstances(Exception):
         }
 
 
-class Predictor(kserve.Model):
+class Predictor:
     """Answers `{"instances": [...]}` with `{"predictions": [...]}`.
 
     An instance is the signature's input for one image: `{"b64": "..."}` for bytes,
     nested lists for numbers, or either under the input's name. `signature_name` chooses
     another signature than `serving_default`. A prediction is an object with the row of
     every output. By columns, `{"inputs": [...]}` or `{"inputs": {NAME: [...]}}` is
-    answered with `{"outputs": {NAME: [...], ...}}`.
-    See https://www.tensorflow.org/tfx/serving/api_rest, "Predict API".
+    answered with `{"outputs": {NAME: [...], ...}}`. A body that is an image file, or a
+    form with files, is answered like the instances that it consists of. See
+    https://www.tensorflow.org/tfx/serving/api_rest, "Predict API".
 
     Args:
         name: Name of the model.
@@ -78,41 +79,32 @@ class Predictor(kserve.Model):
         metadata: dict[str, Any],
         max_instances: int = 128,
     ) -> None:
-        super().__init__(name)
+        self.name = name
         self.version = version
         self.model = model
         self.metadata = metadata
         self.max_instances = max_instances
-        self.ready = True
 
-    def stop(self) -> None:
-        """Takes no more requests; those that wait are still answered."""
-        super().stop()
-        self.model.close()
-
-    async def predict(
-        self,
-        payload: Any,
-        headers: Mapping[str, str] | None = None,
-        response_headers: dict[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """Answers one request; kserve calls it.
+    async def predict(self, body: bytes, content_type: str = "") -> dict[str, Any]:
+        """Answers one request. Canceled, it takes back what has not been computed.
 
         Args:
-            payload: The parsed JSON of the request, or its bytes.
-            headers: Not used.
-            response_headers: Not used.
+            body: The body of the request.
+            content_type: Its header of that name.
 
         Returns:
             The JSON-ready answer.
 
         Raises:
-            InvalidInput: When the request is not of the stated form.
+            BadRequest: When the request is not of the stated form.
             FailedInstances: When instances have no answer. Those of others are in it.
             Overloaded: When too many inputs wait.
         """
         # Requests have megabytes: meanwhile the loop serves others.
-        signature, rows, by_columns = await asyncio.to_thread(self._parse, payload)
+        signature, rows, by_columns = await asyncio.to_thread(
+            self._parse, body, content_type
+        )
+        del body  # the rows are copies
         errors: dict[int, Exception] = {
             index: row for index, row in enumerate(rows) if isinstance(row, BrokenInput)
         }
@@ -133,33 +125,31 @@ class Predictor(kserve.Model):
                 predictions[index] = {
                     name: _to_json(value) for name, value in answer.items()
                 }
+        found: dict[str, Any] = {"predictions": predictions}
         if by_columns:
-            body = {"outputs": _columns(predictions)}
-        else:
-            body = {"predictions": predictions}
+            found = {"outputs": _columns(predictions)}
         if errors:
-            raise FailedInstances(body, dict(sorted(errors.items())))
-        return body
+            raise FailedInstances(found, dict(sorted(errors.items())))
+        return found
 
-    def _parse(self, payload):
+    def _parse(self, body, content_type):
         """`(signature, rows, by columns)`.
 
         A row is `BrokenInput` where the instance is wrong.
         """
-        if isinstance(payload, bytes):  # what kserve makes of other content types
-            try:
-                payload = json.loads(payload)
-            except (ValueError, RecursionError) as error:
-                raise InvalidInput(f"The request is not JSON: {error}") from error
+        if (contents := image_files(body, content_type)) is not None:
+            payload = {"instances": [{"b64": _Plain(content)} for content in contents]}
+        else:
+            payload = parse_json(body)
         forms = payload.keys() & _FORMS if isinstance(payload, dict) else ()
         if len(forms) != 1:
-            raise InvalidInput(
+            raise BadRequest(
                 'The request must be a JSON object with either "instances" or "inputs".'
             )
         (form,) = forms
         signature = payload.get("signature_name") or "serving_default"
         if not isinstance(signature, str) or signature not in self.model.inputs:
-            raise InvalidInput(
+            raise BadRequest(
                 f"The model {self.name} has no signature {signature!r}, only "
                 f"{', '.join(sorted(self.model.inputs))}."
             )
@@ -167,17 +157,24 @@ class Predictor(kserve.Model):
         instances = payload[form]
         if form == "inputs" and isinstance(instances, dict):
             if set(instances) != {spec.name}:
-                raise InvalidInput(f'"inputs" must be {{"{spec.name}": [...]}}.')
+                raise BadRequest(f'"inputs" must be {{"{spec.name}": [...]}}.')
             instances = instances[spec.name]
         if not isinstance(instances, list) or not instances:
-            raise InvalidInput(f'"{form}" must be a list with at least one image.')
+            raise BadRequest(f'"{form}" must be a list with at least one image.')
         if len(instances) > self.max_instances:
-            raise InvalidInput(
+            raise BadRequest(
                 f"{len(instances)} {form} in one request; at most "
                 f"{self.max_instances} are taken."
             )
         rows = [_row(instance, spec) for instance in instances]
         return signature, rows, form == "inputs"
+
+
+class _Plain(Encoded):
+    """The content of a file as it is."""
+
+    def decode(self):
+        return self.text
 
 
 def _row(instance, spec):
@@ -198,8 +195,11 @@ def _bytes(value, name):
             f'must be {{"b64": "..."}} or {{"{name}": {{"b64": "..."}}}}, the content '
             "of an image file in base64."
         )
+    encoded = value["b64"]
     try:
-        return base64.b64decode(value["b64"], validate=True)
+        if isinstance(encoded, Encoded):
+            return encoded.decode()
+        return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
         raise BrokenInput(f'"b64" is not base64: {error}') from error
 

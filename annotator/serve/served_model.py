@@ -1,19 +1,24 @@
 """A SavedModel whose callers' images are computed together."""
 
-import collections
 import concurrent.futures
 import dataclasses
+import math
 import os
 import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from annotator.images.claimed import claimed_pixels
 from annotator.images.errors import message
 
 # The last is what becomes of an error whose message quotes bytes that are not UTF-8.
 _REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
+# An image with more pixels is computed beside the others, and they do not wait for it;
+# a batch has no more of them than that, either.
+_LARGE = 1 << 24
 
 
 class BrokenInput(ValueError):
@@ -21,15 +26,29 @@ class BrokenInput(ValueError):
 
 
 class Overloaded(RuntimeError):
-    """More inputs wait than may, or one needs more memory than there is."""
+    """More inputs wait than may, or one needs more memory than there is.
+
+    Args:
+        message: What is said of it.
+        seconds: When there may be room, from now on.
+
+    Attributes:
+        seconds: The same, at least 1.
+    """
+
+    def __init__(self, message: str, seconds: float = 1) -> None:
+        super().__init__(message)
+        self.seconds = max(1, math.ceil(seconds))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Waiting:
     """One row of somebody's input, and where its answer goes."""
 
     signature: str
     row: bytes | np.ndarray
+    turn: int
+    pixels: int
     future: concurrent.futures.Future = dataclasses.field(
         default_factory=concurrent.futures.Future
     )
@@ -43,15 +62,18 @@ class _Waiting:
 class ServedModel:
     """Runs the signatures of a SavedModel for many callers at a time.
 
-    One thread computes. What arrives meanwhile waits and goes next, in one batch: no
-    caller waits for a batch to fill up. If a batch fails, its halves are tried, down to
-    the inputs that are to blame; with images that is cheap, since the graph decodes all
-    of them before it computes anything else.
+    What arrives while a batch is computed waits and goes next, in one batch: no caller
+    waits for a batch to fill up. Callers take turns, however many rows each has, and
+    large images are computed by a thread of their own. If a batch fails, its halves are
+    tried, down to the inputs that are to blame; with images that is cheap, since the
+    graph decodes all of them before it computes anything else. Rows whose future is
+    canceled are left out.
 
     Args:
         folder: A SavedModel whose signatures take one input, `[batch, ...]`.
         max_batch: Rows computed together.
         max_waiting: Rows that may wait.
+        max_seconds: How long a row may have to wait, by the pace of the last ones.
 
     Attributes:
         inputs: Dict from signature to the `tf.TensorSpec` of its input.
@@ -62,18 +84,28 @@ class ServedModel:
         folder: str | os.PathLike,
         max_batch: int = 32,
         max_waiting: int = 1024,
+        max_seconds: float = math.inf,
     ) -> None:
         self.max_batch = max_batch
         self.max_waiting = max_waiting
+        self.max_seconds = max_seconds
         self._model = tf.saved_model.load(str(folder))
         self.inputs: dict[str, tf.TensorSpec] = {}
         for name, function in self._model.signatures.items():
             _, specs = function.structured_input_signature
             (self.inputs[name],) = specs.values()
-        self._queue: collections.deque[_Waiting] = collections.deque()
+        self._queue: list[_Waiting] = []
         self._changed = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._work, daemon=True).start()
+        self._turn = 0
+        self._pace = 0.0  # seconds a row
+        for large in (False, True):
+            threading.Thread(target=self._work, args=[large], daemon=True).start()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait."""
+        return len(self._queue)
 
     def submit(
         self, signature: str, rows: Sequence[bytes | np.ndarray]
@@ -89,45 +121,71 @@ class ServedModel:
             or it raises `BrokenInput`, or `Overloaded` if memory is short.
 
         Raises:
-            Overloaded: When too many rows wait already.
+            Overloaded: When too many rows wait already, or would have to wait too long.
         """
-        waiting = [_Waiting(signature, row) for row in rows]
+        pixels = [claimed_pixels(row) if isinstance(row, bytes) else 0 for row in rows]
         with self._changed:
             if self._closed:
                 raise Overloaded("The model is being shut down.")
-            if len(self._queue) + len(waiting) > self.max_waiting:
+            self._drop_canceled()
+            seconds = len(self._queue) * self._pace
+            crowded = len(self._queue) + len(rows) > self.max_waiting
+            if crowded or seconds > self.max_seconds:
                 raise Overloaded(
-                    f"{len(self._queue)} inputs wait; at most {self.max_waiting} may. "
-                    "Try again later."
+                    f"{len(self._queue)} inputs wait, for about {seconds:.0f} s; at "
+                    f"most {self.max_waiting} may, for {self.max_seconds:g} s. Try "
+                    "again later.",
+                    seconds,
                 )
+            waiting = [
+                _Waiting(signature, row, self._turn + index, size)
+                for index, (row, size) in enumerate(zip(rows, pixels, strict=True))
+            ]
             self._queue.extend(waiting)
-            self._changed.notify()
+            self._changed.notify_all()
         return [row.future for row in waiting]
 
     def close(self) -> None:
         """Takes no more rows; those that wait are still answered."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def _work(self):
-        while batch := self._next_batch():
-            self._answer(
-                [row for row in batch if row.future.set_running_or_notify_cancel()]
-            )
+    def _drop_canceled(self):
+        self._queue = [row for row in self._queue if not row.future.cancelled()]
 
-    def _next_batch(self):
+    def _work(self, large):
+        while batch := self._next_batch(large):
+            batch = [row for row in batch if row.future.set_running_or_notify_cancel()]
+            start = time.monotonic()
+            self._answer(batch)
+            if batch:
+                pace = (time.monotonic() - start) / len(batch)
+                self._pace += 0.2 * (pace - self._pace)
+
+    def _next_batch(self, large):
+        """Rows of the same kind, fewest turns first; none at the end."""
+
+        def mine():
+            return [row for row in self._queue if (row.pixels > _LARGE) == large]
+
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            self._changed.wait_for(lambda: mine() or self._closed)
+            self._drop_canceled()
             batch: list[_Waiting] = []
-            others: collections.deque[_Waiting] = collections.deque()
-            for waiting in self._queue:
-                fits = not batch or waiting.key == batch[0].key
-                if fits and len(batch) < self.max_batch:
+            pixels = 0
+            for waiting in sorted(mine(), key=lambda row: row.turn):
+                pixels += waiting.pixels
+                if batch and (pixels > _LARGE or len(batch) == self.max_batch):
+                    break
+                if not batch or waiting.key == batch[0].key:
                     batch.append(waiting)
-                else:
-                    others.append(waiting)
-            self._queue = others
+            if batch:
+                self._turn = max(self._turn, batch[0].turn)
+            elif not self._closed:  # all that were there have been canceled
+                return self._next_batch(large)
+            taken = set(map(id, batch))
+            self._queue = [row for row in self._queue if id(row) not in taken]
             return batch
 
     def _answer(self, batch):

@@ -6,11 +6,13 @@ on and without TensorFlow.
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from annotator import loading
 from annotator.tagger.word_means import WordMeans
 
 DIMENSIONS = 512
@@ -127,8 +129,7 @@ class TeachingBasis:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
         """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            values = dict(arrays)
+        values: dict[str, Any] = {**loading.arrays(path)}
         for name in ("average", "margin"):
             values[name] = float(values[name])
         return cls(**{**values, "words": values["words"].tolist()})
@@ -136,6 +137,44 @@ class TeachingBasis:
     def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays, an `.npz` file."""
         np.savez(path, **dataclasses.asdict(self))
+
+    def compact(self) -> dict[str, np.ndarray]:
+        """The arrays, but for the words, in a form that stands rounding.
+
+        Returns:
+            Names and arrays: means in half precision in place of sums, and the
+            projection, transposed, as the only large array of float32.
+        """
+        counts = np.maximum(self.counts, 1)[:, None]
+        return {
+            "mean": self.mean,
+            "projection": np.ascontiguousarray(self.projection.T),
+            "counts": self.counts,
+            "means": np.float16(self.sums / counts),
+            "similarity_means": np.float16(self.similarity_sums / counts),
+            "squares": self.squares,
+            "average": np.float32([self.average]),
+            "margin": np.float32([self.margin]),
+        }
+
+    @classmethod
+    def from_compact(
+        cls, words: Iterable[str], arrays: Mapping[str, np.ndarray]
+    ) -> "TeachingBasis":
+        """Makes a basis of its words and of what `compact` returned."""
+        counts = np.maximum(arrays["counts"], 1)[:, None]
+        return cls(
+            words=list(words),
+            mean=arrays["mean"],
+            projection=np.ascontiguousarray(arrays["projection"].T),
+            counts=arrays["counts"],
+            sums=np.float32(arrays["means"]) * counts.astype(np.float32),
+            similarity_sums=np.float32(arrays["similarity_means"])
+            * counts.astype(np.float32),
+            squares=arrays["squares"],
+            average=float(arrays["average"][0]),
+            margin=float(arrays["margin"][0]),
+        )
 
     @property
     def dimensions(self) -> int:

@@ -5,9 +5,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from annotator import files
+from annotator import files, loading
 from annotator.captioner import CaptionDetails
 from annotator.export import saved_model
 from annotator.export.versions import MANIFEST, TEACHING
@@ -124,18 +122,20 @@ def _teaching(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
-    vectors = np.load(run.files.vectors, mmap_mode="r", allow_pickle=False)
-    with np.load(run.files.tags, allow_pickle=False) as arrays:
-        words, tags = arrays["words"].tolist(), arrays["tags"]
-        whitening_rows = int(arrays["whitening_rows"])
-    TeachingBasis.fit(
-        words,
-        vectors,
-        tags,
-        whitening_rows,
+    teaching_basis(run).save(path)
+
+
+def teaching_basis(run: Run) -> TeachingBasis:
+    """What a run's tagger hands on to be taught; it must have a vector an image."""
+    stored = loading.arrays(run.files.tags)
+    return TeachingBasis.fit(
+        stored["words"].tolist(),
+        loading.array(run.files.vectors, mmap_mode="r"),
+        stored["tags"],
+        int(stored["whitening_rows"]),
         run.config.shrinkage,
         run.config.margin,
-    ).save(path)
+    )
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {

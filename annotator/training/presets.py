@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from annotator.backbones.imagenet import has_packaged, package_weights
 from annotator.export import preset
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.training.exports import teaching_basis
 
 
 def save_preset(
@@ -57,6 +58,8 @@ def save_preset(
             **facts,
         }
         heads[task.name] = preset.head_weights(model)
+        if task is TAGGER and run.files.vectors.is_file():
+            heads[preset.TEACHING] = teaching_basis(run).compact()
     manifest = {
         "network": first.config.backbone,
         "backbone_weights": _backbone_weights(folder, runs),
@@ -65,7 +68,7 @@ def save_preset(
     return preset.write_preset(folder, manifest, heads)
 
 
-def _trained_runs(workdirs) -> dict[Task, Run]:
+def _trained_runs(workdirs: Iterable[str | os.PathLike]) -> dict[Task, Run]:
     runs: dict[Task, Run] = {}
     for workdir in workdirs:
         run = Run.open(workdir)

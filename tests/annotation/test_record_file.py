@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -83,8 +85,12 @@ def test_file_systems_without_locks_will_do(known, tmp_path, monkeypatch):
 
 def test_what_a_kill_left_of_the_output_goes_and_nothing_else(tmp_path):
     leftover, others = (
-        tmp_path / ".0123abcd.o.csv",
-        [".0123abcd.p.csv", ".my_notes.o.csv", "a.0123abcd.o.csv"],
+        tmp_path / ".annotator-0123456789abcdef.o.csv",
+        [
+            ".annotator-0123456789abcdef.p.csv",
+            ".annotator-notes.o.csv",
+            "a.annotator-0123456789abcdef.o.csv",
+        ],
     )
     for path in (leftover, *(tmp_path / name for name in others)):
         path.touch()
@@ -147,3 +153,87 @@ def test_a_disk_that_is_full(ending, size, tmp_path):
     if found.returncode == 77 or "unshare" in found.stderr:
         pytest.skip(f"no small disk can be mounted here: {found.stderr.strip()[-200:]}")
     assert found.stdout.split() == ["ENOSPC", "2000", "True"], found.stderr
+
+
+IN_SMALL_FILES = """
+import resource, sys
+from annotator.annotation.record_file import RecordFile
+
+def run(path):
+    with RecordFile(path, {}) as file:
+        for i in range(file.records, 300):
+            file.append({"image": f"{i}.png", "caption": "A dog runs over the grass ."})
+        file.finish(lambda record: {**record, "error": None})
+    return file
+
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+for path in sys.argv[1:]:
+    try:
+        run(path)
+    except OSError as error:
+        print(type(error).__name__, "the same command again" in str(error))
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+for path in sys.argv[1:]:
+    file = run(path)
+    print(file.finished and file.is_of(f"{i}.png" for i in range(300)))
+"""
+
+
+def test_files_that_may_not_grow(tmp_path):
+    """`ulimit -f`: what fits is kept, and without it the run goes on from there."""
+    paths = [str(tmp_path / f"o.{ending}") for ending in ("jsonl", "csv", "parquet")]
+    result = subprocess.run(
+        [sys.executable, "-c", IN_SMALL_FILES, *paths], capture_output=True, text=True
+    )
+    lines = ["OSError True"] * 3 + ["True"] * 3
+    assert result.stdout.splitlines() == lines, result.stderr
+
+
+def test_an_output_that_is_no_file(tmp_path):
+    foreign = tmp_path / "foreign"
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(foreign)
+    for name in ("folder.jsonl", "link.jsonl"):
+        with pytest.raises(
+            ValueError, match=f"{name} is a folder, or a link to nowhere"
+        ):
+            RecordFile(tmp_path / name, {})
+    for name in ("a.jsonl.partial", "b.jsonl.settings.json"):
+        foreign.write_text("mine")
+        (tmp_path / name).symlink_to(foreign)
+    with pytest.raises(OSError, match="a.jsonl.partial is a link"):
+        RecordFile(tmp_path / "a.jsonl", {})
+    with pytest.raises(ValueError, match="is not a JSON file"):
+        RecordFile(tmp_path / "b.jsonl", {})
+    assert foreign.read_text() == "mine"
+
+
+IN_ASCII = """
+import os, sys
+from annotator.annotation.record_file import RecordFile
+
+name = os.fsdecode(b"b\\xc3\\xbcro.png")
+for path in sys.argv[1:]:
+    with RecordFile(path, {}) as file:
+        file.append({"image": name, "caption": "caf\\u00e9"})
+        file.finish(lambda record: {**record, "error": None})
+    with RecordFile(path, {}) as file:
+        print(file.finished and file.is_of([name]), sys.getfilesystemencoding())
+"""
+
+
+def test_a_locale_of_ascii_and_no_home(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    environment |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    paths = [str(tmp_path / f"o.{ending}") for ending in ("jsonl", "csv", "parquet")]
+    result = subprocess.run(
+        [sys.executable, "-c", IN_ASCII, *paths],
+        cwd=pathlib.Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.split()[0] for line in result.stdout.splitlines()]
+    assert lines == ["True"] * 3, result.stderr
+    assert "caf\u00e9" in (tmp_path / "o.jsonl").read_text("utf-8")

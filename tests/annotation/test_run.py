@@ -160,3 +160,33 @@ def test_a_lack_of_memory_is_no_fault_of_an_image(
         with pytest.raises(OSError, match=r"00.png could not be decoded, the memory"):
             annotate(*run)
     assert annotate(*run) == (25, 0)
+
+
+@pytest.mark.parametrize("formulas", [False, True])
+def test_names_like_formulas(formulas, brightness, gray_images, tmp_path, monkeypatch):
+    monkeypatch.chdir(gray_images)
+    (gray_images / "00.png").rename("=1+1.png")
+    (tmp_path / "list").write_text("=1+1.png\n01.png\n")
+    output = tmp_path / "o.csv"
+    for _ in range(2):  # the second finds it finished, and of these images
+        found = annotate(["m"], tmp_path / "list", output, csv_formulas=formulas)
+        assert found == (2, 0)
+    name = "=1+1.png" if formulas else "'=1+1.png"
+    assert output.read_text().splitlines()[1].startswith(name)
+    with pytest.raises(ValueError, match="belongs to a run with"):
+        annotate(["m"], tmp_path / "list", output, csv_formulas=not formulas)
+
+
+@pytest.mark.slow
+def test_a_folder_of_50_000_images(brightness, tmp_path):
+    folder, output = tmp_path / "images", tmp_path / "o.csv"
+    folder.mkdir()
+    Image.new("L", (3, 3), 200).save(folder / "00000.png")
+    content = (folder / "00000.png").read_bytes()
+    for number in range(1, 50_000):
+        (folder / f"{number:05}.png").write_bytes(content)
+    assert annotate(["m"], folder, output, sidecars="txt") == (50_000, 0)
+    with open(output, newline="") as file:
+        names = [row["image"] for row in csv.DictReader(file)]
+    assert names == sorted(str(path) for path in folder.glob("*.png"))
+    assert len(list(folder.iterdir())) == 100_000  # no temporary file

@@ -106,8 +106,21 @@ def test_a_run_with_sidecars_goes_on_and_spares_other_files(
     assert foreign.read_text() == '{"my": "notes"}'
 
 
+def test_no_other_file_is_written_through_a_link(brightness, gray_images, tmp_path):
+    """Of whatever name; in the folder others may make links."""
+    foreign = tmp_path / "foreign"
+    foreign.write_text("mine")
+    (gray_images / ".annotator.04.png.txt").symlink_to(foreign)
+    (gray_images / ".annotator.05.png.txt").write_text("my own, too")
+    (gray_images / "06.png.txt").symlink_to(tmp_path / "new")
+    assert annotate(["m"], gray_images, tmp_path / "o.jsonl", sidecars="txt") == (25, 1)
+    assert foreign.read_text() == "mine" and not (tmp_path / "new").exists()
+    assert (gray_images / ".annotator.05.png.txt").read_text() == "my own, too"
+    assert (gray_images / "04.png.txt").is_file()
+
+
 def test_what_a_kill_left_beside_an_image_goes(brightness, gray_images, tmp_path):
-    litter = gray_images / ".annotator.04.png.txt"
+    litter = gray_images / ".annotator-0123456789abcdef.04.png.txt"
     litter.write_text("half of a")
     before = set(gray_images.iterdir())
     annotate(["m"], gray_images, tmp_path / "o.jsonl", sidecars="txt")

@@ -28,16 +28,17 @@ def test_large_arrays_are_rounded_and_the_others_kept(tmp_path):
         "small": RNG.normal(size=(3, 3)).astype(np.float32),
         "vector": RNG.normal(size=5000).astype(np.float32),
         "counts": np.arange(5),
+        "halves": RNG.normal(size=(64, 64)).astype(np.float16),
     }
     path = tmp_path / "a.safetensors"
     write_compact(path, arrays, task="test")
     read = read_compact(path)
     assert read.keys() == arrays.keys()
-    for name in ("small", "vector", "counts"):
+    for name in ("small", "vector", "counts", "halves"):
         np.testing.assert_array_equal(read[name], arrays[name])
     codes, scale = quantize(arrays["kernel"])
     np.testing.assert_array_equal(read["kernel"], codes * scale)
-    assert path.stat().st_size < 64 * 64 + 5000 * 4 + 2000
+    assert path.stat().st_size < 3 * 64 * 64 + 5000 * 4 + 2000
 
 
 def test_equal_arrays_make_equal_bytes(tmp_path):

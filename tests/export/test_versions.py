@@ -1,11 +1,14 @@
 """Exports in their folders: found and checked."""
 
 import json
+import os
+import re
 import shutil
 
 import pytest
 
-from annotator.export.versions import find_exports, resolve, verify
+from annotator import files
+from annotator.export.versions import MANIFEST, find_exports, resolve, verify
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +78,65 @@ def test_a_manifest_of_another_version_is_named(tmp_path):
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path} is no exported model"):
         resolve(tmp_path)
+
+
+def added_file(copy, outside):
+    (copy / "variables" / "more.bin").write_bytes(b"1")
+    return copy / "variables" / "more.bin", "is no part of the model"
+
+
+def hidden_file(copy, outside):
+    (copy / ".DS_Store").touch()
+    return copy / ".DS_Store", "is no part of the model"
+
+
+def linked_file(copy, outside):
+    path = copy / "saved_model.pb"
+    path.rename(outside / "saved_model.pb")
+    path.symlink_to(outside / "saved_model.pb")
+    return path, "is a link"
+
+
+def linked_folder(copy, outside):
+    path = copy / "variables"
+    path.rename(outside / "variables")
+    path.symlink_to(outside / "variables")
+    return path, "is a link"
+
+
+def pipe(copy, outside):
+    os.mkfifo(copy / "pipe")
+    return copy / "pipe", "is neither"
+
+
+def named(name):
+    def harm(copy, outside):
+        path = copy / MANIFEST
+        manifest = json.loads(path.read_text())
+        (outside / "secret").write_bytes(b"")
+        manifest["files"][name.format(outside)] = "0" * 64
+        path.write_text(json.dumps(manifest))
+        return path, f"names the file {name.format(outside)!r}"
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        *(added_file, hidden_file, linked_file, linked_folder, pipe),
+        *(named("../secret"), named("variables/../../secret"), named("{}/secret")),
+    ],
+)
+def test_a_folder_that_is_not_what_was_exported(harm, tmp_path):
+    copy, outside = tmp_path / "tagger" / "1", tmp_path / "outside"
+    outside.mkdir()
+    manifest = {"task": "tagger", "files": {}}
+    for name in ("saved_model.pb", "tagger.keras", "variables/variables.index"):
+        files.write_text(copy / name, name)
+        manifest["files"][name] = files.sha256(copy / name)
+    files.write_json(copy / MANIFEST, manifest)
+    assert verify(copy) == manifest
+    path, reason = harm(copy, outside)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} {reason}"):
+        verify(copy)

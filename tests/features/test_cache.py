@@ -1,6 +1,7 @@
 """Caches of given maps: what is written is read, and only if it is whole."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -69,4 +70,24 @@ def test_shards_that_are_lost_or_altered_are_named(cache):
     path = cache.directory / "shard-00000.npy"
     np.save(path, np.load(path) + np.float16(1))
     with pytest.raises(CorruptCacheError, match=r"Shards \[0, 2\]"):
+        FeatureCache.open(cache.directory)
+
+
+@pytest.mark.parametrize("name", ["../outside.npy", "/OUTSIDE", "shard-00001.npy"])
+def test_a_manifest_names_no_other_files(name, cache, tmp_path):
+    outside = tmp_path / "outside.npy"
+    shutil.copy(cache.directory / "shard-00000.npy", outside)
+    path = cache.directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][0]["file"] = name.replace("/OUTSIDE", str(outside))
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(CorruptCacheError, match=r"Shards \[0\]"):
+        FeatureCache.open(cache.directory)
+
+
+def test_a_shard_is_no_link(cache, tmp_path):
+    path = cache.directory / "shard-00000.npy"
+    path.rename(tmp_path / "outside.npy")
+    path.symlink_to(tmp_path / "outside.npy")
+    with pytest.raises(CorruptCacheError, match=r"Shards \[0\]"):
         FeatureCache.open(cache.directory)

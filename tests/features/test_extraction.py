@@ -114,7 +114,7 @@ def test_finished_cache_runs_nothing(annotated, backbone, tmp_path, monkeypatch)
 
 def test_what_a_kill_cut_off_is_removed(annotated, backbone, tmp_path):
     directory = extract(annotated, backbone, tmp_path).directory
-    left = files.temporary_path(directory / "shard-00002.npy")
+    left = directory / ".annotator-0123456789abcdef.shard-00002.npy"
     for path in (left, directory / ".note", directory / "shard-00001.npy"):
         path.write_bytes(b"cut off")
     assert len(extract(annotated, backbone, tmp_path)) == 24

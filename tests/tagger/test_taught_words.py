@@ -175,3 +175,13 @@ def test_the_basis_of_some_words_knows_no_others(basis):
     np.testing.assert_allclose(
         TaughtWords(selected).linear()[1], TaughtWords(few).linear()[1], rtol=1e-4
     )
+
+
+def test_a_basis_in_compact_form_comes_back_but_for_the_rounding(basis):
+    copy = TeachingBasis.from_compact(basis.words, basis.compact())
+    for name in ("mean", "projection", "counts", "squares", "margin", "average"):
+        np.testing.assert_allclose(getattr(copy, name), getattr(basis, name), rtol=1e-6)
+    for name in ("sums", "similarity_sums"):
+        np.testing.assert_allclose(
+            getattr(copy, name), getattr(basis, name), rtol=1e-3, atol=1e-2
+        )

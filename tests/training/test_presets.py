@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import annotator
+from annotator.annotation.preset_models import preset_basis
 from annotator.export import preset
 from annotator.export.compact import quantize
 from annotator.runs.run import Run
+from annotator.training.exports import teaching_basis
 from annotator.training.presets import save_preset
 
 
@@ -50,6 +52,15 @@ def test_it_describes_images_as_the_runs_do(
         scores = [[tag.score for tag in each.tags] for each in (one, other)]
         # The random backbone is rounded to bfloat16 as well.
         np.testing.assert_allclose(*scores, atol=0.05 * np.ptp(scores) + 0.02)
+
+
+def test_its_tagger_can_be_taught(saved, tagger_run):
+    manifest = preset.read_preset(saved)
+    basis, own = preset_basis(saved, manifest), teaching_basis(Run.open(tagger_run[0]))
+    assert basis.words == own.words
+    vectors = np.load(tagger_run[0] / "tagger" / "vectors.npy")
+    one, other = (each.whiten(vectors).astype(float) for each in (basis, own))
+    assert np.linalg.norm(one - other) < 0.02 * np.linalg.norm(other)
 
 
 def test_the_backbone_is_stored_where_the_package_has_none(saved):

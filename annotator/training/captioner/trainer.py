@@ -1,11 +1,10 @@
 """The captioner's training: on references, then on the rewards of its captions."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from annotator import files
+from annotator import files, loading
 from annotator.captioner import Captioner
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
@@ -143,7 +142,7 @@ class CaptionerTrainer(TrainingLoop):
     def _take_best_weights(self):
         self.captioner.load_weights(self.files.best_weights(self.task))
         if self.inputs.backbone is not None:
-            best = keras.saving.load_model(self.files.backbone(self.task))
+            best = loading.model(self.files.backbone(self.task))
             self.inputs.backbone.set_weights(best.get_weights())
 
     def _validate(self, epoch):
@@ -252,7 +251,7 @@ class CaptionerTrainer(TrainingLoop):
                 if old != path:
                     old.unlink()
         workers.from_chief()
-        return np.load(path, allow_pickle=False)
+        return loading.array(path)
 
     def _channel_statistics(self, images=256):
         """Mean and deviation `[D]` of the channels, over some training images."""

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tqdm
 
-from annotator import files
+from annotator import files, loading
 from annotator.config import Config
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
@@ -28,17 +28,16 @@ def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Mode
     """
     path = run.files.encoder
     if path.is_file():
-        fitted = _read(path)
+        fitted = loading.arrays(path)
     else:
-        fitted = _read(extended.files.encoder) if extended else _fit(run.config, split)
+        fitted = (
+            loading.arrays(extended.files.encoder)
+            if extended
+            else _fit(run.config, split)
+        )
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
     return _BUILDS[run.config.scheme.pooling](run.config, fitted, split)
-
-
-def _read(path):
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
 
 
 def _fit(config, split):

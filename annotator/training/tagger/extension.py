@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from annotator import loading
 from annotator.config import Config
 from annotator.runs import settings_file
 from annotator.runs.workdir import Workdir
@@ -45,10 +46,10 @@ class Extended:
 
     def vectors(self) -> np.ndarray:
         """Its images' vectors: float32 `[N, d]`, a memory map."""
-        return np.load(self.files.vectors, mmap_mode="r", allow_pickle=False)
+        return loading.array(self.files.vectors, mmap_mode="r")
 
     def tags(self) -> tuple[list[str], np.ndarray, int]:
         """Its words, its images' tags, bool `[N, W]`, and its whitening's images."""
-        with np.load(self.files.tags, allow_pickle=False) as arrays:
-            words, tags = arrays["words"].tolist(), arrays["tags"]
-            return words, tags, int(arrays["whitening_rows"])
+        stored = loading.arrays(self.files.tags)
+        words, tags = stored["words"].tolist(), stored["tags"]
+        return words, tags, int(stored["whitening_rows"])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tqdm
 
-from annotator import files
+from annotator import files, loading
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
@@ -43,11 +43,11 @@ def train_tagger(run: Run) -> None:
     encoder = run_encoder(run, split, extended)
     if not run.files.tags.is_file():
         _encode_images(run, split, encoder, extended)
-    vectors = np.load(run.files.vectors, mmap_mode="r", allow_pickle=False)
-    with np.load(run.files.tags, allow_pickle=False) as arrays:
-        words, tags = arrays["words"], arrays["tags"]
-        whitening_rows = int(arrays["whitening_rows"])
-        known = arrays["known"] if "known" in arrays else None
+    vectors = loading.array(run.files.vectors, mmap_mode="r")
+    stored = loading.arrays(run.files.tags)
+    words, tags = stored["words"], stored["tags"]
+    whitening_rows = int(stored["whitening_rows"])
+    known = stored.get("known")
     warn_of_common_tags(tags, words)
     scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")

@@ -5,8 +5,7 @@ import os
 import pathlib
 from typing import Any
 
-import numpy as np
-
+from annotator import loading
 from annotator.runs.workdir import Workdir
 from annotator.tagger.word_means import WordMeans
 
@@ -58,6 +57,5 @@ def _merged(one, other):
 
 def _open(folder):
     paths = Workdir(folder.parent)
-    vectors = np.load(paths.vectors, mmap_mode="r", allow_pickle=False)
-    with np.load(paths.tags, allow_pickle=False) as arrays:
-        return vectors, arrays["tags"]
+    vectors = loading.array(paths.vectors, mmap_mode="r")
+    return vectors, loading.arrays(paths.tags)["tags"]
