@@ -14,7 +14,7 @@ from annotator.runs.run import Run
 
 # A network of each family -> its layer and its channels.
 FAMILIES = {
-    "convnexttiny": (None, 384),
+    "convnexttiny": ("convnext_tiny_stage_2_block_8_identity", 384),
     "densenet121": ("pool4_conv", 512),
     "efficientnetb0": ("block6a_expand_activation", 672),
     "efficientnetv2b0": ("block6a_expand_activation", 672),
