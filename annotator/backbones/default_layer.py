@@ -29,14 +29,22 @@ def last_of_stride_16(network: keras.Model) -> str:
         The name of the layer.
 
     Raises:
-        ValueError: When no layer has that stride.
+        ValueError: When no layer has that stride, or the network's maps do not fit
+            together where the size of images is open.
     """
     maps = {
         operation.name: operation.output
         for operation in network.operations
         if len(operation.output.shape) == 4 and not isinstance(operation, _PADDING)
     }
-    shapes = keras.Model(network.input, maps).compute_output_shape((1, _SIDE, _SIDE, 3))
+    model = keras.Model(network.input, maps)
+    try:
+        shapes = model.compute_output_shape((1, _SIDE, _SIDE, 3))
+    except ValueError as error:  # NASNet, which Keras builds for one size of images
+        raise ValueError(
+            f"{network.name} cannot be built for images of any size: take another "
+            f"--backbone. ({error})"
+        ) from error
     strided = [name for name in maps if _stride(shapes[name]) == _STRIDE]
     if not strided:
         raise ValueError(f"No layer of {network.name} has a stride of {_STRIDE}.")

@@ -23,13 +23,16 @@ FAMILIES = {
     "mobilenet": ("conv_pw_11_relu", 512),
     "mobilenetv2": ("block_13_expand_relu", 576),
     "mobilenetv3small": ("activation_11", 288),
-    "nasnetmobile": ("normal_concat_8", 528),
     "resnet101": ("conv4_block23_out", 1024),
     "resnet50v2": ("conv4_block5_out", 1024),
     "xception": ("add_10", 728),
 }
+# Keras builds them for one size of images.
+UNFIT = ("nasnetlarge", "nasnetmobile")
 OTHERS = sorted(
-    name for name in backbone_names() if not default_tap(name) and name not in FAMILIES
+    name
+    for name in backbone_names()
+    if not default_tap(name) and name not in (*FAMILIES, *UNFIT)
 )
 
 
@@ -142,6 +145,13 @@ def test_each_family_has_its_layer(name):
 def test_all_networks_have_one(name):
     check(name)
     keras.backend.clear_session()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_network_for_one_size_of_images_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be built for images of any size"):
+        build_backbone(name, weights="random", precision="float32")
 
 
 def test_the_tasks_of_a_run_share_it():
