@@ -12,6 +12,7 @@ MODULES = {
     "train": "annotator.training.command",
     "evaluate": "annotator.evaluation.command",
     "annotate": "annotator.annotation.command",
+    "undo": "annotator.metadata.command",
     "serve": "annotator.serve.command",
     "review": "annotator.review.command",
 }

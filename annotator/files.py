@@ -23,6 +23,12 @@ _FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?"
 _NUMBERS = re.compile(f"{_NUMBER}(;{_NUMBER})*")
 
+# Why a place takes no files.
+_NO_PLACE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOSPC, errno.EDQUOT),
+)
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
@@ -45,6 +51,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing_to(folder: str | os.PathLike[str], flag: str) -> Iterator[None]:
+    """Names the flag that mends it where a folder takes no files.
+
+    Args:
+        folder: The folder, or the file, that is written in the block.
+        flag: The flag that names it.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OSError: When it is read-only or full, or lies where no folder can be; the
+            message names folder, flag and reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = isinstance(error.filename, str)
+        at_fault = os.path.abspath(error.filename if named else folder)
+        place = os.path.abspath(folder)
+        # What is above it counts: a folder that could not be made.
+        related = os.path.commonpath([place, at_fault]) in (place, at_fault)
+        if error.errno not in _NO_PLACE or not related:
+            raise
+        raise OSError(
+            f"{at_fault} cannot be written: {error.strerror}. Name another place with "
+            f"--{flag}."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -7,16 +7,17 @@ from annotator import captioner
 from annotator.backbones import half_precision, pixel_normalization
 from annotator.images import resize
 from annotator.tagger import (
-    mbrm,
-    nearest_neighbors,
+    calibration,
     tagger,
     top_tags,
     vlad,
     word_probabilities,
     word_scores,
 )
+from annotator.tagger.exemplars import mbrm, nearest_neighbors
 
 __all__ = [
+    "calibration",
     "captioner",
     "half_precision",
     "mbrm",

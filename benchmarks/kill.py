@@ -28,8 +28,8 @@ flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 
 TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
 
-# What tqdm writes: "\rdescription:  12%|...".
-_PROGRESS = re.compile(rb"\r([^\r\n]+?):\s+(\d+)%\|")
+# What the bar says of a stage: "... left: features of folder train, image 32/600".
+_PROGRESS = re.compile(rb" left: ([^\r\n,]+), \w+ (\d+)/(\d+)")
 
 
 def main(argv):
@@ -74,7 +74,7 @@ def moments(timeline, end):
     rng = random.Random(flags.FLAGS.seed)
     drawn = []
     for extracting in (True, False):
-        phase = [span for span in spans if (b" over " in span[0][1]) == extracting]
+        phase = [span for span in spans if (b"features of" in span[0][1]) == extracting]
         for (seconds, bar, percent), length in rng.choices(
             phase, [length for _, length in phase], k=flags.FLAGS.kills
         ):
@@ -86,26 +86,39 @@ def moments(timeline, end):
 def start(arguments, folder):
     folder.mkdir(parents=True, exist_ok=True)
     places = [f"--workdir={folder / 'run'}", f"--cache_dir={folder / 'cache'}"]
+    # A terminal of its own: without one there is no bar.
+    reading, terminal = os.openpty()
     with open(folder / "stdout.txt", "ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, TRAIN, *arguments, *places],
             stdout=output,
-            stderr=subprocess.PIPE,
+            stderr=terminal,
             start_new_session=True,
         )
+    os.close(terminal)
+    process.terminal = reading
+    return process
 
 
 def progress(process):
     """`(bar, percent)`, as the process writes them, until it ends."""
     text = b""
-    while chunk := process.stderr.read1():
+    while chunk := read(process.terminal):
         text += chunk
         last = 0
         for match in _PROGRESS.finditer(text):
-            yield match[1], int(match[2])
+            yield match[1], 100 * int(match[2]) // int(match[3])
             last = match.end()
         text = text[last:]
     process.stderr_tail = text
+
+
+def read(terminal):
+    """What is written to a terminal; nothing at its end."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # nobody has it open any more
+        return b""
 
 
 def finish(process, folder):

@@ -111,7 +111,9 @@ def make_basis(rng):
         sums=sums.astype(np.float32),
         similarity_sums=sums.astype(np.float32),
         squares=squares.astype(np.float32),
-        average=3.0,
+        centers=np.zeros((1, FLAGS.dimensions), np.float32),
+        averages=np.full(1, 3.0, np.float32),
+        groups=np.zeros(FLAGS.words, int),
         margin=0.7,
     )
     return basis, centers

@@ -97,7 +97,7 @@ def by_means(basis, z, tags, words, known, taught, ranked):
 
 def by_two_pass_knn(basis, z, tags, words, known, taught, ranked):
     """2PKNN on the whitened vectors; images know the words they are said to have."""
-    from annotator.tagger.nearest_neighbors import TwoPassKNN
+    from annotator.tagger.exemplars.nearest_neighbors import TwoPassKNN
 
     said = said_tags(tags, known, taught, ranked)
     rows = np.flatnonzero(said.any(axis=1))

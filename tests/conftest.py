@@ -14,6 +14,14 @@ from annotator.config import Config
 COLORS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory):
+    """Keeps the notes of the tests' runs out of the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNOTATOR_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory):
     """36 images of one or two colors over noise, 24 of them for training."""

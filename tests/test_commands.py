@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from PIL import Image
 from annotator.annotation import command as annotate_command
 from annotator.config import Config, commands
 from annotator.evaluation import command as evaluate_command
+from annotator.review import command as review_command
 from annotator.serve import command as serve_command
 from annotator.training import command as train_module
 
@@ -22,8 +24,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 def run(*command, modules=None):
     """Runs a program of the project; `modules` is a folder that shadows others."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environment.pop("ANNOTATOR_DATA", None)
+    hidden = ("ANNOTATOR_DATA", "TF_CPP_MIN_LOG_LEVEL")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
     if modules:
         environment["PYTHONPATH"] = str(modules)
     program, *arguments = map(str, command)
@@ -63,6 +65,7 @@ def shown_groups(text):
         (evaluate_command, "input output others"),
         (annotate_command, "input output tags_and_captions engine others"),
         (serve_command, "input network load others"),
+        (review_command, "input network others"),
     ],
 )
 def test_flags_stand_in_groups_with_help(module, titles):
@@ -206,6 +209,7 @@ def no_tensorflow(tmp_path_factory):
         (["evaluate.py", "--workdir=w", "--pictures=-3"], "--pictures=-3"),
         (["evaluate.py", "--workdir=w", "--splitt=test"], "'splitt'"),
         (["evaluate.py", "--workdir=w", "--dataset=shape"], "Did you mean shapes?"),
+        (["evaluate.py", "--workdir=w"], "error: w holds no run"),
         (["train.py", "-h"], "--backbone_weights: imagenet, random or a file"),
         (["train.py", "--epoch=1"], "Did you mean --epochs?"),
         (["train.py", "--backbone=vgg17"], "Did you mean vgg1"),
@@ -223,10 +227,9 @@ def test_help_and_wrong_flags_do_not_wait_for_tensorflow(
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("command", [["train.py"], ["evaluate.py", "--workdir=w"]])
-def test_right_flags_do_import_tensorflow(command, no_tensorflow):
+def test_right_flags_do_import_tensorflow(no_tensorflow):
     """What the test above relies on: the shadowing module is found."""
-    result = run(*command, modules=no_tensorflow)
+    result = run("train.py", modules=no_tensorflow)
     assert result.returncode == 1 and "a slow import" in result.stderr
 
 
@@ -273,7 +276,22 @@ def test_training_prints_scores_and_what_it_exported(trained):
     assert f"{100 * metrics['f1']:.2f}" in result.stdout
     exported = result.stdout.split("exported:")[1].split()
     assert exported and all(pathlib.Path(path).exists() for path in exported)
-    assert "image/s" in result.stderr  # progress
+
+
+def test_the_terminal_gets_a_line_on_the_machine_and_one_for_each_stage(trained):
+    machine, *stages = trained[1].stderr.splitlines()
+    assert machine.startswith("TensorFlow 2.") and machine.endswith(" float32")
+    assert all(" left] " in line for line in stages)
+    names = [line.partition("left] ")[2] for line in stages]
+    # Where a stage takes more than a minute there is a line on how far it is.
+    assert [name for name in names if not re.search(r", \w+ \d+/\d+$", name)] == [
+        *("features of folder train",) * 2,  # two views
+        *("sampling descriptors of images", "fitting projection and codebook"),
+        *("encoding images", "fitting the scores of tags"),
+        *("features of folder validation",) * 2,
+        *("tagging folder validation", "exporting the tagger"),
+        "tagging folder validation",
+    ]
 
 
 def test_flags_become_the_settings_of_the_run(trained):

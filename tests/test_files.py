@@ -1,5 +1,6 @@
 """Files that are whole or not there, what killed processes leave, and locks."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -155,3 +156,29 @@ def test_home_is_expanded(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert files.absolute("~/a") == files.absolute("a") == str(tmp_path / "a")
     assert files.absolute(None) is None
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/below"])
+def test_a_place_that_takes_no_files_is_named_with_its_flag(name, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    folder = tmp_path / name
+    message = r"taken.* cannot be written: .*place with --workdir\.$"
+    with pytest.raises(OSError, match=message):
+        with files.writing_to(folder, "workdir"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def test_other_errors_are_not_the_places_fault(tmp_path):
+    for error in (
+        FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "x")),
+        PermissionError(errno.EACCES, "Permission denied", "/elsewhere/photo.jpg"),
+        BlockingIOError("being written"),
+    ):
+        with pytest.raises(type(error)) as caught:
+            with files.writing_to(tmp_path, "output"):
+                raise error
+        assert caught.value is error
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space left on device.*--cache_dir"):
+        with files.writing_to(tmp_path, "cache_dir"):
+            raise full

@@ -8,6 +8,7 @@ import sys
 NAMES = {
     "AdditiveAttention",
     "BeamSearch",
+    "CalibratedProbabilities",
     "BrnnDecoder",
     "CaptionDetails",
     "Captioner",

@@ -14,18 +14,16 @@ from typing import Any
 from absl import flags
 
 from annotator.config import commands
+from annotator.config.names import check_output
+from annotator.terminal.startup import announce, start_tensorflow
 
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
 _FOR_RECORDS = "required, unless images are named without a flag"
 # What has no meaning for images that are only looked at.
+_SIDECAR_FLAGS = ("sidecar_name", "sidecars_policy", "caption_language")
 _RECORD_FLAGS = (
-    "images",
-    "output",
-    "sidecars",
-    "csv_formulas",
-    "engine",
-    "master",
-    "spark_conf",
+    *("images", "output", "sidecars", *_SIDECAR_FLAGS, "csv_formulas"),
+    *("engine", "master", "spark_conf"),
 )
 
 
@@ -63,8 +61,31 @@ def _define(parser: commands.Parser) -> None:
         flags.DEFINE_enum,
         "sidecars",
         None,
-        "Also write IMAGE.txt or IMAGE.json beside it.",
-        enum_values=["txt", "json"],
+        "Also write a file beside each image: captions and tags as text, the record, "
+        "or keywords and caption as photo programs read them.",
+        enum_values=["txt", "json", "xmp"],
+    )
+    group.add(
+        flags.DEFINE_enum,
+        "sidecar_name",
+        "photo.jpg",
+        "The sidecar of photo.jpg: photo.jpg.xmp, or photo.xmp as Adobe's.",
+        enum_values=["photo.jpg", "photo"],
+    )
+    group.add(
+        flags.DEFINE_enum,
+        "sidecars_policy",
+        "merge",
+        "Sidecars that are there: merge keeps what others wrote and replaces what an "
+        "earlier run wrote; skip leaves all; replace_own leaves those that a run did "
+        "not write, or that were edited since.",
+        enum_values=["merge", "skip", "replace_own"],
+    )
+    group.add(
+        flags.DEFINE_string,
+        "caption_language",
+        "en",
+        "Language of the captions, as XMP names it.",
     )
     group.add(
         flags.DEFINE_bool,
@@ -87,6 +108,13 @@ def _define(parser: commands.Parser) -> None:
         None,
         "Lowest score of a tag.",
         note="default: as exported",
+    )
+    group.add(
+        flags.DEFINE_string,
+        "words",
+        None,
+        "A file of rules on tags: words to include, exclude, rename, imply and "
+        "translate.",
     )
     group.add(
         flags.DEFINE_integer,
@@ -153,6 +181,8 @@ def _describe(values: commands.Values) -> int:
                 "--images and --output alone, and a pattern in quotes: "
                 "--images='photos/*.jpg'."
             )
+    start_tensorflow()
+    announce()
     from annotator.annotation.describing.annotator import load
     from annotator.annotation.describing.console import print_descriptions
 
@@ -164,6 +194,7 @@ def _describe(values: commands.Values) -> int:
             values.threshold,
             values.batch_size,
             values.workers,
+            words=_word_rules(values),
         )
         return int(bool(print_descriptions(describe, values.arguments)))
     except BrokenPipeError:  # `annotate ... | head`
@@ -178,6 +209,9 @@ def _describe(values: commands.Values) -> int:
 
 def _write_records(values: commands.Values) -> int:
     engine_options = _engine_options(values)
+    check_output(values.output)
+    start_tensorflow()
+    announce()
     annotate = _engine(values.engine)
     goes_on = f"the same command goes on with {values.output}"
     try:
@@ -188,8 +222,10 @@ def _write_records(values: commands.Values) -> int:
             captions=values.captions,
             top_k=values.top_k,
             threshold=values.threshold,
+            words=_word_rules(values),
             sidecars=values.sidecars,
             csv_formulas=values.csv_formulas,
+            sidecar_options=_sidecar_options(values),
             batch_size=values.batch_size,
             workers=values.workers,
             **engine_options,
@@ -202,7 +238,41 @@ def _write_records(values: commands.Values) -> int:
     except KeyboardInterrupt:
         commands.end(commands.INTERRUPTED, f"\ninterrupted: {goes_on}")
     print(f"{values.output}: {records} images, {failed} of them failed")
+    _print_passed_over(values.images)
+    if values.sidecars:
+        from annotator.annotation.record_file import run_of
+
+        run = run_of(values.output)
+        print(f"annotator undo --run={run} takes the sidecars back")
     return int(bool(failed))
+
+
+def _print_passed_over(source):
+    from annotator.annotation.listing import passed_over
+    from annotator.annotation.table_source import is_table
+
+    if not is_table(source) and (kinds := passed_over(source)):
+        counts = ", ".join(f"{n} {kind or 'without one'}" for kind, n in kinds.items())
+        print(f"passed over, by their extensions: {counts}", file=sys.stderr)
+
+
+def _sidecar_options(values):
+    from annotator.annotation.sidecars import SidecarOptions
+
+    if not values.sidecars:
+        for name in _SIDECAR_FLAGS:
+            if values[name].present:
+                raise commands.UsageError(f"--{name} needs --sidecars.")
+        return None
+    return SidecarOptions(
+        values.sidecar_name, values.sidecars_policy, values.caption_language
+    )
+
+
+def _word_rules(values):
+    from annotator.tagger.rules.word_rules import read_word_rules
+
+    return None if values.words is None else read_word_rules(values.words)
 
 
 def _models(values):

@@ -1,16 +1,17 @@
 """Image files that a user names by a folder, a list or a pattern."""
 
 import codecs
+import collections
 import glob
 import os
 import stat
 from collections.abc import Iterator
 
 from annotator.images.decode import MAX_BYTES
-from annotator.images.extensions import EXTENSIONS
+from annotator.images.extensions import PHOTO_EXTENSIONS
 
-_SUFFIXES = (*EXTENSIONS, ".jpe", ".jfif")
-# How JPEG, PNG, GIF and TIFF files begin. The last cannot be read, but is no list.
+_BESIDE_IMAGES = (".xmp", ".txt", ".json", ".jsonl", ".csv", ".parquet", ".partial")
+# How JPEG, PNG, GIF and TIFF files begin.
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 
 
@@ -21,8 +22,8 @@ def list_images(source: str | os.PathLike) -> Iterator[str]:
         source: One of
 
             - a folder: the image files in it and below it, by their extension (JPEG,
-              PNG, GIF, BMP, WebP). Hidden files and folders are left out, and linked
-              folders are not followed;
+              PNG, GIF, BMP, WebP, and what `annotator.images.photos` reads). Hidden
+              files and folders are left out, and linked folders are not followed;
             - an image file, by its extension or its first bytes;
             - any other file: a list of paths, one a line (or, if there are zero bytes,
               each ended by one, as `find -print0` writes them), relative to the current
@@ -41,7 +42,7 @@ def list_images(source: str | os.PathLike) -> Iterator[str]:
     if os.path.isdir(source):
         return _walk(source)
     if os.path.isfile(source):
-        if source.lower().endswith(_SUFFIXES) or _begins_as_image(source):
+        if source.lower().endswith(PHOTO_EXTENSIONS) or _begins_as_image(source):
             return iter([source])
         _check_text(source)
         return _read_list(source)
@@ -52,6 +53,26 @@ def list_images(source: str | os.PathLike) -> Iterator[str]:
             f"--images={source} is no file or folder, and as a pattern it matches none."
         )
     return iter(matches)
+
+
+def passed_over(source: str | os.PathLike) -> dict[str, int]:
+    """Counts the files in a folder that `list_images` does not list.
+
+    Args:
+        source: As there; what is no folder passes over nothing.
+
+    Returns:
+        Dict from extension, in lower case, to the number of files, most first. Hidden
+        files are not counted, nor what is written beside images (`.xmp`, `.txt`, ...).
+    """
+    kinds: collections.Counter[str] = collections.Counter()
+    if os.path.isdir(source):
+        for _, folders, names in os.walk(source):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            kinds.update(os.path.splitext(n)[1].lower() for n in names if n[0] != ".")
+    for kind in (*PHOTO_EXTENSIONS, *_BESIDE_IMAGES):
+        kinds.pop(kind, None)
+    return dict(kinds.most_common())
 
 
 def read_image(name: str) -> tuple[str, bytes | Exception]:
@@ -115,7 +136,7 @@ def _walk(folder):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     names.append(f"{entry.name}/")
-                elif entry.name.lower().endswith(_SUFFIXES):
+                elif entry.name.lower().endswith(PHOTO_EXTENSIONS):
                     names.append(entry.name)
     except OSError:
         # `read_image` tells why; what is inside is not lost without a word.

@@ -12,7 +12,11 @@ from annotator import loading
 from annotator.annotation.preset_models import preset_model
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
+from annotator.captioner.vocabulary import PAD
 from annotator.export.versions import Exports
+from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.tagger.rules.chosen_words import ChosenWords
+from annotator.tagger.rules.word_rules import WordRules
 from annotator.tagger.top_tags import TopTags
 
 
@@ -30,6 +34,8 @@ class AnnotationModel:
         top_k: Tags per image at most (0: as many as there are words); `None` for what
             the export was made with.
         threshold: Lowest score of a tag; `None` as above.
+        words: Which words are given, and under which names; `None` for all, as they
+            were learned.
 
     Attributes:
         resizes: The `Resize` layers of the views that a call takes.
@@ -46,6 +52,7 @@ class AnnotationModel:
         captions: int = 1,
         top_k: int | None = None,
         threshold: float | None = None,
+        words: WordRules | None = None,
     ) -> None:
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
@@ -53,6 +60,8 @@ class AnnotationModel:
             raise ValueError(f"--captions={captions} needs a captioner, see --model.")
         if (top_k, threshold) != (None, None) and "tagger" not in exports:
             raise ValueError("--top_k and --threshold need a tagger, see --model.")
+        if words is not None and "tagger" not in exports:
+            raise ValueError("--words needs a tagger, see --model.")
         self.tasks = tuple(exports)
         of_views = {
             task: model.get_layer(f"{task}_of_views") for task, model in exports.items()
@@ -70,7 +79,7 @@ class AnnotationModel:
         details: dict[str, Callable] = {}
         describe = {
             "captioner": lambda model: _captions(_captioner(model), captions),
-            "tagger": lambda model: _tags(model, top_k, threshold),
+            "tagger": lambda model: _tags(model, top_k, threshold, words),
         }
         for task, model in of_views.items():
             output = regions.output[task]
@@ -85,7 +94,7 @@ class AnnotationModel:
 
         Args:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-            **options: `captions`, `top_k` and `threshold`, as in the class.
+            **options: `captions`, `top_k`, `threshold` and `words`, as in the class.
 
         Warns:
             UserWarning: When a model learned drawn scenes, which it will see in any
@@ -128,9 +137,11 @@ class AnnotationModel:
             regions: Its regions, float16 `[batch, R, channels]`.
 
         Returns:
-            A dict. Of the captioner: `captions`, string `[batch, n]`, and their
-            `scores`, best first. Of the tagger: `tags`, string `[batch, k]`, empty
-            where fewer reach the threshold, and their `scores`.
+            A dict. Of the captioner: `captions`, string `[batch, n]`, their `scores`,
+            best first, and `word_probabilities`, the mean probability of a word of
+            each. Of the tagger: `tags`, string `[batch, k]`, empty where fewer reach
+            the threshold, their `scores`, and if it was calibrated their
+            `probabilities`.
         """
         return self._heads[task](regions)
 
@@ -206,6 +217,8 @@ def _captions(captioner, count):
             "which finds one caption."
         )
 
+    # Of other samplers the score is the log probability.
+    penalty = getattr(sampler, "length_penalty", 0.0)
     # Exports do without XLA, for servers that have none. It is there where this runs.
     captioner.set_jit_compile(True)
 
@@ -214,19 +227,40 @@ def _captions(captioner, count):
         return {
             "captions": results["n_best_captions"],
             "scores": results["n_best_scores"],
+            "word_probabilities": _word_probabilities(
+                results["n_best_tokens"], results["n_best_scores"], penalty
+            ),
         }
 
     return describe
 
 
-def _tags(of_views, top_k, threshold):
+def _tags(of_views, top_k, threshold, rules):
     tagger, top = _tagger(of_views), of_views.get_layer("top_tags")
+    chosen = ChosenWords(rules.apply(top.words)) if rules else None
     top = TopTags(
-        top.words,
+        chosen.words if chosen else top.words,
         top.top_k if top_k is None else top_k,
         top.threshold if threshold is None else threshold,
     )
-    return lambda regions: top(tagger(regions, training=False))
+    # An export without it, of an earlier version, has scores alone.
+    probabilities = next(
+        (x for x in of_views.layers if isinstance(x, CalibratedProbabilities)), None
+    )
+
+    def describe(regions):
+        scores = tagger(regions, training=False)
+        results = [scores] if probabilities is None else [scores, probabilities(scores)]
+        return top(*(results if chosen is None else map(chosen, results)))
+
+    return describe
+
+
+def _word_probabilities(tokens, scores, penalty):
+    """The geometric mean of the probabilities of a caption's words and of its end."""
+    words = tf.reduce_sum(tf.cast(tokens != PAD, tf.float32), axis=-1) - 1.0
+    log_probs = scores * words**penalty
+    return tf.exp(log_probs / words)
 
 
 def _compiled(function, signature):

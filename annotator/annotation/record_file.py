@@ -5,14 +5,17 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 from annotator import files
 from annotator.annotation import record_csv, record_table
+from annotator.config.names import check_output
 
 _DIGESTS = 2**256
-FORMATS = (".jsonl", ".csv", ".parquet")
+_RUN = "run"  # in the settings' file
 
 
 class RecordFile:
@@ -39,6 +42,7 @@ class RecordFile:
         finished: Whether `OUTPUT` is complete.
         records: Number of records.
         failed: Number of records with an error.
+        run: Identity of the run, also that of an earlier try: `run` of the settings.
 
     Raises:
         ValueError: When the ending is another, the path is no file's, or the file has
@@ -47,10 +51,9 @@ class RecordFile:
     """
 
     def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
+        check_output(path)
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
-        if self._format not in FORMATS:
-            raise ValueError(f"--output={path} must end in {' or '.join(FORMATS)}.")
         if self.path.is_dir() or (self.path.is_symlink() and not self.path.exists()):
             raise ValueError(
                 f"--output={path} is a folder, or a link to nowhere: name a file."
@@ -58,13 +61,16 @@ class RecordFile:
         self._partial = self.path.with_name(f"{self.path.name}.partial")
         self._settings = self.path.with_name(f"{self.path.name}.settings.json")
         self._formulas = bool(settings.get("csv_formulas"))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing_to(path, "output"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         self.records = 0
         self.failed = 0
+        self.run = run_identity()
         self._names_digest = 0
         self._file: Any = None  # the open partial file, while there is one
         if not self.path.exists():
-            self._file = files.open_to_append(self._partial)
+            with files.writing_to(self.path.parent, "output"):
+                self._file = files.open_to_append(self._partial)
         try:
             if self._file is not None:
                 files.lock(self._file, f"{self._partial} is being written")
@@ -168,7 +174,7 @@ class RecordFile:
             differing = [
                 f"{name}={other.get(name)}"
                 for name in dict.fromkeys([*other, *settings])
-                if other.get(name) != settings.get(name)
+                if name != _RUN and other.get(name) != settings.get(name)
             ]
             if differing and (self.path.exists() or self._partial.stat().st_size):
                 raise ValueError(
@@ -176,6 +182,8 @@ class RecordFile:
                     "the same settings again, name another --output, or remove "
                     f"{self.path}*."
                 )
+            if not differing:
+                self.run = other.get(_RUN) or self.run
         else:
             for path in (self.path, self._partial):
                 if path.exists() and path.stat().st_size:
@@ -184,7 +192,8 @@ class RecordFile:
                         "made: name another --output, or remove it."
                     )
         # In ASCII: paths need not be UTF-8.
-        files.write_text(self._settings, json.dumps(settings, indent=2) + "\n")
+        text = json.dumps({**settings, _RUN: self.run}, indent=2)
+        files.write_text(self._settings, text + "\n")
 
     def _count(self, path=None):
         """Counts whole records; returns the bytes that they take."""
@@ -203,6 +212,21 @@ class RecordFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def run_identity() -> str:
+    """Makes up the identity of a run: when it began, and what no other one has."""
+    now = datetime.now(timezone.utc)
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+def run_of(path: str | os.PathLike) -> str:
+    """The identity of the run that wrote a file of records.
+
+    Args:
+        path: `OUTPUT`, as in `RecordFile`.
+    """
+    return files.read_json(f"{os.fspath(path)}.settings.json")[_RUN]
 
 
 def _digest(name):

@@ -16,12 +16,22 @@ SCHEMA = pa.schema(
         ("image", pa.string()),
         ("caption", pa.string()),
         ("caption_score", pa.float64()),
+        ("caption_word_probability", pa.float64()),
         (
             "captions",
-            pa.list_(pa.struct([("caption", pa.string()), ("score", pa.float64())])),
+            pa.list_(
+                pa.struct(
+                    [
+                        ("caption", pa.string()),
+                        ("score", pa.float64()),
+                        ("word_probability", pa.float64()),
+                    ]
+                )
+            ),
         ),
         ("tags", pa.list_(pa.string())),
         ("tag_scores", pa.list_(pa.float64())),
+        ("tag_probabilities", pa.list_(pa.float64())),
         ("error", pa.string()),
     ]
 )

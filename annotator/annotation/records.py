@@ -33,9 +33,11 @@ def records(
 
     Yields:
         One JSON-ready dict an image, in order. With a captioner: `image`, `caption`,
-        `caption_score`, and if several were asked for `captions`, a list of dicts of
-        `caption` and `score`, best first. With a tagger: `tags` and `tag_scores`, best
-        first. If it cannot be read: `image` and `error` alone.
+        `caption_score`, `caption_word_probability`, the mean probability of a word, and
+        if several were asked for `captions`, a list of dicts of `caption`, `score` and
+        `word_probability`, best first. With a tagger: `tags` and `tag_scores`, best
+        first, and if it was calibrated `tag_probabilities`. If it cannot be read:
+        `image` and `error` alone.
     """
     for names, views, errors in decoded_batches(model, pairs, batch_size, workers):
         descriptions: Iterator[dict] = iter(())
@@ -95,6 +97,7 @@ def csv_row(record: Record, tasks: Collection[str], captions: int) -> dict[str, 
     if "captioner" in tasks:
         row["caption"] = record.get("caption")
         row["caption_score"] = record.get("caption_score")
+        row["caption_word_probability"] = record.get("caption_word_probability")
         ranked = record.get("captions", [])
         for rank in range(2, captions + 1):
             other = ranked[rank - 1] if rank <= len(ranked) else {}
@@ -103,6 +106,8 @@ def csv_row(record: Record, tasks: Collection[str], captions: int) -> dict[str, 
     if "tagger" in tasks:
         row["tags"] = ";".join(record.get("tags", []))
         row["tag_scores"] = ";".join(map(str, record.get("tag_scores", [])))
+        probabilities = record.get("tag_probabilities", [])
+        row["tag_probabilities"] = ";".join(map(str, probabilities))
     row["error"] = record.get("error")
     return row
 
@@ -114,12 +119,18 @@ def _record(name: str, description: Mapping[str, Mapping]) -> Record:
         texts = description["captioner"]["captions"]
         scores = description["captioner"]["scores"]
         record["caption"] = _text(texts[0])
+        words = description["captioner"]["word_probabilities"]
         record["caption_score"] = _number(scores[0])
+        record["caption_word_probability"] = _number(words[0])
         if len(texts) > 1:
             # A beam that ended in no caption has no score.
             record["captions"] = [
-                {"caption": _text(text), "score": _number(score)}
-                for text, score in zip(texts, scores, strict=True)
+                {
+                    "caption": _text(text),
+                    "score": _number(score),
+                    "word_probability": _number(probability),
+                }
+                for text, score, probability in zip(texts, scores, words, strict=True)
                 if math.isfinite(score)
             ]
     if "tagger" in description:
@@ -128,6 +139,13 @@ def _record(name: str, description: Mapping[str, Mapping]) -> Record:
         kept = [(tag, score) for tag, score in zip(tags, scores, strict=True) if tag]
         record["tags"] = [_text(tag) for tag, _ in kept]
         record["tag_scores"] = [_number(score) for _, score in kept]
+        if "probabilities" in description["tagger"]:
+            probabilities = description["tagger"]["probabilities"]
+            record["tag_probabilities"] = [
+                _number(probability)
+                for tag, probability in zip(tags, probabilities, strict=True)
+                if tag
+            ]
     return record
 
 

@@ -6,19 +6,23 @@ engine gives and goes on where an earlier try stopped. An engine is a function l
 """
 
 import contextlib
+import dataclasses
+import json
 import os
+import pathlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
-
-import tqdm
 
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.record_file import RecordFile
 from annotator.annotation.records import Record, csv_row, records
-from annotator.annotation.sidecars import SIDECARS, write_sidecar
+from annotator.annotation.sidecars import SIDECARS, SidecarOptions, write_sidecar
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports
+from annotator.metadata.journal import Journal
+from annotator.tagger.rules.word_rules import WordRules
+from annotator.terminal.progress import bar
 
 # Longer than a batch takes anywhere, or a job of Spark that waits for its machines.
 _STALL_SECONDS = 1800
@@ -32,7 +36,9 @@ def annotate(
     captions: int = 1,
     top_k: int | None = None,
     threshold: float | None = None,
+    words: WordRules | None = None,
     sidecars: str | None = None,
+    sidecar_options: SidecarOptions | None = None,
     csv_formulas: bool = False,
     batch_size: int = 32,
     workers: int | None = None,
@@ -47,10 +53,11 @@ def annotate(
         captions: Captions per image, best first.
         top_k: Tags per image at most, as in `AnnotationModel`.
         threshold: Lowest score of a tag, as in `AnnotationModel`.
-        sidecars: `"txt"` (the captions, a line each, and a line of tags) or `"json"`
-            (the record) to also write `IMAGE.txt` or `IMAGE.json` beside each image,
-            `photo.jpg.txt` for `photo.jpg`. If one cannot be written, or a file of its
-            name says something else, the record has an `error` besides.
+        words: Rules on the tags' words, as in `AnnotationModel`.
+        sidecars: One of `SIDECARS`, to also write a file beside each image, see
+            `write_sidecar`. If one cannot be written, or a file of its name says
+            something else, the record has an `error` besides.
+        sidecar_options: Their names, policy and language; the rest is filled in here.
         csv_formulas: Whether text of a CSV file that begins like a formula (with `=`,
             `+`, `-` or `@`) is written as it is. By default an apostrophe stands before
             it, so that no spreadsheet runs it.
@@ -69,10 +76,17 @@ def annotate(
         OSError: When a file cannot be written. The same call goes on from there.
     """
     exports = find_exports(models)
-    options = {"captions": captions, "top_k": top_k, "threshold": threshold}
+    options: dict[str, Any] = {
+        "captions": captions,
+        "top_k": top_k,
+        "threshold": threshold,
+    }
+    if words is not None:
+        options["words"] = words
     images = find_source(source)
     _check_paths(images, source, output, sidecars)
-    settings = _settings(exports, options, images, source, sidecars)
+    naming = sidecar_options or SidecarOptions()
+    settings = _settings(exports, options, images, source, sidecars, naming)
     if csv_formulas:
         settings["csv_formulas"] = True
     total = images.count()
@@ -82,22 +96,26 @@ def annotate(
         if file.finished:
             _check_finished(file, images, total, source, output)
             return file.records, file.failed
+        journal = Journal() if sidecars else contextlib.nullcontext()
         made = (engine or local_engine)(
             exports, options, images, file.names(), batch_size, workers
         )
-        progress = tqdm.tqdm(
-            total=total, initial=file.records, unit="image", desc="annotating"
-        )
+        progress = bar("annotating", total, "image", file.records)
         watchdog = Watchdog(
             _STALL_SECONDS,
             f"error: nothing was done for {_STALL_SECONDS} s, so this run was ended; "
             f"the same command goes on with {output}",
         )
-        with progress, contextlib.closing(made), watchdog:
+        with progress, contextlib.closing(made), watchdog, journal as notes:
+            if notes is not None:
+                notes.begin(file.run, output)
+            naming = dataclasses.replace(
+                naming, run=file.run, models=_models(exports), journal=notes
+            )
             for record in made:
                 watchdog.alive()
                 if sidecars and "error" not in record:
-                    write_sidecar(record, sidecars)
+                    write_sidecar(record, sidecars, naming)
                 file.append(record)
                 progress.update()
         file.finish(lambda record: csv_row(record, tuple(exports), captions))
@@ -116,7 +134,8 @@ def local_engine(
 
     Args:
         exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-        options: Dict of `captions`, `top_k` and `threshold`, as in `AnnotationModel`.
+        options: Dict of `captions`, `top_k`, `threshold` and maybe `words`, as in
+            `AnnotationModel`.
         images: What is to be annotated.
         done: Names of the images that have records.
         batch_size: Images per pass of the backbone.
@@ -145,13 +164,31 @@ def _check_paths(images, source, output, sidecars):
         )
 
 
-def _settings(exports, options, images, source, sidecars):
+def _models(exports):
+    """From task to what sidecars say of its model: a name and a version."""
+    models = {}
+    for task, (folder, manifest) in exports.items():
+        parts = pathlib.Path(folder).parts
+        if "preset" not in manifest:  # WORKDIR/export/TASK/1 is named by its workdir
+            parts = tuple(p for p in parts[:-1] if p not in ("export", task, os.sep))
+        checksum = manifest["files"][f"{task}.keras"]
+        models[task] = (parts[-1] if parts else task, f"sha256:{checksum[:16]}")
+    return models
+
+
+def _settings(exports, options, images, source, sidecars, naming):
     """All that makes the records; a run goes on only where all of it is the same."""
     settings = {
         f"{task} (SHA-256)": manifest["files"][f"{task}.keras"]
         for task, (_, manifest) in exports.items()
     }
+    if "words" in options:
+        options = {**options, "words": dataclasses.asdict(options["words"])}
+        options = json.loads(json.dumps(options))  # tuples are read as lists
     settings |= {**options, "sidecars": sidecars, "images": os.fspath(source)}
+    for name in ("name", "policy", "language"):
+        if getattr(naming, name) != getattr(SidecarOptions(), name):
+            settings[f"sidecars' {name}"] = getattr(naming, name)
     # Of relative names, those of a list among them, another folder makes others.
     is_list = os.path.isfile(source) and not isinstance(images, TableSource)
     if is_list or not os.path.isabs(source):

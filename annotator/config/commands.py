@@ -239,7 +239,6 @@ class Command:
     def _run(self, values: Values) -> int | None:
         if not values["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         try:
             return self.run(values)
         except UsageError as error:

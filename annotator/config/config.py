@@ -67,7 +67,8 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                     f"--task={self.task} would know nothing of {self.extend}: it would "
                     "be trained from the start, on this data set's images alone. Say "
                     f"--task=tagger with --extend, and --task={name} without it, on a "
-                    "data set that holds all the images."
+                    "data set that holds all the images, or with --init_from, so that "
+                    "it starts from the earlier run's."
                 )
 
     @classmethod

@@ -36,7 +36,8 @@ class DataSettings(Settings):
         "shapes",
         "The data set: shapes (drawn on the spot), corel5k, espgame, iaprtc12, "
         "flickr8k, flickr30k, coco, with _karpathy their caption splits, folder (your "
-        "own images), several of these joined by +, or tfds:NAME.",
+        "own images), keyworded (photographs with XMP or IPTC keywords), several of "
+        "these joined by +, or tfds:NAME.",
         check=check_dataset,
     )
     data_dir: str | None = _data(

@@ -1,12 +1,14 @@
 """Names that other packages give a meaning, known here before these are imported."""
 
 import difflib
+import os
 from collections.abc import Iterable
 
 # Those of `annotator.datasets`.
 DATASETS = (
     *("shapes", "corel5k", "espgame", "iaprtc12", "flickr8k", "flickr30k"),
     *("flickr8k_karpathy", "flickr30k_karpathy", "coco_karpathy", "coco", "folder"),
+    "keyworded",
 )
 # Those of `annotator.backbones`: AlexNet, and the networks of `keras.applications`.
 BACKBONES = (
@@ -24,6 +26,9 @@ BACKBONES = (
     *("resnet101", "resnet101v2", "resnet152", "resnet152v2"),
     *("resnet50", "resnet50v2", "vgg16", "vgg19", "xception"),
 )
+
+# Endings of files of records, those of `annotator.annotation.record_file`.
+RECORD_FORMATS = (".jsonl", ".csv", ".parquet")
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
@@ -76,3 +81,16 @@ def check_backbone(name: str) -> None:
             f"Unknown backbone {name!r}.{suggestion(key, BACKBONES)} There are "
             f"{', '.join(BACKBONES)}."
         )
+
+
+def check_output(path: str | os.PathLike) -> None:
+    """Refuses a file of no form that records can have.
+
+    Args:
+        path: The file that shall be written.
+
+    Raises:
+        ValueError: When its ending is another; names the flag and the endings.
+    """
+    if os.path.splitext(path)[1].lower() not in RECORD_FORMATS:
+        raise ValueError(f"--output={path} must end in {' or '.join(RECORD_FORMATS)}.")

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from annotator.images.extensions import EXTENSIONS
+from annotator.images.photos import graph_content
 
 _READERS = 8
 _PART = 1024
@@ -29,7 +30,7 @@ class ImageFiles:
         return len(self.paths)
 
     def encoded_images(self, start: int = 0) -> tf.data.Dataset:
-        """Streams the files' bytes, undecoded.
+        """Streams the files' bytes, undecoded but for what graphs do not decode.
 
         Args:
             start: The first file wanted.
@@ -44,13 +45,13 @@ class ImageFiles:
 
         # Not `tf.io.read_file`: its error would end the whole stream.
         def read(path):
-            encoded = tf.numpy_function(_read_or_empty, [path], tf.string)
+            encoded = tf.numpy_function(_graph_content_or_empty, [path], tf.string)
             return tf.ensure_shape(encoded, [])
 
         return dataset.map(read, num_parallel_calls=_READERS, deterministic=True)
 
     def read(self, row: int) -> bytes:
-        """The bytes of one file.
+        """The bytes of one file, as `graph_content` makes them.
 
         Args:
             row: Its row.
@@ -60,9 +61,10 @@ class ImageFiles:
 
         Raises:
             OSError: When it cannot be read; says why.
+            ValueError: As in `graph_content`.
         """
         with open(self.paths[row], "rb") as file:
-            return file.read()
+            return graph_content(file.read(), self.paths[row])
 
     def states(self) -> Iterator[str]:
         """The state of each file, which changes when its content does.
@@ -129,6 +131,13 @@ def _read_or_empty(path):
         with open(path, "rb") as file:
             return file.read()
     except OSError:
+        return b""
+
+
+def _graph_content_or_empty(path):
+    try:
+        return graph_content(_read_or_empty(path), os.fsdecode(path))
+    except ValueError:
         return b""
 
 

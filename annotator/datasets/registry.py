@@ -14,6 +14,12 @@ from annotator.datasets.joining.joined_sets import join_sets
 
 _DATA_VARIABLE = "ANNOTATOR_DATA"
 _CACHE_VARIABLE = "ANNOTATOR_CACHE"
+# What other programs call splits.
+_OTHER_NAMES = {
+    **dict.fromkeys(("val", "valid", "dev", "eval"), "validation"),
+    **dict.fromkeys(("training", "trainset"), "train"),
+    **dict.fromkeys(("testing", "testset"), "test"),
+}
 _TRAIN_VALIDATION_TEST = ("train", "validation", "train+validation", "test")
 
 
@@ -35,7 +41,8 @@ _ENTRIES = {
     "flickr30k_karpathy": _Entry("karpathy", directory="flickr30k"),
     "coco_karpathy": _Entry("karpathy", directory="coco"),
     "coco": _Entry("coco", ("train", "validation"), directory="coco"),
-    "folder": _Entry("folder", directory="folder"),
+    "folder": _Entry("own.folder", directory="folder"),
+    "keyworded": _Entry("own.keyworded", directory="keyworded"),
 }
 
 
@@ -144,13 +151,25 @@ def _load_one(name, split, data_dir, cache_dir, skip_bad_images, options):
     parts = [split] if split in entry.splits else split.split("+")
     if not set(parts) <= set(entry.splits) or len(set(parts)) < len(parts):
         raise ValueError(
-            f"Data set {name!r} has no split {split!r}; known: "
-            f"{', '.join(entry.splits)}, and several of these joined by +."
+            f"Data set {name!r} has no split {split!r}; "
+            f"{_split_hint(parts, entry.splits)}: {', '.join(entry.splits)}, and "
+            "several of these joined by +."
         )
     if entry.directory is not None:
         arguments["data_dir"] = _data_dir(name, entry.directory, data_dir)
     read = [_read(entry.module, name, part, options, arguments) for part in parts]
     return read[0] if len(read) == 1 else join(split, read)
+
+
+def _split_hint(parts, splits):
+    """What was meant, where one of the parts has another name elsewhere."""
+    meant = [_OTHER_NAMES.get(part.lower(), part) for part in parts]
+    for i, part in enumerate(meant):
+        if part not in splits:
+            meant[i] = next(iter(difflib.get_close_matches(part, splits, n=1)), "")
+    if not all(meant) or meant == parts or len(set(meant)) < len(meant):
+        return "known"
+    return f"did you mean {'+'.join(meant)!r}? Known"
 
 
 def default_cache_dir() -> str:

@@ -1,20 +1,19 @@
 """A captioner at work on the images of a split: captions, and where it looked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
-import tqdm
 from PIL import Image
 
 from annotator.captioner import Captioner
 from annotator.pictures.attention import attention_picture
 from annotator.runs.splits import Split
+from annotator.terminal.progress import Running, track
 
 
-def caption_function(
-    captioner: Captioner, with_feedback: bool = True
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The graph from regions `[B, R, D]` to captions, string `[B]`.
+def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
+    """The `tf.function` from regions `[B, R, D]` to captions, string `[B]`.
 
     Args:
         captioner: `Captioner`.
@@ -24,24 +23,26 @@ def caption_function(
     def caption(regions):
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
 
-    return tf.function(caption, reduce_retracing=True)
+    return tf.function(caption)
 
 
 def generate(
-    caption: Callable[[tf.Tensor], tf.Tensor], regions: tf.data.Dataset
+    caption: Any, regions: tf.data.Dataset, running: Running | None = None
 ) -> list[str]:
     """Captions of images, a list of N strings.
 
     Args:
         caption: From `caption_function`.
         regions: `tf.data.Dataset` of regions `[B, R, D]`.
+        running: The stage that batches are the steps of, if it is told of.
     """
-    total = regions.cardinality().numpy()
-    batches = tqdm.tqdm(regions, "captioning", total, unit="batch", leave=False)
+    # One graph, for the last batch as well, which has fewer images.
+    captions_of = caption.get_concrete_function(regions.element_spec)
+    batches = regions if running is None else track(regions, running)
     return [
         text.decode("utf-8")
-        for regions in batches
-        for text in caption(regions).numpy().tolist()
+        for batch in batches
+        for text in captions_of(batch).numpy().tolist()
     ]
 
 

@@ -3,10 +3,14 @@
 It is `python evaluate.py` in the checkout and `annotator evaluate` anywhere.
 """
 
+import os
+
 from absl import flags
 
 from annotator.config import commands
 from annotator.config.names import check_dataset
+from annotator.terminal.overall import OverallProgress
+from annotator.terminal.startup import announce, start_tensorflow
 
 
 def _define(parser: commands.Parser) -> None:
@@ -71,20 +75,27 @@ def _define(parser: commands.Parser) -> None:
 def _run(values: flags.FlagValues) -> None:
     if values.dataset is not None:
         check_dataset(values.dataset)
+    from annotator.runs import settings_file
+
+    precision = settings_file.load(os.path.expanduser(values.workdir)).precision
+    start_tensorflow()
+    announce(precision)
     from annotator.evaluation.run import evaluate
 
-    _, table = evaluate(
-        values.workdir,
-        values.split,
-        values.compare,
-        values.pictures,
-        values.attention,
-        values.task,
-        dataset=values.dataset,
-        data_dir=values.data_dir,
-        cache_dir=values.cache_dir,
-        skip_bad_images=values.skip_bad_images,
-    )
+    with OverallProgress() as progress:
+        _, table = evaluate(
+            values.workdir,
+            values.split,
+            values.compare,
+            values.pictures,
+            values.attention,
+            values.task,
+            progress,
+            dataset=values.dataset,
+            data_dir=values.data_dir,
+            cache_dir=values.cache_dir,
+            skip_bad_images=values.skip_bad_images,
+        )
     print(f"\n{table}")
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import tqdm
 
 from annotator import files
 from annotator.datasets import AnnotatedImages
@@ -12,6 +11,7 @@ from annotator.evaluation import captioning
 from annotator.pictures import contact_sheet
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
+from annotator.terminal.progress import track
 
 
 def spread_rows(count: int, wanted: int) -> np.ndarray:
@@ -56,7 +56,8 @@ def draw_attention(run: Run, split: str, shown: int) -> None:
     folder = run.files.attention(run.label(split))
     drawn = captioning.attention_pictures(run.captioner(), some)
     named = zip(file_names(some.annotated.image_ids), drawn, strict=True)
-    for name, (_, picture) in tqdm.tqdm(named, "drawing", len(some), unit="image"):
+    running = run.progress.stage("drawing", split, len(some), "image")
+    for name, (_, picture) in track(named, running):
         with files.atomic_path(folder / f"{name}.png") as path:
             picture.save(path, "png")
     print(f"attention: {folder}")

@@ -6,10 +6,12 @@ from typing import Any
 import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files
 from annotator.evaluation.pictures import draw_attention, draw_contact_sheet
+from annotator.evaluation.plan import FeatureStages, evaluation_plan
 from annotator.evaluation.scores import SCORES
 from annotator.evaluation.tables import learned_note
 from annotator.runs.heads import CAPTIONER, tasks_of
 from annotator.runs.run import Run
+from annotator.terminal.progress import Progress
 
 
 def evaluate(
@@ -19,6 +21,7 @@ def evaluate(
     shown: int = 0,
     attention: int = 0,
     task: str = "all",
+    progress: Progress | None = None,
     **overrides: Any,
 ) -> tuple[dict, str]:
     """Scores the models of a run's folder on one split; see `evaluate_run`.
@@ -30,6 +33,7 @@ def evaluate(
         shown: As in `evaluate_run`.
         attention: As in `evaluate_run`.
         task: As in `evaluate_run`.
+        progress: What is told of how far it is; by default a bar a stage.
         **overrides: As of `Run.open`; `dataset` names another data set to score on.
 
     Returns:
@@ -40,6 +44,11 @@ def evaluate(
         ValueError: As of `evaluate_run`.
     """
     run = Run.open(workdir, **overrides)
+    if progress is not None:
+        run.progress = progress
+        tasks = [each for each in tasks_of(task) if run.is_trained(each)]
+        if tasks:
+            progress.expect(evaluation_plan(run, split, tasks, FeatureStages(run)))
     return evaluate_run(run, split, compare, shown, attention, task)
 
 

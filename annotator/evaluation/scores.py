@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-import tqdm
 
 from annotator import files
 from annotator.evaluation import captioning
@@ -26,6 +25,13 @@ from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger.word_scores import NEVER
+from annotator.terminal.progress import (
+    CAPTIONING,
+    SCORING,
+    TAGGING,
+    Running,
+    track,
+)
 
 _BOOTSTRAP_SAMPLES = 1000
 _CAPTION_BATCH = 64
@@ -47,16 +53,23 @@ class Scored:
     lines: Sequence
 
 
-def predict_scores(tagger: keras.Model, split: Split, batch_size: int) -> np.ndarray:
+def predict_scores(
+    tagger: keras.Model,
+    split: Split,
+    batch_size: int,
+    running: Running | None = None,
+) -> np.ndarray:
     """Scores float32 `[N, W]` of the images of a split.
 
     Args:
         tagger: From regions to scores.
         split: The images.
         batch_size: Images computed together.
+        running: The stage that batches are the steps of, if it is told of.
     """
-    total = -(-len(split) // batch_size)
-    batches = tqdm.tqdm(split.regions(batch_size), "tagging", total, unit="batch")
+    batches = split.regions(batch_size)
+    if running is not None:
+        batches = track(batches, running)
     return np.concatenate([tagger(regions).numpy() for regions in batches])
 
 
@@ -75,7 +88,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     split, words = run.split(TAGGER, name), run.words()
     columns = _known_columns(run, name, split.annotated.words, words)
     top = TopTags(words, run.config.top_k, run.config.threshold)
-    scores = predict_scores(run.tagger(), split, run.config.batch_size)
+    size = run.config.batch_size
+    where = f"{run.config.dataset} {name}"
+    running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
+    scores = predict_scores(run.tagger(), split, size, running)
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
@@ -149,7 +165,10 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     """
     split = run.split(CAPTIONER, name)
     caption = captioning.caption_function(run.captioner())
-    captions = captioning.generate(caption, split.regions(_CAPTION_BATCH))
+    total = -(-len(split) // _CAPTION_BATCH)
+    where = f"{run.config.dataset} {name}"
+    running = run.progress.stage(CAPTIONING, where, total, "batch")
+    captions = captioning.generate(caption, split.regions(_CAPTION_BATCH), running)
     files.write_json(
         run.files.captions(run.label(name)),
         [
@@ -160,9 +179,10 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         ],
     )
     references = split.annotated.captions or ()
-    metrics = caption_metrics.score_captions(
-        captions, references, bootstrap_samples=_BOOTSTRAP_SAMPLES
-    )
+    with run.progress.stage(SCORING, "captions"):
+        metrics = caption_metrics.score_captions(
+            captions, references, bootstrap_samples=_BOOTSTRAP_SAMPLES
+        )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
     if run.config.dataset == "shapes":

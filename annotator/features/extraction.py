@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from annotator import files
 from annotator.backbones.weights import weights_fingerprint
@@ -25,6 +24,7 @@ from annotator.features.cache import FeatureCache
 from annotator.images.decode import DECODING
 from annotator.images.read_ahead import decode_ahead
 from annotator.images.resize import Resize
+from annotator.terminal.progress import FEATURES, Bars, Progress
 
 if TYPE_CHECKING:
     from annotator.datasets import AnnotatedImages
@@ -43,6 +43,7 @@ def extract(
     *,
     skip_bad_images: bool = False,
     batch_size: int = 32,
+    progress: Progress | None = None,
 ) -> FeatureCache:
     """Opens the feature cache of a split; computes or completes it if need be.
 
@@ -56,6 +57,7 @@ def extract(
             rather than stopping at it.
         batch_size: Images per forward pass. It must divide `SHARD_ROWS`, so that a
             continued extraction forms the same batches as an undisturbed one.
+        progress: What is told of how far it is; by default a bar.
 
     Returns:
         The finished cache.
@@ -84,8 +86,10 @@ def extract(
     directory = pathlib.Path(cache_dir) / "features" / name.replace("/", "_")
     manifest = _whole_manifest(directory, annotated)
     if manifest is None or not manifest["finished"]:
-        directory.mkdir(parents=True, exist_ok=True)
-        with files.open_to_append(directory / ".lock") as file:
+        with files.writing_to(cache_dir, "cache_dir"):
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = files.open_to_append(directory / ".lock")
+        with lock as file, files.writing_to(cache_dir, "cache_dir"):
             files.lock(file, f"{directory} is being computed", wait=True)
             files.remove_leftovers(directory.glob(".*"))
             # Now, and not before: another process may have been at it.
@@ -100,7 +104,14 @@ def extract(
             }
             if not manifest["finished"]:
                 _complete(
-                    directory, manifest, annotated, resize, backbone, tap, batch_size
+                    directory,
+                    manifest,
+                    annotated,
+                    resize,
+                    backbone,
+                    tap,
+                    batch_size,
+                    progress or Bars(),
                 )
     cache = FeatureCache.from_manifest(directory, manifest)
     if cache.bad and not skip_bad_images:
@@ -108,7 +119,9 @@ def extract(
     return cache
 
 
-def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size):
+def _complete(
+    directory, manifest, annotated, resize, backbone, tap, batch_size, progress
+):
     """Writes the shards that are missing, one by one."""
     done = sum(shard["rows"] for shard in manifest["shards"])
     manifest["bad"] = {
@@ -116,19 +129,21 @@ def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size)
     }
     manifest["unread"] = [row for row in manifest["unread"] if row < done]
 
-    @tf.function
-    def maps_of(pixels):
-        return backbone(pixels, training=False)[tap]
-
+    # A graph for any number of images: the last batch has fewer.
+    spec = tf.TensorSpec((None, resize.size, resize.size, 3))
+    maps_of = tf.function(
+        lambda pixels: backbone(pixels, training=False)[tap]
+    ).get_concrete_function(spec)
     batches = _pixel_batches(annotated, resize, done, batch_size)
-    progress = tqdm.tqdm(
-        total=len(annotated),
-        initial=done,
-        unit="image",
-        desc=f"{backbone.name} over {annotated.name} {annotated.split}",
+    running = progress.stage(
+        FEATURES,
+        f"{annotated.name} {annotated.split}",
+        len(annotated),
+        "image",
+        done,
     )
     shard, start = [], time.monotonic()
-    with progress:
+    with running:
         for pixels, reasons, unread in batches:
             maps = maps_of(pixels).numpy()
             for offset, reason in enumerate(reasons):
@@ -139,7 +154,7 @@ def _complete(directory, manifest, annotated, resize, backbone, tap, batch_size)
                         manifest["unread"].append(row)
                     maps[offset] = 0
             shard.append(maps)
-            progress.update(len(maps))
+            running.update(len(maps))
             rows = sum(map(len, shard))
             if rows == shards.SHARD_ROWS or done + rows == len(annotated):
                 shards.write_shard(directory, manifest, np.concatenate(shard))

@@ -11,10 +11,14 @@ from annotator.images import bmp, exif, gif, png
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+_JPEG = b"\xff\xd8\xff"
 _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 # A larger image is refused from its header, before memory is spent on decoding it.
 MAX_PIXELS = 1 << 26
+# A JPEG that is larger is decoded to half its height and width, which takes a quarter
+# of the memory. One stored progressively takes 6 bytes a pixel all the same.
+MAX_JPEG_PIXELS = 4 * MAX_PIXELS
 # What those pixels take uncompressed, with four channels of 16 bits.
 MAX_BYTES = 8 * MAX_PIXELS
 # Each scan of a JPEG is a pass over all its pixels; progressive ones have ten or so.
@@ -36,8 +40,9 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     Gray images are repeated over the three channels, transparent pixels are
     composited over white, 16-bit channels keep their upper byte, and an animated
     GIF gives its first frame. A JPEG is turned and mirrored as its EXIF says; other
-    formats are left as they are, also where they have EXIF. It is pure TensorFlow: it
-    runs in `tf.data` and in a SavedModel.
+    formats are left as they are, also where they have EXIF. A JPEG of more than
+    `MAX_PIXELS` pixels is decoded to half its height and width. It is pure TensorFlow:
+    it runs in `tf.data` and in a SavedModel.
 
     Args:
         encoded: Scalar string tensor or `bytes`, the content of an image file in one
@@ -49,8 +54,9 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: When the bytes are empty, damaged, of another
             format, an animated WebP, a BMP that is compressed or of other than 8, 24
-            or 32 bits, an image of more than `MAX_PIXELS` pixels, or one that would
-            take many times as long or as much memory as others of its size.
+            or 32 bits, an image of more than `MAX_PIXELS` pixels (a JPEG:
+            `MAX_JPEG_PIXELS`), or one that would take many times as long or as much
+            memory as others of its size.
     """
     encoded = tf.convert_to_tensor(encoded, tf.string)
     encoded, frame_pixels = tf.cond(
@@ -68,7 +74,7 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     image = tf.cond(
         tf.equal(tf.strings.substr(encoded, 0, 2), b"BM"),
         lambda: bmp.decode(encoded),
-        lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False),
+        lambda: _decode(encoded),
     )
     channels = tf.shape(image)[-1]
     image = tf.cond(
@@ -78,6 +84,23 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
     image = tf.tile(image, [1, 1, 3 // tf.shape(image)[-1]])
     image = _upright(image, exif.orientation(encoded))
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def _decode(encoded):
+    is_large = tf.cond(
+        _begins_as_jpeg(encoded),
+        lambda: _jpeg_pixels(encoded) > MAX_PIXELS,
+        lambda: tf.constant(False),
+    )
+    return tf.cond(
+        is_large,
+        lambda: tf.io.decode_jpeg(encoded, channels=3, ratio=2),
+        lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False),
+    )
+
+
+def _begins_as_jpeg(encoded):
+    return tf.equal(tf.strings.substr(encoded, 0, 3), _JPEG)
 
 
 def _over_white(image):
@@ -143,7 +166,7 @@ def _header_checks(encoded, frame_pixels):
         digits = digits[::-1] if big_endian else digits
         return tf.reduce_sum(digits * [256**i for i in range(width)])
 
-    is_jpeg = has(0, b"\xff\xd8\xff")
+    is_jpeg = has(0, _JPEG)
     is_png = has(0, b"\x89PNG\r\n\x1a\n")
     is_gif = has(0, b"GIF8")
     is_bmp = has(0, b"BM")
@@ -181,7 +204,6 @@ def _header_checks(encoded, frame_pixels):
                 (integer(26, 2) % 2**14) * (integer(28, 2) % 2**14),
                 0,
             ),
-            jpeg_pixels,
         ]
     )
     bits_of_png = integer(24, 1) * tf.gather(
@@ -210,6 +232,13 @@ def _header_checks(encoded, frame_pixels):
             [f"An image of more than {MAX_PIXELS} pixels is refused; it has", pixels],
         ),
         tf.debugging.Assert(
+            jpeg_pixels <= MAX_JPEG_PIXELS,
+            [
+                f"A JPEG of more than {MAX_JPEG_PIXELS} pixels is refused; it has",
+                jpeg_pixels,
+            ],
+        ),
+        tf.debugging.Assert(
             unpacked <= _MAX_UNPACKED,
             [f"A PNG of more than {_MAX_UNPACKED} bytes is refused; it has", unpacked],
         ),
@@ -232,6 +261,11 @@ def _readable(encoded):
     return tf.strings.unicode_transcode(
         encoded, "US-ASCII", "UTF-8", replace_control_characters=True
     )
+
+
+def _jpeg_pixels(encoded):
+    shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
+    return shape[0] * shape[1]
 
 
 def _of_jpeg(encoded):

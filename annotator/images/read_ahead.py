@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from annotator.images import errors
 from annotator.images.decode import decode_image
+from annotator.images.photos import graph_content
 from annotator.images.resize import Resize
 
 _BYTES_AHEAD = 2**28
@@ -41,15 +42,19 @@ def decode_ahead(
     """
     # Not tf.data: its pipelines do not say which image failed, and op by op a decoder
     # takes ten times as long as traced.
-    views_of = _views_of(tuple(resizes))
+    views_of = _views_of(tuple(tuple(resize.view.items()) for resize in resizes))
 
     def decode(pair):
         name, content = pair
         if isinstance(content, Exception):
             return name, None, _reason(content)
         try:
+            content = graph_content(content, str(name))
+        except ValueError as error:
+            return name, None, str(error)
+        try:
             with tf.device("CPU"):
-                return name, views_of(content), None
+                return name, views_of(tf.constant(content)), None
         except tf.errors.ResourceExhaustedError as error:
             # Not the image's fault, and another time there may be enough.
             raise OSError(
@@ -120,15 +125,16 @@ def map_ahead(
 
 
 @functools.lru_cache(maxsize=8)
-def _views_of(resizes):
-    """The function from encoded bytes to views, traced once for a model."""
+def _views_of(views):
+    """The graph from encoded bytes to views, one for all who want the same."""
+    resizes = [Resize(**dict(view)) for view in views]
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def views_of(encoded):
         image = decode_image(encoded)
         return [resize(image) for resize in resizes]
 
-    return views_of
+    return views_of.get_concrete_function()
 
 
 def _reason(error):

@@ -110,8 +110,8 @@ class Library:
             connection.executemany(
                 "INSERT INTO photographs (path, size, modified) VALUES (?, ?, ?) "
                 "ON CONFLICT (path) DO UPDATE SET missing = 0, "
-                "encoded_by = iif(size = excluded.size AND modified = "
-                "excluded.modified, encoded_by, ''), size = excluded.size, "
+                "encoded_by = CASE WHEN size = excluded.size AND modified = "
+                "excluded.modified THEN encoded_by ELSE '' END, size = excluded.size, "
                 "modified = excluded.modified, error = ''",
                 changed,
             )

@@ -21,8 +21,8 @@ def index_photographs(
             "SELECT path, caption FROM photographs WHERE id = ?", (photograph,)
         ).fetchone()
         words = connection.execute(
-            "SELECT word FROM judgments JOIN words ON words.id = judgments.word "
-            "WHERE photograph = ? AND accepted ORDER BY word",
+            "SELECT words.word FROM judgments JOIN words ON words.id = judgments.word "
+            "WHERE photograph = ? AND accepted ORDER BY words.word",
             (photograph,),
         ).fetchall()
         connection.execute("DELETE FROM texts WHERE rowid = ?", (photograph,))

@@ -15,11 +15,13 @@ from annotator.metadata.keywords import (
     HIERARCHICAL_SUBJECT,
     LIGHTROOM,
     MARKS,
+    REJECTED,
     SUBJECT,
     TAGS_LIST,
     Mark,
     folded,
     leaf,
+    own_marks,
     read_caption_marks,
     read_keywords,
     read_marks,
@@ -126,6 +128,7 @@ def is_empty(content: bytes) -> bool:
 def _edit_keywords(editor, change):
     before = read_keywords(editor.packet)
     marks = read_marks(editor.packet)
+    own = own_marks(editor.packet)
     confirmed = {folded(word) for word in change.human}
     refused = {folded(word) for word in change.rejected}
     standing, rejected = list(before.machine), list(before.rejected)
@@ -144,13 +147,17 @@ def _edit_keywords(editor, change):
         if folded(word) not in known:
             rejected.append(remembered.get(folded(word), Mark(word)))
     standing = [m for m in standing if folded(m.text) not in confirmed | refused]
-    rejected = [m for m in rejected if folded(m.text) not in confirmed]
+    rejected = [
+        dataclasses.replace(mark, state=REJECTED)
+        for mark in rejected
+        if folded(mark.text) not in confirmed
+    ]
     human = [
         word
         for word in (*before.human, *map(_clean, change.human))
         if folded(word) not in refused
     ]
-    gone = [mark.text for mark in marks] + [
+    gone = [mark.text for mark in own] + [
         word for word in before.human if folded(word) in refused
     ]
     new = [mark.text for mark in standing] + [_clean(word) for word in change.human]

@@ -31,6 +31,8 @@ DESCRIPTION: Name = (DC, "description")
 MARKS: Name = (ANNOTATOR, "Keywords")
 CAPTION_MARK: Name = (ANNOTATOR, "Caption")
 
+REJECTED = "rejected"
+
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
@@ -44,6 +46,8 @@ class Mark:
         run: The run that wrote it.
         time: When, in ISO 8601.
         language: Of a caption: its language, such as `en`.
+        state: `"rejected"` once it was seen that somebody took the keyword out: if it
+            is there again, a person wrote it.
     """
 
     text: str
@@ -53,6 +57,7 @@ class Mark:
     run: str = ""
     time: str = ""
     language: str = ""
+    state: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +104,10 @@ def read_keywords(packet: Packet) -> Keywords:
         The keywords. A word of `dc:subject` that is part of a path of the same owner is
         not told again.
     """
-    marks = read_marks(packet)
-    own = {folded(mark.text) for mark in marks}
     subjects = property_texts(packet, SUBJECT)
+    present = {folded(subject) for subject in subjects}
+    marks = own_marks(packet)
+    own = {folded(mark.text) for mark in marks}
     human_paths = _unique(
         path
         for path in (
@@ -113,7 +119,6 @@ def read_keywords(packet: Packet) -> Keywords:
     human_words = {
         folded(word) for path in human_paths for word in path.split("|") if word
     }
-    present = {folded(subject) for subject in subjects}
     own_leaves = {folded(leaf(mark.text)) for mark in marks}
     flat = [s for s in subjects if folded(s) not in human_words | own_leaves]
     machine, rejected = [], []
@@ -144,6 +149,16 @@ def read_marks(packet: Packet) -> list[Mark]:
     """The marks of keywords, whether the keywords still stand or not."""
     elements = [e for p in packet.properties(MARKS) for e in properties.items(p)]
     return [mark for element in elements if (mark := _mark(element)).text]
+
+
+def own_marks(packet: Packet) -> list[Mark]:
+    """The marks but those of words that were taken out and that a person put back."""
+    present = {folded(subject) for subject in property_texts(packet, SUBJECT)}
+    return [
+        mark
+        for mark in read_marks(packet)
+        if mark.state != REJECTED or folded(leaf(mark.text)) not in present
+    ]
 
 
 def read_caption_marks(packet: Packet) -> list[Mark]:
@@ -184,7 +199,7 @@ def _mark(element: Element) -> Mark:
         score,
         **{
             name: found.get(name.capitalize(), "")
-            for name in ("model", "version", "run", "time", "language")
+            for name in ("model", "version", "run", "time", "language", "state")
         },
     )
 

@@ -12,7 +12,7 @@ from annotator.metadata.packet import MAX_BYTES, Packet
 
 # How a sidecar is named: behind the image's extension, as digiKam, darktable and Immich
 # do, or in place of it, as Lightroom and other programs of Adobe do.
-SIDECAR_NAMES = ("photo.jpg.xmp", "photo.xmp")
+SIDECAR_NAMES = ("photo.jpg", "photo")
 
 
 def sidecar_path(
@@ -64,7 +64,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if status.st_size > MAX_BYTES:
-            raise OSError(errno.EFBIG, f"more than {MAX_BYTES} bytes", str(path))
+            raise OSError(errno.EINVAL, f"more than {MAX_BYTES} bytes", str(path))
         return file.read()
 
 

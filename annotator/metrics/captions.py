@@ -99,7 +99,7 @@ def score_captions(
         if values is None:
             scores[name], missing[name] = None, reason
             if meteor != "none":  # not in every epoch of a training
-                logging.warning("No %s: %s", name, reason)
+                logging.info("No %s: %s", name, reason)
         else:
             score, per_image[name] = values
             scores[name] = float(score)

@@ -8,6 +8,7 @@ import socket
 from absl import flags
 
 from annotator.config import commands
+from annotator.terminal.startup import announce, start_tensorflow
 
 _NEEDS = {"fastapi": "fastapi", "jinja2": "jinja2", "uvicorn": "uvicorn"}
 
@@ -56,6 +57,8 @@ def _run(values: commands.Values) -> int | None:
             raise commands.UsageError(
                 f'The page needs {module}: pip install ".[review]"'
             )
+    start_tensorflow()
+    announce()
     return _serve(
         [path for paths in values.model for path in _split_paths(paths)],
         photographs,

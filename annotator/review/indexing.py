@@ -10,6 +10,7 @@ from annotator import files
 from annotator.annotation.listing import list_images, read_image
 from annotator.images.read_ahead import map_ahead, size_of
 from annotator.library.library import Library, Photograph, file_states
+from annotator.review.keywords import import_keywords
 from annotator.review.photograph_encoder import PhotographEncoder
 from annotator.review.session import Session
 
@@ -86,6 +87,7 @@ class Indexer:
                 {int(e.name): e.caption for e in good if e.caption is not None},
                 {int(e.name): e.error for e in piece if e.error is not None},
             )
+            import_keywords(self._library, [by_name[each.name] for each in good])
             self._session.load_vectors(numbers.tolist())
             self._state = {**self._state, "done": self._state["done"] + len(piece)}
             if self._stopped.is_set():

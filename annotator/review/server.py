@@ -19,6 +19,7 @@ from fastapi.templating import Jinja2Templates
 from annotator.config.version import VERSION
 from annotator.library import exports, thumbnails
 from annotator.library.near_duplicates import near_duplicates
+from annotator.review import keywords
 from annotator.review.guard import Guard
 from annotator.review.indexing import Indexer
 from annotator.review.photograph_encoder import PhotographEncoder
@@ -203,6 +204,10 @@ def _add_exports(router, session):
             write(all_details(session)), media_type=_MEDIA[kind], headers=headers
         )
 
+    @router.post("/api/export/sidecars")
+    def sidecars() -> dict[str, Any]:
+        return keywords.write_keywords(session.library, all_details(session))
+
     @router.post("/api/export/data_set")
     def data_set() -> dict[str, Any]:
         folder = session.library.folder / "data_set"
@@ -234,7 +239,11 @@ def _columns(photographs):
             round(photograph.width / photograph.height, 3) if photograph.height else 1.5
             for photograph in photographs
         ],
-        "states": [f"{photograph.modified:x}" for photograph in photographs],
+        # Of those that cannot be shown there is no picture to ask for.
+        "states": [
+            "" if photograph.error else f"{photograph.modified:x}"
+            for photograph in photographs
+        ],
     }
 
 

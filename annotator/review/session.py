@@ -192,7 +192,9 @@ class Session:
         self.sync()
         photographs = self.library.photographs()
         with self.lock:
-            chosen = self._filtered(text, word, by)
+            # What teaches most of a word may be a photograph that it is not said of.
+            all_teach = sort == "uncertain" and not by
+            chosen = self._filtered(text, None if all_teach else word, by)
             if chosen is not None:
                 photographs = [each for each in photographs if each.id in chosen]
             keys = self._keys(photographs, word, sort, like)

@@ -117,7 +117,7 @@ class TaggerTask(Task):
         return self.trains_backbone(config) and config.holds_out_validation
 
     def has_labels(self, annotated: AnnotatedImages) -> bool:
-        return annotated.tags is not None
+        return annotated.tags is not None and bool(annotated.tags.any())
 
     def labeled_rows(self, annotated: AnnotatedImages, rows: np.ndarray) -> np.ndarray:
         return rows

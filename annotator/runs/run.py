@@ -23,6 +23,8 @@ from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.workdir import Workdir
+from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
 # Training crops are taken from images a seventh larger than a view.
@@ -41,10 +43,12 @@ class Run:
         workdir: Folder of the run, the whole of its state beside the feature cache.
         learned_dataset: Name of the data set that was learned, if `config` names
             another one to score the run on.
+        progress: What is told of how far the run is; by default a bar a stage.
 
     Attributes:
         config: `Config`, with absolute paths and a definite precision.
         learned_dataset: As given.
+        progress: As given.
         files: `Workdir`, the paths in that folder.
         tasks: The `Task`s that `config.task` names.
 
@@ -64,6 +68,7 @@ class Run:
         config: Config,
         workdir: str | os.PathLike,
         learned_dataset: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         weights = config.backbone_weights
         self.config = dataclasses.replace(
@@ -74,10 +79,12 @@ class Run:
                 weights if weights in _NO_FILES else files.absolute(weights)
             ),
             extend=files.absolute(config.extend),
+            init_from=_absolute_folder(config.init_from),
             precision=resolve_precision(config.precision),
         )
         self.files = Workdir(workdir)
         self.learned_dataset = learned_dataset
+        self.progress = progress or Bars()
         self.tasks = tasks_of(config.task)
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
@@ -123,9 +130,11 @@ class Run:
         Raises:
             BlockingIOError: If another process does.
         """
-        self.files.folder.mkdir(parents=True, exist_ok=True)
-        with files.open_to_append(self.files.lock) as file:
-            files.lock(file, f"{self.files.folder} is being worked on")
+        with files.writing_to(self.files.folder, "workdir"):
+            self.files.folder.mkdir(parents=True, exist_ok=True)
+            lock = files.open_to_append(self.files.lock)
+        with lock, files.writing_to(self.files.folder, "workdir"):
+            files.lock(lock, f"{self.files.folder} is being worked on")
             yield
 
     def claim(self) -> None:
@@ -272,6 +281,15 @@ class Run:
             self._models[TAGGER] = loading.model(path)
         return self._models[TAGGER]
 
+    def calibration(self) -> CalibratedProbabilities | None:
+        """From the tagger's scores to probabilities, if it was calibrated."""
+        if not self.files.calibration.is_file():
+            return None
+        arrays = loading.arrays(self.files.calibration)
+        return CalibratedProbabilities.from_fit(
+            arrays["slope"], arrays["offsets"], name="probabilities"
+        )
+
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
@@ -323,6 +341,7 @@ class Run:
             self.config.cache_dir,
             skip_bad_images=self.config.skip_bad_images,
             batch_size=self.config.batch_size,
+            progress=self.progress,
         )
 
     def _list_skipped(self, annotated, bad):
@@ -349,3 +368,9 @@ class Run:
                 "them back, or name another --workdir."
             )
         files.write_json(path, data)
+
+
+def _absolute_folder(name):
+    """The absolute path of a folder; what is no folder is a name, and stays."""
+    is_folder = name and os.path.isdir(os.path.expanduser(name))
+    return files.absolute(name) if is_folder else name

@@ -74,6 +74,11 @@ class Workdir:
         return self.task("tagger") / "tags.npz"
 
     @property
+    def calibration(self) -> pathlib.Path:
+        """How probable the tagger's words are by their scores, NumPy arrays."""
+        return self.task("tagger") / "calibration.npz"
+
+    @property
     def vocabulary(self) -> pathlib.Path:
         """The captioner's vocabulary, JSON."""
         return self.task("captioner") / "vocabulary.json"

@@ -3,11 +3,14 @@
 It is `python -m annotator.serve` as well as `annotator serve`.
 """
 
+import errno
 import pathlib
+import socket
 
 from absl import flags
 
 from annotator.config import commands
+from annotator.terminal.startup import announce, start_tensorflow
 
 
 def _define(parser: commands.Parser) -> None:
@@ -86,6 +89,9 @@ def _run(values: flags.FlagValues) -> None:
     if bool(values.tls_certificate) != bool(values.tls_key):
         raise commands.UsageError("--tls_certificate and --tls_key go together.")
     token = _token(values.token_file)
+    _check_port(values.host, values.port)
+    start_tensorflow()
+    announce()
     try:
         import uvicorn  # noqa: F401  (before TensorFlow, which takes its time)
 
@@ -125,6 +131,25 @@ def _token(path):
     if not text:
         raise commands.UsageError(f"--token_file={path} is empty.")
     return text
+
+
+def _check_port(host: str, port: int) -> None:
+    """Finds out before models are loaded whether the server will be able to listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((host, port))
+            server.listen()  # others may have bound it, too, to listen later
+        except OSError as error:
+            reasons = {
+                errno.EADDRINUSE: "is taken by another program",
+                errno.EACCES: "needs an administrator's rights",
+            }
+            reason = reasons.get(error.errno or 0, f"cannot be had ({error.strerror})")
+            raise commands.UsageError(
+                f"--port={port} {reason}: name another --port."
+            ) from error
 
 
 COMMAND = commands.Command(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from annotator.tagger.teaching_basis import PRIOR_IMAGES, TeachingBasis
+from annotator.tagger.teaching_basis import PRIOR_IMAGES, SHORTEST, TeachingBasis
 from annotator.tagger.word_means import NEVER, WordMeans
 
 # A word of the tagger counts as at most so many images, so that a person's few matter.
@@ -53,6 +53,7 @@ class TaughtWords:
         self._accepted = WordMeans(self.words, basis.dimensions)
         self._rejected = WordMeans(self.words, basis.dimensions)
         self._squares = np.zeros(len(self.words))
+        self._average = basis.average
 
     def place(self, word: str) -> int:
         """The place of a word in `words`.
@@ -142,10 +143,17 @@ class TaughtWords:
     def _fit(self, place):
         """`(kernel [p], bias)` of a word."""
         basis, own = self.basis, self._accepted.counts[place]
+        of_tagger = place < len(basis.words)
+        group = basis.groups[place] if of_tagger else 0
+        center = np.float64(basis.centers[group]) * of_tagger
+        average = basis.averages[group] if of_tagger else self._average
         sums = self._accepted.sums[place]
+        # Of z - center, for all of them.
+        squares = self._squares[place] - np.sum((2 * sums - own * center) * center)
+        sums = sums - own * center
         # (weight of an image, their number, sums for the mean, for similarity, squares)
-        parts = [(1.0, own, sums, sums, self._squares[place])]
-        if place < len(basis.words):
+        parts = [(1.0, own, sums, sums, squares)]
+        if of_tagger:
             parts.append(
                 (
                     self._weights[place],
@@ -159,11 +167,12 @@ class TaughtWords:
         if not count:
             return np.zeros(basis.dimensions), NEVER
         mean = sum(weight * part for weight, _, part, *_ in parts) / count
-        against = self._rejected.sums[place] / (
-            self._rejected.counts[place] + REJECTED_PRIOR
+        number = self._rejected.counts[place]
+        against = (self._rejected.sums[place] - number * center) / (
+            number + REJECTED_PRIOR
         )
         length = np.linalg.norm(mean - against)
-        if length < 1e-4:  # nothing is more like it than another
+        if length < SHORTEST:
             return np.zeros(basis.dimensions), NEVER
         total, several = 0.0, count > 1
         if several:
@@ -171,9 +180,10 @@ class TaughtWords:
                 product = count * (similar @ mean) - weight * squares
                 left_out = product / (count - weight) - similar @ against
                 total += weight * left_out / length
-        shrunk = total + PRIOR_IMAGES * basis.average
+        shrunk = total + PRIOR_IMAGES * average
         typical = shrunk / (PRIOR_IMAGES + (count if several else 0))
-        return (mean - against) / length, -basis.margin * typical
+        kernel = (mean - against) / length
+        return kernel, -np.sum(center * kernel) - basis.margin * typical
 
 
 def _squares(vectors):

@@ -13,10 +13,12 @@ import numpy as np
 import scipy.linalg
 
 from annotator import loading
-from annotator.tagger.word_means import WordMeans
 
 DIMENSIONS = 512
 PRIOR_IMAGES = 3
+# A mean that is shorter points nowhere: all images carry the word.
+SHORTEST = 1e-4
+_OF_WORDS = ("groups", "counts", "sums", "similarity_sums", "squares")
 _BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
 
 
@@ -30,17 +32,24 @@ class TeachingBasis:
     similarity with each image left out of both (see `whitened_means`), as that is
     linear in z and `z . z`.
 
+    Where images of several data sets are learned together, words of a group are
+    compared with what is usual among the images that were asked for them: their sums
+    are over `z - center`.
+
     Attributes:
         words: The W words.
         mean: Mean vector, float32 `[d]`.
         projection: float32 `[p, d]`.
+        centers: Middle of the images that a group of words was asked for, float32
+            `[G, p]`; with one group zeros.
+        averages: Typical similarity, averaged over a group's words of several images,
+            float32 `[G]`.
+        groups: The group of each word, int `[W]`.
         counts: Images of each word, int64 `[W]`.
         sums: Sum of z over the images of each word, float32 `[W, p]`.
         similarity_sums: The same, each image times `1 / (1 - leverage)`: what it pulls
             the covariance towards itself is undone. float32 `[W, p]`.
         squares: Sum of `z . z` with the same factors, float32 `[W]`.
-        average: Typical similarity, averaged over words of several images: what a new
-            word is expected to have.
         margin: Share of its typical similarity that is taken off a word's score.
 
     Source: as of `whitened_means`.
@@ -49,11 +58,13 @@ class TeachingBasis:
     words: list[str]
     mean: np.ndarray
     projection: np.ndarray
+    centers: np.ndarray
+    averages: np.ndarray
+    groups: np.ndarray
     counts: np.ndarray
     sums: np.ndarray
     similarity_sums: np.ndarray
     squares: np.ndarray
-    average: float
     margin: float
 
     @classmethod
@@ -66,6 +77,7 @@ class TeachingBasis:
         shrinkage: float = 1e-3,
         margin: float = 0.7,
         dimensions: int = DIMENSIONS,
+        known: np.ndarray | None = None,
     ) -> "TeachingBasis":
         """Fits the metric and sums up the words' images, block by block.
 
@@ -78,6 +90,7 @@ class TeachingBasis:
             shrinkage: As of `Whitening.fit`.
             margin: As of `fit_whitened_means`.
             dimensions: p, at most; there are no more than d.
+            known: As of `fit_whitened_means`.
 
         Returns:
             The basis.
@@ -88,27 +101,43 @@ class TeachingBasis:
         rows = len(vectors) if whitening_rows is None else whitening_rows
         mean, projection = _fit_metric(vectors[:rows], shrinkage, dimensions)
         words = list(words)
-        means = WordMeans(words, len(projection))
-        similarity = WordMeans(words, len(projection))
-        squares = np.zeros(len(words))
-        for start in range(0, len(vectors), _BLOCK):
-            z = (np.asarray(vectors[start : start + _BLOCK]) - mean) @ projection.T
-            carries = tags[start : start + len(z)]
-            own = np.square(z).sum(axis=1)
-            within = np.arange(start, start + len(z)) < rows
-            factors = 1 / (1 - np.where(within, np.minimum(own / rows, 0.999), 0.0))
-            means.add(z, carries)
-            similarity.add(z * factors[:, None], carries)
-            squares += carries.T.astype(np.float64) @ (own * factors)
+        if known is None:
+            groups, knows = np.zeros(len(words), int), [None]
+        else:
+            patterns, groups = np.unique(known, axis=1, return_inverse=True)
+            groups, knows = np.ravel(groups), list(patterns.T)
+        shape = (len(words), len(projection))
+        sums, similarity, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
+        centers = np.zeros((len(knows), len(projection)))
+        for group, asked in enumerate(knows):
+            columns = np.flatnonzero(groups == group)
+            if asked is not None:
+                total = sum(
+                    z[asked[start : start + len(z)]].sum(axis=0)
+                    for start, z in _whitened(vectors, mean, projection)
+                )
+                centers[group] = total / max(np.count_nonzero(asked), 1)
+            for start, z in _whitened(vectors, mean, projection):
+                z = z - centers[group]
+                own = np.square(z).sum(axis=1)
+                within = np.arange(start, start + len(z)) < rows
+                leverage = np.where(within, np.minimum(own / rows, 0.999), 0.0)
+                carries = tags[start : start + len(z), columns].T.astype(np.float64)
+                sums[columns] += carries @ z
+                similarity[columns] += carries @ (z / (1 - leverage)[:, None])
+                squares[columns] += carries @ (own / (1 - leverage))
+        counts = np.asarray(tags.sum(axis=0), np.int64)
         return cls(
             words=words,
             mean=mean.astype(np.float32),
             projection=projection.astype(np.float32),
-            counts=means.counts,
-            sums=means.sums.astype(np.float32),
-            similarity_sums=similarity.sums.astype(np.float32),
+            centers=centers.astype(np.float32),
+            averages=_averages(groups, len(knows), counts, sums, similarity, squares),
+            groups=groups,
+            counts=counts,
+            sums=sums.astype(np.float32),
+            similarity_sums=similarity.astype(np.float32),
             squares=squares.astype(np.float32),
-            average=_average(means.counts, means.sums, similarity.sums, squares),
             margin=margin,
         )
 
@@ -118,25 +147,29 @@ class TeachingBasis:
         Args:
             places: The words' places.
         """
-        chosen = {
-            name: getattr(self, name)[places]
-            for name in ("counts", "sums", "similarity_sums", "squares")
-        }
+        chosen = {name: getattr(self, name)[places] for name in _OF_WORDS}
         words = [self.words[place] for place in places]
-        average = _average(*chosen.values())
-        return dataclasses.replace(self, words=words, average=average, **chosen)
+        averages = _averages(chosen["groups"], len(self.centers), *_statistics(chosen))
+        return dataclasses.replace(self, words=words, averages=averages, **chosen)
+
+    @property
+    def average(self) -> float:
+        """Typical similarity, averaged over all words: what a new one is to have."""
+        (average,) = _averages(
+            np.zeros_like(self.groups), 1, *_statistics(vars(self))
+        ).tolist()
+        return average
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "TeachingBasis":
         """Reads what `save` wrote."""
         values: dict[str, Any] = {**loading.arrays(path)}
-        for name in ("average", "margin"):
-            values[name] = float(values[name])
-        return cls(**{**values, "words": values["words"].tolist()})
+        words, margin = values.pop("words").tolist(), float(values.pop("margin"))
+        return cls(words=words, margin=margin, **values)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays, an `.npz` file."""
-        np.savez(path, **dataclasses.asdict(self))
+        np.savez(path, **vars(self))
 
     def compact(self) -> dict[str, np.ndarray]:
         """The arrays, but for the words, in a form that stands rounding.
@@ -149,11 +182,13 @@ class TeachingBasis:
         return {
             "mean": self.mean,
             "projection": np.ascontiguousarray(self.projection.T),
+            "centers": np.float16(self.centers),
+            "averages": self.averages,
+            "groups": self.groups,
             "counts": self.counts,
             "means": np.float16(self.sums / counts),
             "similarity_means": np.float16(self.similarity_sums / counts),
             "squares": self.squares,
-            "average": np.float32([self.average]),
             "margin": np.float32([self.margin]),
         }
 
@@ -162,17 +197,18 @@ class TeachingBasis:
         cls, words: Iterable[str], arrays: Mapping[str, np.ndarray]
     ) -> "TeachingBasis":
         """Makes a basis of its words and of what `compact` returned."""
-        counts = np.maximum(arrays["counts"], 1)[:, None]
+        counts = np.float32(np.maximum(arrays["counts"], 1)[:, None])
         return cls(
             words=list(words),
             mean=arrays["mean"],
             projection=np.ascontiguousarray(arrays["projection"].T),
+            centers=np.float32(arrays["centers"]),
+            averages=arrays["averages"],
+            groups=arrays["groups"],
             counts=arrays["counts"],
-            sums=np.float32(arrays["means"]) * counts.astype(np.float32),
-            similarity_sums=np.float32(arrays["similarity_means"])
-            * counts.astype(np.float32),
+            sums=np.float32(arrays["means"]) * counts,
+            similarity_sums=np.float32(arrays["similarity_means"]) * counts,
             squares=arrays["squares"],
-            average=float(arrays["average"][0]),
             margin=float(arrays["margin"][0]),
         )
 
@@ -216,12 +252,24 @@ def _fit_metric(vectors, shrinkage, dimensions):
     return mean, directions[:, ::-1].T / np.sqrt(values)[:, None]
 
 
-def _average(counts, sums, similarity_sums, squares):
-    """Typical similarity of the words' own images, the mean over words of several."""
+def _whitened(vectors, mean, projection):
+    """`(first row, z)` of consecutive blocks, in double precision."""
+    for start in range(0, len(vectors), _BLOCK):
+        yield start, (vectors[start : start + _BLOCK] - mean) @ projection.T
+
+
+def _statistics(values):
+    return [values[n] for n in ("counts", "sums", "similarity_sums", "squares")]
+
+
+def _averages(groups, number, counts, sums, similarity_sums, squares):
+    """Similarity of words' own images: the mean over each group's words of several."""
     lengths = np.linalg.norm(sums, axis=1) / np.maximum(counts, 1)
-    several = (counts > 1) & (lengths > 1e-4)
-    if not several.any():
-        return 0.0
-    products = (similarity_sums * sums).sum(axis=1) - squares
-    typical = products[several] / (lengths * counts * (counts - 1))[several]
-    return float(typical.mean())
+    several = (counts > 1) & (lengths > SHORTEST)
+    divisors = np.where(several, lengths * counts * (counts - 1), 1.0)
+    typical = ((similarity_sums * sums).sum(axis=1) - squares) / divisors
+    averages = np.zeros(number, np.float32)
+    for group in range(number):
+        chosen = several & (groups == group)
+        averages[group] = typical[chosen].mean() if chosen.any() else 0.0
+    return averages

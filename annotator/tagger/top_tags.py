@@ -22,9 +22,11 @@ class TopTags(keras.layers.Layer):
 
     Call arguments:
         scores: A score a word, float32 `[batch, W]`.
+        probabilities: The probability of each word, float32 `[batch, W]`, if known.
 
     Output shape:
-        A dict: `tags`, string `[batch, k]`, and `scores`, float32 `[batch, k]`.
+        A dict: `tags`, string `[batch, k]`, and `scores`, float32 `[batch, k]`; and the
+        `probabilities` of these tags, float32 `[batch, k]`, if known.
     """
 
     def __init__(
@@ -46,11 +48,16 @@ class TopTags(keras.layers.Layer):
         """Tags per image k, the empty ones among them."""
         return min(self.top_k, len(self.words)) if self.top_k else len(self.words)
 
-    def call(self, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(
+        self, scores: tf.Tensor, probabilities: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         best, indices = tf.math.top_k(scores, self.tags_per_image)
         tags = tf.gather(tf.constant(self.words), indices)
         tags = tf.where(self._kept(best), tags, "")
-        return {"tags": tags, "scores": best}
+        outputs = {"tags": tags, "scores": best}
+        if probabilities is not None:
+            outputs["probabilities"] = tf.gather(probabilities, indices, batch_dims=1)
+        return outputs
 
     def predicted(self, scores: tf.Tensor) -> tf.Tensor:
         """Which words each image gets.
@@ -74,13 +81,16 @@ class TopTags(keras.layers.Layer):
         return kept if self.threshold is None else kept & (scores >= self.threshold)
 
     def compute_output_spec(
-        self, scores: keras.KerasTensor
+        self, scores: keras.KerasTensor, probabilities: keras.KerasTensor | None = None
     ) -> dict[str, keras.KerasTensor]:
         shape = (scores.shape[0], self.tags_per_image)
-        return {
+        outputs = {
             "tags": keras.KerasTensor(shape, "string"),
             "scores": keras.KerasTensor(shape, "float32"),
         }
+        if probabilities is not None:
+            outputs["probabilities"] = keras.KerasTensor(shape, "float32")
+        return outputs
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -100,7 +100,8 @@ def fit_whitened_means(
 
     Where images of several data sets are learned together, a word is compared with what
     is usual among the images that were asked for it: z and m_w are then taken from the
-    middle of these, or a word would stand for its data set as well.
+    middle of these, or a word would stand for its data set as well. For a word that
+    several sets have each of them counts alike, however many images it has.
 
     Args:
         means: Mean vectors of `vectors` and `tags`.
@@ -121,9 +122,17 @@ def fit_whitened_means(
         that all images carry: they come first.
     """
     if known is not None:
-        return _fit_by_group(
-            means, whitening, vectors, tags, margin, prior_images, known
-        )
+        return _fit_by_group(whitening, vectors, tags, margin, prior_images, known)
+    return _fit(means, whitening, vectors, tags, margin, prior_images)
+
+
+def _fit(
+    means, whitening, vectors, tags, margin, prior_images, weights=lambda rows: 1.0
+):
+    """`fit_whitened_means`; `weights` says of a slice of images how much each counts.
+
+    An image may count for more or less than one, `[B, W]`, as it did in `means`.
+    """
     counts = means.counts
     whitened = whitening.apply(means.means)
     lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
@@ -134,10 +143,13 @@ def fit_whitened_means(
     whitened = np.where(pointing[:, None], whitened / lengths, 0.0)
     total = np.zeros(len(counts))
     for start, block in _blocks(vectors):
-        carries = tags[start : start + len(block)]
+        rows = slice(start, start + len(block))
         within = np.arange(start, start + len(block)) < whitening.rows
-        similarity = _left_out(whitening, whitened, lengths, counts, block, within)
-        total += np.where(carries & pointing, similarity, 0.0).sum(axis=0)
+        weight = 1.0 if weights is None else weights(rows)
+        similarity = _left_out(
+            whitening, whitened, lengths, counts, block, within, weight
+        )
+        total += np.where(tags[rows] & pointing, weight * similarity, 0.0).sum(axis=0)
     has_several = pointing & (counts > 1)
     average = 0.0
     if has_several.any():
@@ -153,28 +165,52 @@ def fit_whitened_means(
     return kernel.astype(np.float32), np.where(counts, bias, NEVER).astype(np.float32)
 
 
-def _fit_by_group(means, whitening, vectors, tags, margin, prior_images, known):
+def _fit_by_group(whitening, vectors, tags, margin, prior_images, known):
     """`fit_whitened_means` of each group of words that the same images know."""
     kernel = np.zeros((vectors.shape[1], tags.shape[1]), np.float32)
     bias = np.zeros(tags.shape[1], np.float32)
     patterns, group_of = np.unique(known, axis=1, return_inverse=True)
+    # Images of one data set know the same words.
+    set_of = np.ravel(np.unique(known, axis=0, return_inverse=True)[1])
     for group, knows in enumerate(patterns.T):
         columns = np.flatnonzero(np.ravel(group_of) == group)
-        words = WordMeans([means.words[column] for column in columns], len(kernel))
-        words.sums, words.counts = means.sums[columns], means.counts[columns]
-        middle = sum(
-            block[knows[start : start + len(block)]].sum(axis=0, dtype=np.float64)
-            for start, block in _blocks(vectors)
-        ) / max(np.count_nonzero(knows), 1)
-        kernel[:, columns], bias[columns] = fit_whitened_means(
-            words,
+        weights = _SetsAlike(tags[:, columns], set_of)
+        means = WordMeans(columns.tolist(), len(kernel))
+        means.counts = tags[:, columns].sum(axis=0)
+        middle = np.zeros(len(kernel))
+        for start, block in _blocks(vectors):
+            rows = slice(start, start + len(block))
+            middle += block[knows[rows]].sum(axis=0, dtype=np.float64)
+            carried = tags[rows][:, columns] * weights(rows)
+            means.sums += carried.T.astype(np.float64) @ block
+        middle /= max(np.count_nonzero(knows), 1)
+        kernel[:, columns], bias[columns] = _fit(
+            means,
             dataclasses.replace(whitening, mean=middle),
             vectors,
             tags[:, columns],
             margin,
             prior_images,
+            weights,
         )
     return kernel, bias
+
+
+class _SetsAlike:
+    """Weights by which each data set counts alike for a word that several have.
+
+    They add up to the number of the word's images.
+    """
+
+    def __init__(self, tags, set_of):
+        sets = np.arange(set_of.max() + 1)
+        counts = np.array([tags[set_of == each].sum(axis=0) for each in sets])
+        having = np.maximum((counts > 0).sum(axis=0), 1)
+        self._set_of = set_of
+        self._weights = counts.sum(axis=0) / (having * np.maximum(counts, 1))
+
+    def __call__(self, rows):
+        return self._weights[self._set_of[rows]]
 
 
 def linear_scores(
@@ -198,18 +234,20 @@ def linear_scores(
     return layer
 
 
-def _left_out(whitening, directions, lengths, counts, block, within):
+def _left_out(whitening, directions, lengths, counts, block, within, weight):
     """Similarity `[B, W]` of each image to a word's mean, had it not been part of it.
 
     It holds for the words an image carries. `within` says which images the covariance
-    was fitted on: what they pull it towards themselves is undone as well.
+    was fitted on: what they pull it towards themselves is undone as well. `weight` is
+    what an image counts for in the means.
     """
     whitened = whitening.apply(block)
     similarity = whitened @ directions.T
     own = np.square(whitened).sum(axis=1, keepdims=True)  # z . z
     leverage = np.where(within[:, None], np.minimum(own / whitening.rows, 0.999), 0.0)
-    without = (similarity * counts - own / lengths.T) / (1.0 - leverage)
-    return without / np.maximum(counts - 1, 1)
+    without = (similarity * counts - weight * own / lengths.T) / (1.0 - leverage)
+    others = counts - weight
+    return without / np.where(others > 1e-9, others, 1.0)
 
 
 def _blocks(vectors):

@@ -9,6 +9,8 @@ from absl import flags
 
 from annotator.config import commands
 from annotator.config import flags as setting_flags
+from annotator.terminal.overall import OverallProgress
+from annotator.terminal.startup import announce, start_tensorflow
 
 
 def _define(parser: commands.Parser) -> None:
@@ -37,9 +39,15 @@ def _run(values: flags.FlagValues) -> None:
     config = setting_flags.config(values)
     workdir = values.workdir or os.path.join("runs", config.dataset)
     split = "test" if config.dataset == "shapes" else None
+    start_tensorflow()
+    from annotator.backbones.precision import resolve_precision
+    from annotator.training import workers
     from annotator.training.run import train
 
-    _, table, exports = train(config, workdir, values.eval_split or split)
+    workers.strategy()  # before TensorFlow does anything
+    announce(resolve_precision(config.precision))
+    with OverallProgress() as progress:
+        _, table, exports = train(config, workdir, values.eval_split or split, progress)
     if exports:  # not for other workers than the first
         print(f"\n{table}\n\nexported:", *exports, sep="\n  ")
 

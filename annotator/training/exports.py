@@ -19,13 +19,19 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
     """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
     tagger, words = run.tagger(), run.words()
     top = TopTags(words, run.config.top_k, run.config.threshold, name="top_tags")
+    probabilities = run.calibration()
+
+    def head(regions):
+        scores = tagger(regions)
+        if probabilities is None:
+            return top(scores)
+        return top(scores, probabilities(scores))
+
+    served: tuple[str, ...] = ("tags", "scores")
+    if probabilities is not None:
+        served += ("probabilities",)
     return export_head(
-        run,
-        TAGGER,
-        lambda regions: top(tagger(regions)),
-        served=("tags", "scores"),
-        extras=_extras(run, TAGGER),
-        words=words,
+        run, TAGGER, head, served=served, extras=_extras(run, TAGGER), words=words
     )
 
 
@@ -135,6 +141,7 @@ def teaching_basis(run: Run) -> TeachingBasis:
         int(stored["whitening_rows"]),
         run.config.shrinkage,
         run.config.margin,
+        known=stored["known"] if "known" in stored else None,
     )
 
 

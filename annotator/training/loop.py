@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from annotator.runs.heads import Task
 from annotator.runs.run import Run
+from annotator.terminal.progress import EPOCH, track
 from annotator.training import workers
 from annotator.training.optimizers import GroupedOptimizer
+from annotator.training.plan import epoch_name
 
 
 class TrainingLoop(abc.ABC):
@@ -38,17 +39,20 @@ class TrainingLoop(abc.ABC):
         files: `Workdir`, the run's.
         task: Name of the task.
         steps_per_epoch: To be set.
+        epochs: How many there are at most; to be set.
         unit: What steps count, for the progress bar.
         advice: What helps if the training diverges.
     """
 
     steps_per_epoch: int
+    epochs: int
 
     unit = "items"
     advice = "lower --learning_rate, in another --workdir."
 
     def __init__(self, run: Run, task: Task) -> None:
         self.config = run.config
+        self.progress = run.progress
         self.files = run.files
         self.task = task.name
         self.strategy = workers.strategy()
@@ -132,21 +136,22 @@ class TrainingLoop(abc.ABC):
         """
         done = int(self.step.numpy()) - epoch * self.steps_per_epoch
         take_step, batches = self._begin_epoch(epoch, done)
-        bar = tqdm.tqdm(
-            batches,
-            f"epoch {epoch + 1}",
+        running = self.progress.stage(
+            EPOCH,
+            epoch_name(epoch, self.epochs, self.task),
             self.steps_per_epoch,
-            initial=done,
-            unit="step",
-            disable=not self.chief,
+            "step",
+            done,
         )
         learned, start = 0.0, time.monotonic()
-        for batch in bar:
+        for batch in track(batches, running):
             count, shown = take_step(epoch, *batch)
             step = int(self.step.assign_add(1).numpy())
             learned += count
             shown[f"{self.unit}_per_second"] = learned / (time.monotonic() - start)
-            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+            running.set_postfix_str(
+                ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
+            )
             if not np.isfinite(list(shown.values())).all():
                 raise FloatingPointError(f"Step {step} gave {shown}; {self.advice}")
             if step % 20 == 0 or step == (epoch + 1) * self.steps_per_epoch:

@@ -13,9 +13,12 @@ from annotator.evaluation.run import evaluate_run
 from annotator.export import serving_files, versions
 from annotator.runs.heads import CAPTIONER, TAGGER, TASKS, Task
 from annotator.runs.run import Run
+from annotator.runs.start import check_start
+from annotator.terminal.progress import EXPORTING, NoBars, Progress
 from annotator.training import workers
 from annotator.training.captioner.fit import train_captioner
 from annotator.training.exports import export_captioner, export_tagger, is_current
+from annotator.training.plan import training_plan
 from annotator.training.tagger.fit import train_tagger
 
 
@@ -50,7 +53,10 @@ STAGES: dict[Task, Stages] = {
 
 
 def train(
-    config: Config, workdir: str | os.PathLike, eval_split: str | None = None
+    config: Config,
+    workdir: str | os.PathLike,
+    eval_split: str | None = None,
+    progress: Progress | None = None,
 ) -> tuple[dict, str, list[pathlib.Path]]:
     """Runs a training from its settings to its exports; continues one that was cut off.
 
@@ -59,6 +65,7 @@ def train(
         workdir: Folder of the run, the whole of its state beside the feature cache.
         eval_split: Split on which the trained models are scored; by default validation,
             or test where that is learned.
+        progress: What is told of how far the run is; by default a bar a stage.
 
     Returns:
         `(metrics, table, exports)`: see `evaluation.run.evaluate`; `exports` are the
@@ -72,7 +79,7 @@ def train(
     """
     config.check_request()
     workers.strategy()  # before TensorFlow does anything
-    return train_run(Run(config, workdir), eval_split)
+    return train_run(Run(config, workdir, progress=progress), eval_split)
 
 
 def train_run(
@@ -82,11 +89,14 @@ def train_run(
     if eval_split is None:
         eval_split = "validation" if run.config.holds_out_validation else "test"
     if not workers.is_chief():
+        run.progress = NoBars()
         for task in run.tasks:
             if STAGES[task].is_shared(run):
                 STAGES[task].train(run)
         return {}, "", []
     run.check(_splits(run, eval_split))
+    if CAPTIONER in run.tasks:
+        check_start(run.config)
     with run.locked():
         run.claim()
         for folder in [
@@ -94,6 +104,7 @@ def train_run(
             *(run.files.task(task.name) for task in TASKS),
         ]:
             files.remove_leftovers(folder.rglob(".*"))
+        run.progress.expect(training_plan(run, eval_split))
         exports = []
         for task in run.tasks:
             exports += _complete(run, task)
@@ -119,7 +130,8 @@ def _complete(run, task):
     exported = versions.latest(run.files.export, task.name)
     if exported is not None and is_current(run, task, exported[2]):
         return exported[:2]
-    return stages.export(run)
+    with run.progress.stage(EXPORTING, f"the {task.name}"):
+        return stages.export(run)
 
 
 def _log(run, split, metrics):

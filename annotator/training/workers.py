@@ -56,16 +56,15 @@ def from_chief(numbers: Sequence[float] = ()) -> list[float]:
 
 
 def _sum_over_workers(own):
-    own = tf.constant(own)
-
-    @tf.function
-    def share():
-        context = tf.distribute.get_replica_context()
-        # The other replicas of the chief have its numbers too.
-        first = context.replica_id_in_sync_group == 0
-        return context.all_reduce(
-            tf.distribute.ReduceOp.SUM, tf.where(first, own, tf.zeros_like(own))
-        )
-
-    shared = strategy().run(share)
+    shared = strategy().run(_share, (tf.constant(own),))
     return strategy().experimental_local_results(shared)[0].numpy()
+
+
+@tf.function
+def _share(own):
+    context = tf.distribute.get_replica_context()
+    # The other replicas of the chief have its numbers too.
+    first = context.replica_id_in_sync_group == 0
+    return context.all_reduce(
+        tf.distribute.ReduceOp.SUM, tf.where(first, own, tf.zeros_like(own))
+    )

@@ -1,5 +1,7 @@
 """Exports to annotate with, a stand-in for a model, and images for it."""
 
+import pathlib
+
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -44,3 +46,9 @@ def gray_images(tmp_path):
     for i in range(25):
         Image.new("L", (3, 2), 10 * i).save(folder / f"{i:02}.png")
     return folder
+
+
+@pytest.fixture
+def digikam():
+    """The bytes of a sidecar as digiKam lays it out."""
+    return pathlib.Path(__file__, "../../metadata/digikam.xmp").resolve().read_bytes()

@@ -5,12 +5,13 @@ import os
 import pytest
 from PIL import Image
 
-from annotator.annotation.listing import list_images
+from annotator.annotation.listing import list_images, passed_over
 
 
 def test_folders_lists_and_patterns(tmp_path):
     names = ["b.JPG", "a.png", "sub/c.webp", "sub/deep/d.gif", "sub/e.jfif"]
-    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.tif"]
+    names += ["sub/h.HEIC", "sub/i.tif", "sub/deep/j.NEF"]
+    others = [".hidden.png", "notes.txt", ".git/f.png", "sub/g.txt"]
     for name in names + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -22,7 +23,8 @@ def test_folders_lists_and_patterns(tmp_path):
     deep = list(list_images(f"{tmp_path}/**/*.[gw]*"))
     assert deep == [str(tmp_path / "sub/c.webp"), str(tmp_path / "sub/deep/d.gif")]
     assert list(list_images(f"{tmp_path}/s*/*")) == sorted(
-        str(tmp_path / "sub" / name) for name in ("c.webp", "e.jfif", "g.tif")
+        str(tmp_path / "sub" / name)
+        for name in ("c.webp", "e.jfif", "g.txt", "h.HEIC", "i.tif")
     )
     listing = tmp_path / "list.txt"
     for content in (
@@ -41,6 +43,14 @@ def test_folders_lists_and_patterns(tmp_path):
             list_images(nothing)
 
 
+def test_what_is_passed_over_is_counted(tmp_path):
+    for name in ("a.MP4", "sub/b.mp4", "c.psd", "d", "e.jpg", "e.jpg.xmp", ".f.mov"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert passed_over(tmp_path) == {".mp4": 2, ".psd": 1, "": 1}
+    assert passed_over(tmp_path / "e.jpg") == {}
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WebP", "TIFF"])
 def test_an_image_of_another_extension_is_no_list(format, tmp_path):
     path = tmp_path / "photo.data"
@@ -50,12 +60,12 @@ def test_an_image_of_another_extension_is_no_list(format, tmp_path):
 
 @pytest.mark.parametrize("begin", [b"PK\3\4", b"\0\0\0\x1cftypheic", b"a.jpg\x80\x01"])
 def test_a_file_that_is_neither_image_nor_text_is_named(begin, tmp_path):
-    (tmp_path / "photo.heic").write_bytes(begin)
+    (tmp_path / "photo.psd").write_bytes(begin)
     (tmp_path / "list.txt").write_text("photo.jpg\n", encoding="utf-16")
     with pytest.raises(ValueError, match="list.txt is in UTF-16: save the list as UTF"):
         list_images(tmp_path / "list.txt")
-    with pytest.raises(ValueError, match="photo.heic is neither an image .* the byte"):
-        list_images(tmp_path / "photo.heic")
+    with pytest.raises(ValueError, match="photo.psd is neither an image .* the byte"):
+        list_images(tmp_path / "photo.psd")
 
 
 @pytest.mark.parametrize("name", ["BMW/1.jpg", "GIF8s/1.gif", "II*.jpg"])

@@ -1,9 +1,12 @@
 """The model that annotates: which options need which export."""
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from annotator.annotation.model import AnnotationModel
 from annotator.export.versions import find_exports
+from annotator.tagger.rules.word_rules import WordRules
 
 
 @pytest.mark.parametrize(
@@ -12,9 +15,32 @@ from annotator.export.versions import find_exports
         (1, {"top_k": 2}, "--top_k and --threshold need a tagger"),
         (0, {"captions": 2}, "--captions=2 needs a captioner"),
         (1, {"captions": 0}, "at least 1, got 0"),
+        (1, {"words": WordRules()}, "--words needs a tagger"),
     ],
 )
 def test_options_without_their_model(which, options, message, exports):
     one = find_exports([exports[which]])
     with pytest.raises(ValueError, match=message):
         AnnotationModel.load(one, **options)
+
+
+def test_rules_on_words_name_and_leave_out_what_was_learned(exports):
+    tagger = find_exports([exports[0] / "tagger"])
+    rules = WordRules(exclude=("red",), translate=(("green", "grün"),))
+    plain = AnnotationModel.load(tagger, top_k=0)
+    ruled = AnnotationModel.load(tagger, top_k=0, words=rules)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3))
+    views = [tf.constant(images, tf.float32) for _ in plain.resizes]
+    for before, after in zip(_words(plain(views)), _words(ruled(views)), strict=True):
+        before.pop("red")
+        before["grün"] = before.pop("green")
+        assert after == before
+
+
+def _words(outputs):
+    """Dicts from word to score, an image each."""
+    rows = zip(
+        *(outputs["tagger"][key].numpy() for key in ("tags", "scores")), strict=True
+    )
+    for tags, scores in rows:
+        yield dict(zip((tag.decode() for tag in tags), scores.tolist(), strict=True))

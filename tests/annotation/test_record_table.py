@@ -15,9 +15,10 @@ RECORDS = [
         "image": "b",
         "caption": "",
         "caption_score": None,
-        "captions": [{"caption": "x", "score": -1.0}],
+        "captions": [{"caption": "x", "score": -1.0, "word_probability": 0.4}],
         "tags": ["grass", "sky"],
         "tag_scores": [0.1, -0.2],
+        "tag_probabilities": [0.9, 0.3],
     },
 ]
 

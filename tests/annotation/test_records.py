@@ -64,7 +64,9 @@ def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
         assert record["captions"][0] == {
             "caption": record["caption"],
             "score": record["caption_score"],
+            "word_probability": record["caption_word_probability"],
         }
+        assert all(0 < each["word_probability"] < 1 for each in record["captions"])
         assert len({each["caption"] for each in record["captions"]}) == 4
         assert sorted(record["tags"]) == ["blue", "green", "red"]
     cut = sorted(record["tag_scores"])[1]
@@ -72,7 +74,8 @@ def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
         find_exports(exports[:1]), top_k=0, threshold=cut - 1e-4
     )
     (again,) = records(model, [pairs[2]])
-    assert set(again) == {"image", "tags", "tag_scores"}
+    assert set(again) == {"image", "tags", "tag_scores", "tag_probabilities"}
+    assert again["tag_probabilities"] == record["tag_probabilities"][:2]
     assert again["tags"] == record["tags"][:2]
 
 

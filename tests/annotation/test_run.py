@@ -95,7 +95,13 @@ def test_csv_has_the_same_answers(brightness, gray_images, tmp_path):
     expected = read(tmp_path / "o.jsonl")
     with open(tmp_path / "o.csv", newline="", errors="surrogateescape") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["image", "tags", "tag_scores", "error"]
+    assert list(rows[0]) == [
+        "image",
+        "tags",
+        "tag_scores",
+        "tag_probabilities",
+        "error",
+    ]
     for record, row in zip(expected, rows, strict=True):
         assert row["image"] == record["image"]
         assert row["error"] == record.get("error", "")

@@ -85,7 +85,7 @@ def assert_same(found, expected):
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            if name in ("caption_score", "tag_scores"):
+            if "score" in name or "probabilit" in name:
                 np.testing.assert_allclose(one[name], other[name], rtol=1e-5)
             else:
                 assert one[name] == other[name]

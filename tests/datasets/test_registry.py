@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from annotator import datasets
@@ -23,8 +25,24 @@ def test_unknown_name_is_answered_with_the_one_that_was_meant(typed, meant):
 
 
 def test_unknown_split_lists_the_known():
-    with pytest.raises(ValueError, match="'dev'; known: train, validation"):
-        datasets.load("corel5k", "dev")
+    with pytest.raises(ValueError, match="'minival'; known: train, validation"):
+        datasets.load("corel5k", "minival")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("val", "validation"),
+        ("dev", "validation"),
+        ("tests", "test"),
+        ("train+val", "train+validation"),
+        ("Validation", "validation"),
+    ],
+)
+def test_unknown_split_is_answered_with_the_one_that_was_meant(typed, meant):
+    message = f"'{re.escape(typed)}'; did you mean '{re.escape(meant)}'. Known: train"
+    with pytest.raises(ValueError, match=message):
+        datasets.load("shapes", typed)
 
 
 def test_unknown_option_lists_the_known(tmp_path):

@@ -51,7 +51,7 @@ def stand_ins(monkeypatch):
     scores = caption_metrics.score_captions
     monkeypatch.setattr(Run, "tagger", lambda run: None)
     monkeypatch.setattr(Run, "captioner", lambda run: None)
-    monkeypatch.setattr(captioning, "generate", lambda caption, _: ["a dog", "a cat"])
+    monkeypatch.setattr(captioning, "generate", lambda *_: ["a dog", "a cat"])
     monkeypatch.setattr(captioning, "attention_pictures", draw)
     monkeypatch.setattr(
         caption_metrics,

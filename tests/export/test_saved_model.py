@@ -34,7 +34,8 @@ model = tf.saved_model.load(sys.argv[1])
 files = [pathlib.Path(path).read_bytes() for path in sys.argv[2:]]
 result = model.signatures["serving_default"](image_bytes=tf.constant(files))
 tags = [[tag.decode() for tag in row] for row in result["tags"].numpy()]
-print(json.dumps({"tags": tags, "scores": result["scores"].numpy().tolist()}))
+numbers = {name: result[name].numpy().tolist() for name in ("scores", "probabilities")}
+print(json.dumps({"tags": tags, **numbers}))
 """
 
 
@@ -47,10 +48,12 @@ def expected(tagger_run, tagger_config):
     split = Run(tagger_config, workdir).split(TAGGER, "validation")
     scores = predict_scores(tagger, split, batch_size=6)
     order = np.argsort(-scores, axis=1)[:, : tagger_config.top_k]
+    probabilities = Run(tagger_config, workdir).calibration()(scores).numpy()
     return {
         "paths": [f"{name}" for name in split.annotated.image_ids],
         "tags": [[words[i] for i in row] for row in order],
         "scores": np.take_along_axis(scores, order, axis=1),
+        "probabilities": np.take_along_axis(probabilities, order, axis=1),
     }
 
 
@@ -70,6 +73,9 @@ def test_saved_model_in_a_process_without_annotator(
     result = json.loads(output.splitlines()[-1])
     assert result["tags"] == expected["tags"]
     np.testing.assert_array_equal(np.float32(result["scores"]), expected["scores"])
+    np.testing.assert_allclose(
+        result["probabilities"], expected["probabilities"], rtol=1e-5
+    )
 
 
 def test_pixel_signature_and_keras_file_say_the_same(
@@ -90,6 +96,9 @@ def test_pixel_signature_and_keras_file_say_the_same(
         tags = np.asarray(result["tags"]).tolist()
         assert [[tag.decode() for tag in row] for row in tags] == expected["tags"]
         np.testing.assert_array_equal(result["scores"], expected["scores"])
+        np.testing.assert_allclose(
+            result["probabilities"], expected["probabilities"], rtol=1e-5
+        )
 
 
 def outputs(exported, encoded):
@@ -224,7 +233,9 @@ def test_signatures_are_what_a_server_reads(tagger_run):
     _, inputs = signatures["serving_default"].structured_input_signature
     assert inputs["image_bytes"].dtype == tf.string
     assert inputs["image_bytes"].shape.as_list() == [None]
-    assert set(signatures["serving_default"].structured_outputs) == {"tags", "scores"}
+    assert set(signatures["serving_default"].structured_outputs) == {
+        *("tags", "scores", "probabilities"),
+    }
 
 
 def test_versions_count_up_and_say_where_they_come_from(

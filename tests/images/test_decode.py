@@ -99,11 +99,25 @@ def test_refuses_with_a_reason(encoded, message):
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
 def test_size_is_read_from_the_header_alone(format, monkeypatch):
     encoded = encode(RGB, format)
-    monkeypatch.setattr(decode, "MAX_PIXELS", 599)
+    name = "MAX_JPEG_PIXELS" if format == "JPEG" else "MAX_PIXELS"
+    monkeypatch.setattr(decode, name, 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
         decode_image(encoded)
-    monkeypatch.setattr(decode, "MAX_PIXELS", 600)
+    monkeypatch.setattr(decode, name, 600)
     assert decode_image(encoded).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_large_jpeg_is_decoded_to_half_its_sides(mode, monkeypatch):
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    image = Image.fromarray(np.add.outer(ramp // 2, ramp // 2)).convert(mode)
+    encoded = encode(image, "JPEG", quality=95)
+    whole = decode_image(encoded).numpy().astype(int)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 64 * 64 - 1)
+    half = decode_image(encoded).numpy()
+    assert half.shape == (32, 32, 3)
+    means = whole.reshape(32, 2, 32, 2, 3).mean((1, 3))
+    assert abs(half - means).max() <= 2
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"exif": b"Exif\0\0long"}])

@@ -257,10 +257,10 @@ def test_mutated_headers_are_read_or_upright():
 
 
 def test_the_size_is_still_read_from_the_header_alone(monkeypatch):
-    monkeypatch.setattr(decode, "MAX_PIXELS", 599)
+    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
         decode_image(with_segments(EXIF))
-    monkeypatch.setattr(decode, "MAX_PIXELS", 600)
+    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 600)
     assert decode_image(with_segments(EXIF)).shape == (30, 20, 3)
 
 

@@ -1,5 +1,6 @@
 """Images and files that are broken, or made to break something."""
 
+import contextlib
 import errno
 import io
 import json
@@ -301,8 +302,11 @@ def file_size_limit():
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
 @pytest.mark.parametrize("sidecars", [None, "txt"])
-def test_full_disk(ending, sidecars, mean_color, tmp_path, file_size_limit):
+def test_full_disk(
+    ending, sidecars, mean_color, tmp_path, file_size_limit, monkeypatch
+):
     """The error says how to go on, and going on loses and repeats nothing."""
+    monkeypatch.setattr(annotation, "Journal", contextlib.nullcontext)
     folder = tmp_path / "images"
     folder.mkdir()
     for i in range(20):
@@ -336,6 +340,7 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
     def run():
         return annotation.annotate(["m"], f"{tmp_path}/*.png", output, sidecars="json")
 
+    monkeypatch.setattr(annotation, "Journal", contextlib.nullcontext)
     write_sidecar = annotation.write_sidecar
 
     def with_little_room(*arguments):
@@ -352,6 +357,21 @@ def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypat
     assert not list(tmp_path.glob("*.png.json")) and not list(tmp_path.glob(".*"))
     assert run() == (3, 0)
     assert len(list(tmp_path.glob("*.png.json"))) == 3
+
+
+def test_full_disk_for_the_journal(mean_color, tmp_path, file_size_limit, monkeypatch):
+    """No sidecar is written that could not be taken back."""
+    monkeypatch.setenv("ANNOTATOR_STATE", str(tmp_path / "state"))
+    (tmp_path / "a.png").write_bytes(encode(RGB, "PNG"))
+    arguments = ["m"], tmp_path, tmp_path / "o.jsonl"
+    annotation.annotate(*arguments[:2], tmp_path / "before.jsonl")
+    file_size_limit(1500)
+    with pytest.raises(OSError, match=r"sidecars\.sqlite.*\$ANNOTATOR_STATE"):
+        annotation.annotate(*arguments, sidecars="xmp")
+    file_size_limit(None)
+    assert not (tmp_path / "a.png.xmp").exists()
+    assert annotation.annotate(*arguments, sidecars="xmp") == (1, 0)
+    assert (tmp_path / "a.png.xmp").exists()
 
 
 def test_a_sidecar_that_cannot_be_written_stops_nobody(mean_color, tmp_path):

@@ -1,5 +1,7 @@
 """Edits of XMP: what changes, and that nothing else does."""
 
+import dataclasses
+
 import pytest
 
 from annotator.metadata.edit import Change, edit, is_empty
@@ -85,8 +87,19 @@ def test_a_word_that_a_person_took_out_is_not_written_again():
     assert read(taken_out).rejected == (DOG,)
     again = edit(taken_out, Change(machine=[Mark("Dog", run="r2"), GRASS]))
     assert read(again).machine == (GRASS,)
-    assert read(again).rejected == (DOG,)
+    assert read(again).rejected == (dataclasses.replace(DOG, state="rejected"),)
     assert b"<rdf:li>animal|dog" not in again  # nor where only digiKam looks
+
+
+def test_a_word_that_a_person_took_out_and_put_back_is_the_persons():
+    content = edit(None, Change(machine=[DOG, GRASS]))
+    content = edit(content, Change(rejected=[DOG.text]))
+    bag = b"<dc:subject>\n    <rdf:Bag>"
+    put_back = content.replace(bag, bag + b"<rdf:li>dog</rdf:li>")
+    assert read(put_back).human == ("dog",)
+    after = edit(put_back, Change(machine=[Mark("cat")]))
+    assert read(after).human == ("dog",)
+    assert [mark.text for mark in read(after).machine] == ["cat"]
 
 
 def test_a_word_that_a_person_put_elsewhere_is_the_persons():
@@ -98,6 +111,17 @@ def test_a_word_that_a_person_put_elsewhere_is_the_persons():
     after = edit(moved, Change(machine=[GRASS]))
     assert read(after).human == ("family|dog",)
     assert b"<rdf:li>dog</rdf:li>" in after
+
+
+def test_a_path_of_the_machine_goes_where_a_person_wrote_another():
+    content = edit(None, Change(machine=[DOG]))
+    both = content.replace(
+        b"<rdf:li>animal|dog</rdf:li>",
+        b"<rdf:li>animal|dog</rdf:li><rdf:li>family|dog</rdf:li>",
+    )
+    after = edit(both, Change(machine=[GRASS]))
+    assert read(after).human == ("family|dog",)
+    assert b"animal|dog" not in after and b"<rdf:li>dog</rdf:li>" in after
 
 
 def test_a_person_confirms_and_rejects():

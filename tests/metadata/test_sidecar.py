@@ -44,10 +44,10 @@ def photo(tmp_path):
 def test_names_of_sidecars(tmp_path):
     image = tmp_path / "a.b.jpg"
     assert sidecar_path(image) == f"{image}.xmp"
-    assert sidecar_path(image, "photo.xmp") == str(tmp_path / "a.b.xmp")
-    assert sidecar_path(image, "photo.xmp", "txt") == str(tmp_path / "a.b.txt")
+    assert sidecar_path(image, "photo") == str(tmp_path / "a.b.xmp")
+    assert sidecar_path(image, "photo", "txt") == str(tmp_path / "a.b.txt")
     (tmp_path / "a.b.XMP").touch()
-    assert sidecar_path(image, "photo.xmp") == str(tmp_path / "a.b.XMP")
+    assert sidecar_path(image, "photo") == str(tmp_path / "a.b.XMP")
 
 
 def test_a_file_is_written_only_if_it_changes(tmp_path):

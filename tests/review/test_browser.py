@@ -95,7 +95,9 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def choose_word(self, word):
-        self.one(f'#words button[data-word="{word}"]').click()
+        button = f'#words button[data-word="{word}"]'
+        self.wait(lambda: self.all(button))
+        self.one(button).click()
         self.wait(lambda: word in self.text("#summary"))
 
     def errors(self):
@@ -111,8 +113,9 @@ def browser(chromium, page):
     chromium.get_log("browser")  # of other tests
     opened = Browser(chromium, page)
     yield opened
-    assert opened.errors() == []
-    chromium.get("about:blank")
+    errors = opened.errors()
+    chromium.get("about:blank")  # before the server ends
+    assert errors == []
 
 
 def judgments(opened):
@@ -211,6 +214,7 @@ def test_everything_by_keyboard(browser, opened):
     assert browser.run(focused) == second
     browser.press("x", Keys.ARROW_RIGHT, "x", "w", "pair", Keys.ENTER)
     browser.wait(lambda: sum(word == "pair" for _, word, _ in judgments(opened)) == 2)
+    browser.wait(lambda: not browser.one("#selection").is_displayed())
     browser.press("?")
     browser.wait(lambda: browser.text("#sheet-title") == "Keyboard")
     browser.press(Keys.ESCAPE)
@@ -344,7 +348,7 @@ def test_another_pages_corrections_appear(browser, opened):
 
 def test_100000_photographs_scroll(browser):
     """The list is made up; only what is near the screen is asked for and shown."""
-    browser.driver.execute_cdp_cmd(
+    script = browser.driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument",
         {
             "source": """
@@ -388,7 +392,7 @@ def test_100000_photographs_scroll(browser):
         browser.driver.get("about:blank")
         browser.driver.get_log("browser")
         browser.driver.execute_cdp_cmd(
-            "Page.removeScriptToEvaluateOnNewDocument", {"identifier": "1"}
+            "Page.removeScriptToEvaluateOnNewDocument", script
         )
 
 

@@ -172,14 +172,37 @@ def test_the_basis_of_some_words_knows_no_others(basis):
     selected = basis.select([1, 2])
     assert selected.words == WORDS[1:3]
     assert selected.average == pytest.approx(few.average, rel=1e-4)
+    assert selected.averages == pytest.approx(few.averages, rel=1e-4)
     np.testing.assert_allclose(
         TaughtWords(selected).linear()[1], TaughtWords(few).linear()[1], rtol=1e-4
     )
 
 
+def test_words_of_several_data_sets_are_compared_within_their_own():
+    """As the tagger does: each word among the images that were asked for it."""
+    known = np.ones_like(TAGS)
+    known[96:, :2] = False  # the first half alone was asked for the first two
+    known[:24, 2:] = False
+    basis = TeachingBasis.fit(WORDS, VECTORS, TAGS, known=known)
+    assert basis.centers.shape == (2, 12)
+    kernel, bias = TaughtWords(basis, base_images=None).linear()
+    expected = fit_whitened_means(
+        means_of(VECTORS, TAGS), Whitening.fit(VECTORS), VECTORS, TAGS, known=known
+    )
+    z = (OWN - basis.mean) @ basis.projection.T
+    np.testing.assert_allclose(
+        z @ kernel + bias, OWN @ expected[0] + expected[1], rtol=1e-3, atol=1e-3
+    )
+    words = TaughtWords(basis)
+    before = fitted(words)
+    words.add("sea", basis.whiten(OWN[:6]))
+    words.remove("sea", basis.whiten(OWN[:6][::-1]))
+    assert fitted(words) == before
+
+
 def test_a_basis_in_compact_form_comes_back_but_for_the_rounding(basis):
     copy = TeachingBasis.from_compact(basis.words, basis.compact())
-    for name in ("mean", "projection", "counts", "squares", "margin", "average"):
+    for name in ("mean", "projection", "counts", "squares", "margin", "averages"):
         np.testing.assert_allclose(getattr(copy, name), getattr(basis, name), rtol=1e-6)
     for name in ("sums", "similarity_sums"):
         np.testing.assert_allclose(

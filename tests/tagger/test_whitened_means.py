@@ -133,21 +133,48 @@ def test_a_word_is_compared_among_the_images_that_were_asked_for_it():
     known = np.ones((N, W), bool)
     known[50:, 0] = known[50:, 1] = known[:50, 2] = False
     tags = TAGS & known
-    kernel, bias = fit(tags=tags, known=known)
+    kernel, _ = fit(tags=tags, known=known)
     whitening = Whitening.fit(VECTORS, SHRINKAGE)
     covariance = whitening.factor @ whitening.factor.T
     for w in range(W):
         middle = VECTORS[known[:, w]].mean(axis=0, dtype=np.float64)
-        mean = VECTORS[tags[:, w]].mean(axis=0, dtype=np.float64) - middle
+        # Both sets count alike for the word that both have.
+        halves = [VECTORS[rows][tags[rows, w]] for rows in (slice(50), slice(50, N))]
+        halves = [half.mean(axis=0, dtype=np.float64) for half in halves if len(half)]
+        mean = np.mean(halves, axis=0) - middle
         direction = np.linalg.solve(covariance, mean)
         np.testing.assert_allclose(
             kernel[:, w], direction / np.sqrt(mean @ direction), rtol=1e-4, atol=1e-6
         )
-    # The middle of the images that know a word is as far from it whoever they are.
-    at_zero = fit(tags=tags, known=known, margin=0.0)
+    # The middle of the images that know a word is where its similarity is 0.
+    kernel, bias = fit(tags=tags, known=known, margin=0.0)
     for w in range(W):
-        scores = VECTORS[known[:, w]] @ at_zero[0][:, w] + at_zero[1][w]
+        scores = VECTORS[known[:, w]] @ kernel[:, w] + bias[w]
         np.testing.assert_allclose(scores.mean(), 0, atol=1e-3)
+
+
+def test_typical_similarities_of_sets_that_count_alike_are_those_of_refitting():
+    """Each image is left out of the weighted mean, the other weights unchanged."""
+    known = np.ones((N, 2), bool)
+    known[:60, 1] = False
+    tags = TAGS[:, :2] & known
+    whitening = Whitening.fit(VECTORS, SHRINKAGE)
+    options = {"known": known, "prior_images": 0}
+    biases = [fit(tags=tags, margin=margin, **options)[1][0] for margin in (0.0, 1.0)]
+    z = whitening.apply(VECTORS)  # the middle of word 0 is that of all images
+    carries = tags[:, 0]
+    counts = carries[:60].sum(), carries[60:].sum()
+    weights = np.where(np.arange(N) < 60, 1 / counts[0], 1 / counts[1]) * carries
+    weights *= carries.sum() / 2
+    length = np.linalg.norm(weights @ z / weights.sum())
+    total = 0.0
+    for i in np.flatnonzero(carries):
+        others = weights.copy()
+        others[i] = 0
+        leverage = z[i] @ z[i] / N
+        total += weights[i] * (z[i] @ (others @ z)) / others.sum() / (1 - leverage)
+    expected = total / length / weights.sum()
+    np.testing.assert_allclose(biases[0] - biases[1], expected, rtol=1e-3)
 
 
 def test_what_all_images_were_asked_for_is_what_is_fitted_without_saying_so():

@@ -59,7 +59,7 @@ def test_killed_runs_end_with_the_same_numbers(many_images, tmp_path):
     assert kills >= 3
     # Encoder, vectors, tags, words, tagger, and two files of scores.
     assert compared >= 7 and "0 differ" in result.stdout
-    assert re.search(r"killed .* of vgg16 over folder", result.stdout)
+    assert re.search(r"killed .* of features of folder", result.stdout)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from annotator.export import preset as preset_files
 from annotator.export.preset import DEFAULT_PRESET
 from annotator.export.versions import find_exports
 from annotator.images.read_ahead import map_ahead, size_of
+from annotator.tagger.rules.word_rules import WordRules
 
 Errors: TypeAlias = Literal["raise", "return"]
 _ERRORS = ("raise", "return")
@@ -30,6 +31,7 @@ def load(
     batch_size: int = 32,
     workers: int | None = None,
     preset: str | None = None,
+    words: WordRules | None = None,
 ) -> "Annotator":
     """Loads a model: one that comes with the package, or what a training exported.
 
@@ -53,6 +55,7 @@ def load(
         workers: Threads that read and decode; by default as many as there are cores.
         preset: Name of a model that comes with the package: `"photos"`, for
             photographs, writes captions and picks tags.
+        words: Rules on the tags' words, see `annotator.tagger.rules.word_rules`.
 
     Returns:
         An `Annotator`.
@@ -65,7 +68,11 @@ def load(
     """
     paths = _paths(path, preset)
     model = AnnotationModel.load(
-        find_exports(paths), captions=captions, top_k=top_k, threshold=threshold
+        find_exports(paths),
+        captions=captions,
+        top_k=top_k,
+        threshold=threshold,
+        words=words,
     )
     return Annotator(model, batch_size, workers)
 

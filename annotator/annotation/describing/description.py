@@ -12,10 +12,13 @@ class ScoredCaption(NamedTuple):
     Attributes:
         text: The caption.
         score: As the search ranks captions; the higher, the better.
+        word_probability: The mean probability of a word, 0 to 1; `None` if it is not
+            known.
     """
 
     text: str
     score: float
+    word_probability: float | None = None
 
 
 class ScoredTag(NamedTuple):
@@ -24,10 +27,13 @@ class ScoredTag(NamedTuple):
     Attributes:
         word: The tag.
         score: As the tagger ranks tags; the higher, the better.
+        probability: How probable it is that the tag is right, 0 to 1; `None` of a
+            tagger that was not calibrated.
     """
 
     word: str
     score: float
+    probability: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,25 +61,47 @@ class Description:
         """
         ranked = record.get("captions")
         if ranked is None and record.get("caption_score") is not None:
-            ranked = [{"caption": record["caption"], "score": record["caption_score"]}]
-        tags = zip(record.get("tags", ()), record.get("tag_scores", ()), strict=True)
+            ranked = [
+                {
+                    "caption": record["caption"],
+                    "score": record["caption_score"],
+                    "word_probability": record.get("caption_word_probability"),
+                }
+            ]
+        words, scores = record.get("tags", ()), record.get("tag_scores", ())
+        probabilities = record.get("tag_probabilities", [None] * len(words))
+        tags = zip(words, scores, probabilities, strict=True)
         return cls(
             caption=record.get("caption"),
             captions=tuple(
-                ScoredCaption(each["caption"], each["score"]) for each in ranked or ()
+                ScoredCaption(
+                    each["caption"], each["score"], each.get("word_probability")
+                )
+                for each in ranked or ()
             ),
-            tags=tuple(ScoredTag(word, score) for word, score in tags),
+            tags=tuple(ScoredTag(*tag) for tag in tags),
         )
 
     def __str__(self) -> str:
         if len(self.captions) > 1:
-            lines = [f"{text} ({score:.3g})" for text, score in self.captions]
+            lines = [f"{each.text} ({_chance(each)})" for each in self.captions]
         else:
             lines = [] if self.caption is None else [self.caption]
         if self.tags:
-            tags = ", ".join(f"{word} {score:.3g}" for word, score in self.tags)
+            tags = ", ".join(
+                f"{tag.word} {tag.score:.3g}"
+                if tag.probability is None
+                else f"{tag.word} {tag.probability:.2f}"
+                for tag in self.tags
+            )
             lines.append(f"tags: {tags}")
         return "\n".join(lines) or "(no tags)"
+
+
+def _chance(caption: ScoredCaption) -> str:
+    if caption.word_probability is None:
+        return f"{caption.score:.3g}"
+    return f"a word is {caption.word_probability:.2f} probable"
 
 
 class ImageError(ValueError):

@@ -14,6 +14,7 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
+from annotator import files
 from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.shapes.scene import TAGS, Scene
 from annotator.datasets.tfds.reader import read_builder
@@ -130,5 +131,6 @@ def read(
             f"{name!r} has no config {config!r}; known: "
             f"{', '.join(Shapes.builder_configs)}."
         )
-    builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
-    return read_builder(builder, name, split)
+    with files.writing_to(cache_dir, "cache_dir"):
+        builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
+        return read_builder(builder, name, split)

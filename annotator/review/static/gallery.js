@@ -85,7 +85,9 @@ export class Gallery {
   }
 
   build(id, place) {
-    const image = make("img", { src: thumbnail(id, stateOf(id)), alt: "", decoding: "async" });
+    const broken = () => make("span", { class: "broken", text: "Cannot be shown" });
+    const shown = stateOf(id) !== "";
+    const image = shown ? make("img", { src: thumbnail(id), alt: "", decoding: "async" }) : broken();
     const open = make(
       "button",
       { type: "button", class: "open", "aria-label": "Photograph", onclick: (event) => this.onOpen(id, event) },
@@ -93,10 +95,7 @@ export class Gallery {
     );
     open.tabIndex = place === store.focus ? 0 : -1;
     open.addEventListener("focus", () => this.setFocus(place));
-    image.addEventListener("error", () => {
-      const name = store.details.get(id)?.name || "";
-      image.replaceWith(make("span", { class: "broken", text: `${name} cannot be shown` }));
-    });
+    image.addEventListener("error", () => image.replaceWith(broken()));
     const mark = make("button", {
       type: "button",
       class: "mark",
@@ -123,6 +122,8 @@ export class Gallery {
     tile.classList.toggle("selected", selected);
     const mark = tile.querySelector(".mark");
     mark.setAttribute("aria-pressed", selected);
+    const broken = tile.querySelector(".broken");
+    if (broken && detail) broken.textContent = `${detail.name} cannot be shown`;
     tile.classList.toggle("gained", store.gained.has(id));
     if (!detail) return;
     const word = store.query.word;

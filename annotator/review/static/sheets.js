@@ -99,6 +99,7 @@ export class Sheets {
         { class: "actions" },
         link("export/photographs.csv", "CSV", "a line a photograph: caption, accepted, rejected and suggested words"),
         link("export/photographs.jsonl", "JSON Lines", "the same, with scores"),
+        button("Keywords (XMP)", "accepted words and your captions into photo.jpg.xmp beside each photograph, for Lightroom, digiKam, Immich …", () => this.sidecars()),
         button("Data set", "a folder to train on: accepted words and your captions; photographs are linked", () => this.dataSet()),
       ),
       make("h3", { text: "Train again" }),
@@ -124,6 +125,16 @@ export class Sheets {
     try {
       const { folder, photographs } = await post("api/export/data_set");
       toast(`${count(photographs, "photograph")} in ${folder}`);
+      this.dialog.close();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  async sidecars() {
+    try {
+      const { written, failed: bad, errors } = await post("api/export/sidecars");
+      toast(`${count(written, "sidecar")} written`, { more: bad ? `· ${bad} failed: ${errors[0]}` : "", bad: bad > 0 });
       this.dialog.close();
     } catch (error) {
       failed(error);

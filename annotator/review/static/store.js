@@ -35,7 +35,8 @@ export function setPhotographs(answer) {
   for (const id of [...store.selected]) if (!store.places.has(id)) store.selected.delete(id);
 }
 
-export const stateOf = (id) => store.states[store.places.get(id)] || "0";
+// A part of a picture's address, which changes with the file; empty if there is none.
+export const stateOf = (id) => store.states[store.places.get(id)] ?? "0";
 export const thumbnail = (id, state = stateOf(id)) => `thumbnail/${id}/${state}`;
 
 // Details come in a moment, many at once; until then there are the old ones or none.

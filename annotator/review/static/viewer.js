@@ -46,7 +46,8 @@ export class Viewer {
     this.heat.classList.remove("shown");
     byId("looked").hidden = true;
     byId("looked").replaceChildren();
-    this.image.src = `large/${id}/${stateOf(id)}`;
+    if (stateOf(id) === "") this.image.removeAttribute("src");
+    else this.image.src = `large/${id}/${stateOf(id)}`;
     this.fill();
     fetchDetails([id]);
   }

@@ -56,15 +56,18 @@ def reference_loss(
         tokens: int32 `[N, C, T]`, their references.
     """
 
-    @tf.function(reduce_retracing=True)
-    def sums_of(regions, tokens):
+    def loss(regions, tokens):
         return captioner.caption_loss(
             regions, tokens, with_feedback=False, training=False
         )
 
+    sums_of = tf.function(loss).get_concrete_function(
+        regions.element_spec, tf.TensorSpec((None, *tokens.shape[1:]), tf.int32)
+    )
+
     cross_entropy, words, row = 0.0, 0.0, 0
     for batch in regions:
-        sums = sums_of(batch, tokens[row : row + len(batch)])
+        sums = sums_of(batch, tf.constant(tokens[row : row + len(batch)]))
         cross_entropy += float(sums["cross_entropy"])
         words += float(sums["tokens"])
         row += len(batch)

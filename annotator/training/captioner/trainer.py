@@ -2,10 +2,10 @@
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from annotator import files, loading
 from annotator.captioner import Captioner
+from annotator.captioner.transfer import take_over
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
     attention_pictures,
@@ -16,6 +16,8 @@ from annotator.metrics.captions import score_captions
 from annotator.metrics.cider_reward import CiderReward
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
+from annotator.runs.start import find_start
+from annotator.terminal.progress import CAPTIONING, DRAFTING, track
 from annotator.training import workers
 from annotator.training.captioner.batches import CaptionBatches, encode_references
 from annotator.training.captioner.inputs import CachedRegions
@@ -73,6 +75,7 @@ class CaptionerTrainer(TrainingLoop):
         self.captioner = captioner
         self.batches = CaptionBatches(config, inputs, captioner.vocabulary)
         self.steps_per_epoch = len(self.batches)
+        self.epochs = config.epochs + config.self_critical_epochs
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
@@ -101,7 +104,7 @@ class CaptionerTrainer(TrainingLoop):
         self.self_critical_step = tf.function(
             self._self_critical_step, reduce_retracing=True
         )
-        self.draft = tf.function(self.captioner.draft, reduce_retracing=True)
+        self.draft = tf.function(self.captioner.draft)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
         self._warned_of_no_match = False
@@ -109,7 +112,22 @@ class CaptionerTrainer(TrainingLoop):
     def fit(self) -> None:
         if self.chief and self.inputs.validation is not None:
             warn_of_few_validation_images(len(self.inputs.validation))
+        if self.config.init_from and self.manager.latest_checkpoint is None:
+            self.take_over(self.config.init_from)
         super().fit()
+
+    def take_over(self, name: str) -> None:
+        """Starts from a trained captioner.
+
+        Args:
+            name: As `find_start` takes it.
+        """
+        trained = find_start(name).captioner()
+        with self.strategy.scope():
+            new = take_over(self.captioner, trained)
+        if self.chief:
+            known = len(self.captioner.vocabulary) - len(new)
+            print(f"starting from {name}: {known} words are known, {len(new)} are new")
 
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
@@ -150,7 +168,13 @@ class CaptionerTrainer(TrainingLoop):
         validation = self.inputs.validation
         joined = epoch >= feedback_joins(self.config)
         caption = self.caption if joined else self.caption_plainly
-        captions = generate(caption, self.inputs.stream(validation, 64))
+        captions = generate(
+            caption,
+            self.inputs.stream(validation, 64),
+            self.progress.stage(
+                CAPTIONING, "validation", -(-len(validation) // 64), "batch"
+            ),
+        )
         references = validation.annotated.captions
         scores = score_captions(captions, references, meteor="none")
         score = selection_score(self.config, scores, self._reference_loss)
@@ -236,14 +260,13 @@ class CaptionerTrainer(TrainingLoop):
             return None
         path = self.files.drafts(epoch)
         if self.chief and not path.is_file():
-            batches = tqdm.tqdm(
-                self.inputs.stream(self.train, 128),
-                "drafting",
-                -(-len(self.train) // 128),
-                unit="batch",
+            regions = self.inputs.stream(self.train, 128)
+            draft = self.draft.get_concrete_function(regions.element_spec)
+            running = self.progress.stage(
+                DRAFTING, "images", -(-len(self.train) // 128), "batch"
             )
             drafts = np.concatenate(
-                [self.draft(regions).numpy() for regions in batches]
+                [draft(batch).numpy() for batch in track(regions, running)]
             )
             with files.atomic_path(path) as temporary:
                 np.save(temporary, drafts, allow_pickle=False)

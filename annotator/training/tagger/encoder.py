@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import tqdm
 
 from annotator import files, loading
 from annotator.config import Config
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
-from annotator.tagger import encoder, mbrm, vlad
+from annotator.tagger import encoder, vlad
+from annotator.tagger.exemplars import mbrm
+from annotator.terminal.progress import FITTING, SAMPLING, track
 from annotator.training.tagger.extension import Extended
 
 
@@ -31,27 +32,26 @@ def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Mode
         fitted = loading.arrays(path)
     else:
         fitted = (
-            loading.arrays(extended.files.encoder)
-            if extended
-            else _fit(run.config, split)
+            loading.arrays(extended.files.encoder) if extended else _fit(run, split)
         )
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
     return _BUILDS[run.config.scheme.pooling](run.config, fitted, split)
 
 
-def _fit(config, split):
-    batches = tqdm.tqdm(
+def _fit(run, split):
+    config = run.config
+    total = -(-len(split) // config.batch_size)
+    batches = track(
         split.regions(config.batch_size).as_numpy_iterator(),
-        desc="sampling descriptors",
-        total=-(-len(split) // config.batch_size),
-        unit="batch",
+        run.progress.stage(SAMPLING, "images", total, "batch"),
     )
     sample = encoder.sample_descriptors(
         batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
     codebook = config.codebook if config.scheme.pooling == "vlad" else None
-    return encoder.fit_encoder(sample, config.components, codebook, config.seed)
+    with run.progress.stage(FITTING, "projection and codebook"):
+        return encoder.fit_encoder(sample, config.components, codebook, config.seed)
 
 
 def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:

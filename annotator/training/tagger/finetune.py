@@ -16,6 +16,7 @@ from annotator.training.data_warnings import warn_of_common_tags
 from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
 from annotator.training.optimizers import GroupedOptimizer, cosine_adamw
+from annotator.training.tagger.calibration import calibrate
 
 _WEIGHT_DECAY = 0.01
 _CLIP_NORM = 5.0
@@ -26,7 +27,7 @@ def finetune_tagger(run: Run) -> None:
 
     The tagger's folder then holds `checkpoints/`, `best.weights.h5` and
     `backbone.keras` (those of the epoch with the best F1 on validation, or of the last
-    one where the validation images are learned), `words.json`,
+    one where the validation images are learned), `words.json`, `calibration.npz`,
     and at the end `tagger.keras`, from the regions of that backbone, float
     `[B, R, channels]`, to scores `[B, W]`.
 
@@ -66,6 +67,7 @@ def finetune_tagger(run: Run) -> None:
     tagger.load_weights(run.files.best_weights(TAGGER.name))
     tagger.trainable = False
     files.write_json(run.files.words, list(words))
+    calibrate(run, tagger, list(words))
     with files.atomic_path(run.files.model(TAGGER.name)) as temporary:
         tagger.save(temporary)
 
@@ -91,6 +93,7 @@ class TaggerTrainer(TrainingLoop):
         self.scores = scores
         self.tags = np.asarray(inputs.train.annotated.tags, np.float32)
         self.steps_per_epoch = -(-len(self.tags) // config.tag_batch)
+        self.epochs = config.tag_epochs
         with self.strategy.scope():
             self.head = keras.Sequential(
                 [keras.Input((None, inputs.channels)), scores], name="tagger"

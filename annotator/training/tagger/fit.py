@@ -2,13 +2,14 @@
 
 import keras
 import numpy as np
-import tqdm
 
 from annotator import files, loading
 from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
+from annotator.terminal.progress import ENCODING, FITTING
 from annotator.training.data_warnings import warn_of_common_tags
+from annotator.training.tagger.calibration import calibrate
 from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.extension import Extended
 from annotator.training.tagger.finetune import finetune_tagger
@@ -20,8 +21,9 @@ def train_tagger(run: Run) -> None:
 
     Each stage leaves a file in the tagger's folder, whole or not at all, and a stage
     whose file is there is not run again: `encoder.npz` (projection, codebook),
-    `vectors.npy` and `tags.npz` (a row a training image), `tagger.keras` (from regions
-    float16 `[B, R, channels]` to scores `[B, W]`).
+    `vectors.npy` and `tags.npz` (a row a training image), `calibration.npz` (how
+    probable a word is by its score), `tagger.keras` (from regions float16
+    `[B, R, channels]` to scores `[B, W]`).
 
     A tagger that is trained together with its backbone leaves what `finetune_tagger`
     says.
@@ -49,10 +51,12 @@ def train_tagger(run: Run) -> None:
     whitening_rows = int(stored["whitening_rows"])
     known = stored.get("known")
     warn_of_common_tags(tags, words)
-    scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
+    with run.progress.stage(FITTING, "the scores of tags"):
+        scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
     tagger = keras.Sequential([inputs, *encoder.layers, scores], name="tagger")
     files.write_json(run.files.words, words.tolist())
+    calibrate(run, tagger, words.tolist(), vectors, tags, whitening_rows, known)
     with files.atomic_path(run.files.model(TAGGER.name)) as temporary:
         tagger.save(temporary)
 
@@ -85,12 +89,12 @@ def _encode_images(
         )
         vectors[: len(old_tags)] = old_vectors
         row = len(old_tags)
-        with tqdm.tqdm(total=len(split), desc="encoding images", unit="image") as bar:
+        with run.progress.stage(ENCODING, "images", len(split), "image") as running:
             for regions in split.regions(run.config.batch_size):
                 batch = encoder(regions).numpy()
                 vectors[row : row + len(batch)] = batch
                 row += len(batch)
-                bar.update(len(batch))
+                running.update(len(batch))
         vectors.flush()
     with files.atomic_path(run.files.tags) as temporary:
         np.savez(

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from annotator.config import Config
-from annotator.tagger import mbrm, mean_scores, nearest_neighbors
+from annotator.tagger import mean_scores
+from annotator.tagger.exemplars import mbrm, nearest_neighbors
 
 
 def fit_scores(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.tagger.nearest_neighbors import JEC, TwoPassKNN
+from annotator.tagger.exemplars.nearest_neighbors import JEC, TwoPassKNN
 
 RNG = np.random.default_rng(0)
 

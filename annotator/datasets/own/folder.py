@@ -12,6 +12,10 @@ captions.txt     beach.jpg<TAB>A sandy beach .       or  beach.jpg#0<TAB>...
 words.txt        optional: the tag words, one a line; any other tag is an error
 ```
 
+Tags are separated by semicolons; in a file without any, by commas (in double quotes,
+where the file is CSV). A `tags.csv` may have a column a word in place of `tags`, with 1
+or 0: `image,sea,sand`.
+
 CSV files have the header line shown, and a `captions.txt` that begins with it is one
 (Kaggle's Flickr8k is such a folder). An image with several captions has several lines
 in `captions.csv` and `captions.txt`; in JSONL, `"caption"` with one text will do.
@@ -28,16 +32,15 @@ The words are those of `words.txt`, each on one line, else all in the tags file,
 Images without a line in any of the files are left alone.
 """
 
-import collections
 import dataclasses
-import hashlib
 import os
 
 import numpy as np
 
 from annotator.datasets.annotated_images import AnnotatedImages
-from annotator.datasets.annotation_files import Line, caption_lines, tag_lines
 from annotator.datasets.listing import ListedImage, find_listed_images
+from annotator.datasets.own.annotation_files import Line, caption_lines, tag_lines
+from annotator.datasets.own.splits import LEAST_IMAGES, hashed_splits
 from annotator.datasets.text_files import first_existing, read_words
 
 _SPLITS = {
@@ -47,7 +50,6 @@ _SPLITS = {
     "dev": "validation",
     "test": "test",
 }
-_LEAST_IMAGES = 3  # one for each split
 _IMAGE_FOLDERS = ("images", "Images")
 
 
@@ -98,7 +100,7 @@ def read(
     for line in caption_lines(captions_path):
         _add(images, line).captions.extend(line.texts)
     hashed = not any(annotated.split for annotated in images.values())
-    splits = _hashed_splits(images) if hashed else _stated_splits(images)
+    splits = hashed_splits(images) if hashed else _stated_splits(images)
     words = _words(data_dir, tagged)
     chosen = [image for image in images if splits[image] in split.split("+")]
     if not chosen:
@@ -106,7 +108,7 @@ def read(
             f"{data_dir}: none of its {len(images)} images is in the split {split!r}. "
             "Say which are: add a column `split` to captions.csv or tags.csv, and a "
             "value of it to each line (captions.txt takes none)"
-            + (f"; or add images: {_LEAST_IMAGES} suffice." if hashed else ".")
+            + (f"; or add images: {LEAST_IMAGES} suffice." if hashed else ".")
         )
     columns = {word: column for column, word in enumerate(words)}
     matrix = np.zeros((len(chosen), len(words)), bool)
@@ -154,21 +156,6 @@ def _stated_splits(images):
                 "every image one, or none."
             )
     return {image: annotated.split for image, annotated in images.items()}
-
-
-def _hashed_splits(images):
-    """The split of each image by the hash of its name, none empty if that can be."""
-    hashes = {image: hashlib.sha256(image.encode()).digest() for image in images}
-    splits = {}
-    for image, digest in hashes.items():
-        bucket = int.from_bytes(digest[:4], "big") % 10
-        splits[image] = {8: "validation", 9: "test"}.get(bucket, "train")
-    for split in ("train", "validation", "test"):
-        sizes = collections.Counter(splits.values())
-        if len(images) >= _LEAST_IMAGES and not sizes[split]:
-            spare = [image for image in images if sizes[splits[image]] > 1]
-            splits[min(spare, key=hashes.__getitem__)] = split
-    return splits
 
 
 def _words(data_dir: str, tagged: list[Line]) -> list[str]:

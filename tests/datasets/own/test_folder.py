@@ -59,6 +59,38 @@ def test_tags_jsonl_equals_csv(folder):
     assert from_csv.tags.tolist() == from_jsonl.tags.tolist() == [[True, True]]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("image,tags", 'a.jpg,"dog, man"', "b.png,sea", "d.jpg,"),
+        ("image,tags", "a.jpg,dog; man;", "b.png,sea", "d.jpg,"),
+        ("image,man,sea,dog", "a.jpg,1,0,true", "b.png,,1,False", "d.jpg,0,0,0"),
+    ],
+)
+def test_tags_in_all_forms(folder, lines):
+    write(folder, "tags.csv", *lines)
+    images = load(folder, "train+validation+test")
+    found = {
+        image: {images.words[column] for column in np.flatnonzero(row)}
+        for image, row in zip(images.image_ids, images.tags, strict=True)
+    }
+    assert found == {"a.jpg": {"dog", "man"}, "b.png": {"sea"}, "d.jpg": set()}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("image,tags", "a.jpg,x;y", 'b.png,"dog, man"'), "line 3: is 'dog, man' one"),
+        (("image,man,dog", "a.jpg,dog,1"), "'man' must hold 1 or 0"),
+        (("image,tag1,tag2", "a.jpg,dog,man"), "'tag1' must hold 1 or 0"),
+    ],
+)
+def test_tags_that_may_mean_two_things_are_refused(folder, lines, message):
+    write(folder, "tags.csv", *lines)
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
 def test_captions_txt_with_and_without_numbers(folder):
     write(folder, "captions.txt", "a.jpg#0\tOne .", "a.jpg#1\tTwo .", "b.png\tDrei ü .")
     images = everything(folder)

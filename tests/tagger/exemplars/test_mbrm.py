@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from annotator.tagger.mbrm import MBRM, GridMeans
+from annotator.tagger.exemplars.mbrm import MBRM, GridMeans
 
 RNG = np.random.default_rng(0)
 

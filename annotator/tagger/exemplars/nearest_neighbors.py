@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from annotator.tagger.exemplar_tagger import ExemplarTagger
+from annotator.tagger.exemplars.exemplar_tagger import ExemplarTagger
 
 
 class NeighborTagger(ExemplarTagger):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from annotator.datasets.text_files import decoded_lines, numbered_lines
 
+_TRUTH = {"1": True, "true": True, "0": False, "false": False, "": False}
+
 
 class Line(NamedTuple):
     """What one line of a file says of an image."""
@@ -31,10 +33,13 @@ def tag_lines(path: str | None) -> Iterator[Line]:
     Raises:
         ValueError: When a line is malformed; names it.
     """
-    for where, item in _items(path, "tags"):
+    items = list(_items(path, "tags"))
+    texts = [item["tags"] for _, item in items if isinstance(item["tags"], str)]
+    separator = ";" if any(";" in text for text in texts) else ","
+    for where, item in items:
         tags = item["tags"]
         if isinstance(tags, str):
-            tags = [tag.strip() for tag in tags.split(";") if tag.strip()]
+            tags = _separated(tags, separator, where)
         if not _is_texts(tags) or not all(tag.strip() for tag in tags):
             raise ValueError(
                 f"{where}: `tags` must be a list of words, none empty; got {tags!r}."
@@ -77,6 +82,17 @@ def caption_lines(path: str | None) -> Iterator[Line]:
         yield Line(where, item["image"], captions, item.get("split"))
 
 
+def _separated(text, separator, where):
+    """The tags in a text; `separator` is the one of the whole file."""
+    if separator == ";" and "," in text and ";" not in text:
+        raise ValueError(
+            f"{where}: is {text!r} one tag or several? Other lines have semicolons "
+            f"between tags: write {text.replace(',', ';')!r}, or, for a tag with a "
+            "comma in it, a tags.jsonl with lists."
+        )
+    return [tag.strip() for tag in text.split(separator) if tag.strip()]
+
+
 def _items(path, *keys):
     """The rows of a CSV or JSONL file, each with `image` and one of `keys`."""
     if path is None:
@@ -110,6 +126,8 @@ def _csv_items(path, name, needs, keys):
     number = 1
     try:
         header = lines.fieldnames or []
+        words = _word_columns(header, keys)
+        keys = (*keys, *words)
         if "image" not in header or not set(keys) & set(header):
             raise ValueError(
                 f"{name} line 1: the header must name {needs}; it is "
@@ -123,6 +141,8 @@ def _csv_items(path, name, needs, keys):
                     f"{where} does not have the {len(header)} fields of the "
                     "header; a field with a comma in it needs double quotes."
                 )
+            if words:
+                item["tags"] = [w for w in words if _is_set(item[w], w, where)]
             yield where, item
             number = lines.line_num + 1
     except csv.Error as error:
@@ -130,6 +150,24 @@ def _csv_items(path, name, needs, keys):
             f"{name} line {number} is not CSV ({error}): a field that begins with a "
             "double quote ends with one, and one inside it is written twice."
         ) from error
+
+
+def _word_columns(header, keys):
+    """The columns that are words, of a file of tags without the column `tags`."""
+    if keys != ("tags",) or "tags" in header:
+        return []
+    return [column for column in header if column not in ("image", "split")]
+
+
+def _is_set(value, word, where):
+    truth = _TRUTH.get(value.strip().lower())
+    if truth is None:
+        raise ValueError(
+            f"{where}: the column {word!r} must hold 1 or 0, since the header names "
+            f"no column `tags`; got {value!r}. (Tags in one column: image,tags and "
+            "sea;sand.)"
+        )
+    return truth
 
 
 def _is_texts(value):

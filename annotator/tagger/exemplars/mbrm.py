@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from annotator.tagger.exemplar_tagger import ExemplarTagger
+from annotator.tagger.exemplars.exemplar_tagger import ExemplarTagger
 
 
 @keras.saving.register_keras_serializable(package="annotator")

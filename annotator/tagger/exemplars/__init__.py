@@ -1,0 +1,1 @@
+"""Taggers that keep the vectors of all training images: JEC, 2PKNN and MBRM."""

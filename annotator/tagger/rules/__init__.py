@@ -1,0 +1,1 @@
+"""Rules on the words that are given: included, excluded, renamed, implied."""

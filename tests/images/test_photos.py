@@ -1,0 +1,196 @@
+"""Formats of phones and cameras: the pixels are those that their own decoders give."""
+
+import contextlib
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotator.images import photos
+from annotator.images.decode import decode_image
+from annotator.images.photos import graph_content, photo_kind
+from annotator.images.read_ahead import decode_ahead
+from annotator.images.resize import Resize
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+RGB = Image.fromarray(PIXELS)
+
+
+def encode(image, format, **options):
+    content = io.BytesIO()
+    image.save(content, format, **options)
+    return content.getvalue()
+
+
+def heif(image, **options):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="extra photos")
+    pillow_heif.register_heif_opener()
+    return encode(image, "HEIF", **options)
+
+
+def decoded(content, name=""):
+    return decode_image(graph_content(content, name)).numpy()
+
+
+def by_pillow(content):
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("JPEG2000", {"irreversible": False}),
+    ],
+)
+def test_pixels_of_formats_without_loss(format, options):
+    np.testing.assert_array_equal(decoded(encode(RGB, format, **options)), PIXELS)
+
+
+def test_pixels_of_avif_are_those_of_its_decoder():
+    content = encode(RGB, "AVIF", quality=80)
+    assert photo_kind(content) == "avif"
+    np.testing.assert_array_equal(decoded(content), by_pillow(content))
+
+
+def test_pixels_of_heif_are_those_of_its_decoder():
+    content = heif(RGB, quality=80)
+    assert photo_kind(content) == "heif"
+    np.testing.assert_array_equal(decoded(content), by_pillow(content))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGBA", "CMYK", "P"])
+def test_modes_of_tiff(mode):
+    image = RGB.convert("L").convert(mode) if mode != "P" else RGB.quantize(16)
+    if mode == "RGBA":
+        image.putalpha(0)
+        expected = np.full_like(PIXELS, 255)  # over white
+    else:
+        expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(decoded(encode(image, "TIFF")), expected)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_of_16_bits_the_upper_byte_counts(order):
+    values = np.arange(0, 65536, 100, np.uint16).reshape(8, 82)[:, :80]
+    mode = {"<": "I;16", ">": "I;16B"}[order]
+    image = Image.frombytes(mode, (80, 8), values.astype(f"{order}u2").tobytes())
+    result = decoded(encode(image, "TIFF"))
+    np.testing.assert_array_equal(result, np.stack([values >> 8] * 3, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_upright(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    smooth = Image.linear_gradient("L").resize((30, 20)).rotate(30)
+    jpeg = decoded(encode(smooth, "JPEG", exif=exif, quality=100))
+    tiff = decoded(encode(smooth, "TIFF", exif=exif))
+    assert tiff.shape == jpeg.shape
+    assert abs(tiff.astype(int) - jpeg).mean() < 3
+
+
+def test_what_graphs_decode_is_left_alone():
+    for format in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        content = encode(RGB, format)
+        assert graph_content(content, "a.heic") is content
+    for content in (b"", b"RIFF", b"notes"):
+        assert graph_content(content, "a.nef") is content
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "kind"),
+    [
+        (b"II*\0\x10\0\0\0CR\2\0", "", "raw"),
+        (b"II*\0\x08\0\0\0", "A.NEF", "raw"),
+        (b"MM\0*\0\0\0\x08", "a.tif", "tiff"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "", "raw"),
+        (b"FUJIFILMCCD-RAW 0201", "", "raw"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "", "avif"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "", "heif"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "a.mp4", None),
+    ],
+)
+def test_kinds_are_known_by_their_first_bytes(content, name, kind):
+    assert photo_kind(content, name) == kind
+
+
+@pytest.mark.parametrize(
+    ("package", "content", "name"),
+    [
+        ("pillow_heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ""),
+        ("rawpy", b"II*\0\x08\0\0\0", "a.NEF"),
+    ],
+)
+def test_without_the_extra_the_error_names_the_remedy(
+    package, content, name, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=r"needs .*: pip install .*\[photos\]"):
+        graph_content(content, name)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (encode(RGB, "TIFF")[:600], ""),
+        (encode(RGB, "AVIF")[:100], ""),
+        (encode(RGB, "JPEG2000")[:60], ""),
+        (b"II*\0\x08\0\0\0", "a.NEF"),
+    ],
+)
+def test_damaged_files_are_errors_of_one_image(content, name):
+    if name:
+        pytest.importorskip("rawpy", reason="extra photos")
+    pairs = [(name, content), ("b", encode(RGB, "TIFF"))]
+    (_, none, error), (_, views, nothing) = decode_ahead(pairs, [Resize(8)], workers=1)
+    assert none is None and "damaged" in error
+    assert views[0].shape == (8, 8, 3) and nothing is None
+
+
+def test_too_many_pixels(monkeypatch):
+    monkeypatch.setattr(photos, "MAX_PIXELS", 599)
+    with pytest.raises(ValueError, match="more than 599 pixels .* it has 600"):
+        graph_content(encode(RGB, "TIFF"))
+
+
+class Preview:
+    """Stands for `rawpy`: a raw file whose preview is known."""
+
+    class ThumbFormat:
+        JPEG, BITMAP = "jpeg", "bitmap"
+
+    def __init__(self, data, format, flip):
+        self.data, self.format, self.sizes = data, format, self
+        self.flip = flip
+
+    def imread(self, file):
+        assert file.read(4) == b"II*\0"
+        return contextlib.nullcontext(self)
+
+    def extract_thumb(self):
+        return self
+
+
+@pytest.mark.parametrize("form", ["bitmap", "jpeg", "jpeg with exif"])
+@pytest.mark.parametrize(("flip", "turns"), [(0, 0), (3, 2), (5, 1), (6, 3)])
+def test_a_preview_is_upright(form, flip, turns, monkeypatch):
+    """LibRaw's 5 is a quarter against the clock, 6 one with it."""
+    smooth = Image.linear_gradient("L").resize((30, 20)).rotate(30).convert("RGB")
+    data = np.asarray(smooth)
+    expected = np.rot90(data, turns)
+    if form != "bitmap":
+        exif = Image.Exif()
+        if form == "jpeg with exif":  # which then counts
+            exif[0x0112] = 3
+            expected = np.rot90(data, 2)
+        data = encode(smooth, "JPEG", exif=exif, quality=100)
+    preview = Preview(data, form.split()[0], flip)
+    monkeypatch.setitem(sys.modules, "rawpy", preview)
+    result = decoded(b"II*\0\x08\0\0\0", "a.NEF").astype(int)
+    assert result.shape == expected.shape
+    assert abs(result - expected).mean() < 3
