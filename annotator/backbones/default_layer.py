@@ -19,7 +19,7 @@ def last_of_stride_16(network: keras.Model) -> str:
     It is one that all deeper layers get what they know from, so that no branch is
     missing: of a block with a shortcut the end, not what stands inside. Where there is
     none, as of networks whose cells read the two before them, it is the last layer that
-    joins branches.
+    joins branches. Where it is no layer, but a sum of tensors, it is the last layer.
 
     Args:
         network: A network of `keras.applications` without its top, from pixels
@@ -29,20 +29,32 @@ def last_of_stride_16(network: keras.Model) -> str:
         The name of the layer.
 
     Raises:
-        ValueError: When no layer has that stride.
+        ValueError: When no layer has that stride, or the network's maps do not fit
+            together where the size of images is open.
     """
     maps = {
-        layer.name: layer.output
-        for layer in network.layers
-        if len(layer.output.shape) == 4 and not isinstance(layer, _PADDING)
+        operation.name: operation.output
+        for operation in network.operations
+        if len(operation.output.shape) == 4 and not isinstance(operation, _PADDING)
     }
-    shapes = keras.Model(network.input, maps).compute_output_shape((1, _SIDE, _SIDE, 3))
+    model = keras.Model(network.input, maps)
+    try:
+        shapes = model.compute_output_shape((1, _SIDE, _SIDE, 3))
+    except ValueError as error:  # NASNet, which Keras builds for one size of images
+        raise ValueError(
+            f"{network.name} cannot be built for images of any size: take another "
+            f"--backbone. ({error})"
+        ) from error
     strided = [name for name in maps if _stride(shapes[name]) == _STRIDE]
     if not strided:
         raise ValueError(f"No layer of {network.name} has a stride of {_STRIDE}.")
+    layers = {layer.name: layer for layer in network.layers if layer.name in strided}
     bottlenecks = [name for name in _bottlenecks(network) if name in strided]
-    joining = [n for n in strided if isinstance(network.get_layer(n), _JOINING)]
-    return (bottlenecks or joining or strided)[-1]
+    if bottlenecks:
+        # A sum that is written with + is no layer: the layer before it is.
+        return bottlenecks[-1] if bottlenecks[-1] in layers else list(layers)[-1]
+    joining = [name for name in layers if isinstance(layers[name], _JOINING)]
+    return (joining or list(layers))[-1]
 
 
 def _stride(shape):

@@ -14,7 +14,7 @@ from annotator.runs.run import Run
 
 # A network of each family -> its layer and its channels.
 FAMILIES = {
-    "convnexttiny": ("add_14", 384),
+    "convnexttiny": ("convnext_tiny_stage_2_block_8_identity", 384),
     "densenet121": ("pool4_conv", 512),
     "efficientnetb0": ("block6a_expand_activation", 672),
     "efficientnetv2b0": ("block6a_expand_activation", 672),
@@ -22,14 +22,17 @@ FAMILIES = {
     "inceptionv3": ("mixed7", 768),
     "mobilenet": ("conv_pw_11_relu", 512),
     "mobilenetv2": ("block_13_expand_relu", 576),
-    "mobilenetv3small": ("activation_15", 288),
-    "nasnetmobile": ("normal_concat_9", 528),
+    "mobilenetv3small": ("activation_11", 288),
     "resnet101": ("conv4_block23_out", 1024),
     "resnet50v2": ("conv4_block5_out", 1024),
     "xception": ("add_10", 728),
 }
+# Keras builds them for one size of images.
+UNFIT = ("nasnetlarge", "nasnetmobile")
 OTHERS = sorted(
-    name for name in backbone_names() if not default_tap(name) and name not in FAMILIES
+    name
+    for name in backbone_names()
+    if not default_tap(name) and name not in (*FAMILIES, *UNFIT)
 )
 
 
@@ -55,6 +58,13 @@ def test_it_is_the_end_of_a_block_with_a_shortcut():
         return layers.Add(name="block")([tensor, inner])
 
     assert last_of_stride_16(network(end)) == "block"
+
+
+def test_of_a_sum_that_is_no_layer_it_is_the_last_part():
+    def end(tensor):
+        return tensor + layers.Conv2D(4, 1, name="part")(tensor)
+
+    assert last_of_stride_16(network(end)) == "part"
 
 
 def test_it_is_before_a_block_that_halves():
@@ -135,6 +145,13 @@ def test_each_family_has_its_layer(name):
 def test_all_networks_have_one(name):
     check(name)
     keras.backend.clear_session()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_network_for_one_size_of_images_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be built for images of any size"):
+        build_backbone(name, weights="random", precision="float32")
 
 
 def test_the_tasks_of_a_run_share_it():
