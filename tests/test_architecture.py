@@ -34,6 +34,7 @@ ALLOWED = {
         "captioner",
         "config",
         "datasets",
+        "export",
         "features",
         "images",
         "tagger",

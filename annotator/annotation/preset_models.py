@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 import annotator.layers  # noqa: F401  (registers what the heads are made of)
 from annotator.backbones.backbone import build_backbone
 from annotator.export import preset
 from annotator.export.saved_model import image_model
 from annotator.images.resize import Resize
+from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
@@ -70,4 +72,17 @@ def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dic
     if "words" not in facts:
         return head
     top = TopTags(facts["words"], facts["top_k"], facts["threshold"], name="top_tags")
-    return lambda regions: top(head(regions))
+    if "calibration" not in facts:
+        return lambda regions: top(head(regions))
+    fitted = facts["calibration"]
+    probabilities = CalibratedProbabilities.from_fit(
+        np.float32(fitted["slope"]),
+        np.float32(fitted["offsets"]),
+        name="probabilities",
+    )
+
+    def outputs(regions):
+        scores = head(regions)
+        return top(scores, probabilities(scores))
+
+    return outputs

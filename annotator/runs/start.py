@@ -7,6 +7,7 @@ from collections.abc import Callable
 from annotator import loading
 from annotator.captioner import Captioner
 from annotator.config import Config
+from annotator.export import preset
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.workdir import Workdir
@@ -29,27 +30,29 @@ class Start:
     """A trained captioner to start from.
 
     Attributes:
-        path: Its `.keras` file.
         config: The settings that it was trained with.
+        captioner: Loads it.
     """
 
-    path: pathlib.Path
     config: Config
-
-    def captioner(self) -> Captioner:
-        """Loads it."""
-        return loading.model(self.path)
+    captioner: Callable[[], Captioner]
 
 
 def find_start(name: str) -> Start:
     """Finds the trained captioner of a name.
 
     Args:
-        name: Folder of a run.
+        name: Folder of a run or of a preset, or the name of a packaged preset.
 
     Raises:
-        FileNotFoundError: When it is no run, or one without a trained captioner.
+        FileNotFoundError: When it is none, or has no trained captioner.
+        ValueError: When a file of a preset was altered.
     """
+    folder = pathlib.Path(name)
+    if not folder.exists():
+        folder = preset.packaged().get(name, folder)
+    if preset.is_preset(folder):
+        return _of_preset(name, folder)
     try:
         config = settings_file.load(name)
     except FileNotFoundError as error:
@@ -59,7 +62,18 @@ def find_start(name: str) -> Start:
         raise FileNotFoundError(
             f"--init_from={name} holds no trained captioner: there is no {path}."
         )
-    return Start(path, config)
+    return Start(config, lambda: loading.model(path))
+
+
+def _of_preset(name, folder):
+    facts = preset.read_preset(folder)["tasks"].get(CAPTIONER.name)
+    if facts is None:
+        raise FileNotFoundError(f"--init_from={name} has no captioner.")
+    arrays = preset.read_head(folder, CAPTIONER.name)
+    return Start(
+        Config.from_json(facts["config"], str(folder / preset.PRESET)),
+        lambda: preset.build_head(facts["model"], arrays, str(folder)),
+    )
 
 
 def check_start(config: Config) -> None:

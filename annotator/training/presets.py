@@ -131,6 +131,10 @@ def _captioner(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
 def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
     config = run.config
     facts = {"words": run.words(), "top_k": config.top_k, "threshold": config.threshold}
+    calibration = run.calibration()
+    if calibration is not None:
+        slope, offsets = (weight.tolist() for weight in calibration.get_weights())
+        facts["calibration"] = {"slope": slope, "offsets": offsets}
     return run.tagger(), facts
 
 

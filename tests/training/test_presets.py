@@ -11,6 +11,7 @@ from annotator.annotation.preset_models import preset_basis
 from annotator.export import preset
 from annotator.export.compact import quantize
 from annotator.runs.run import Run
+from annotator.runs.start import find_start
 from annotator.training.exports import teaching_basis
 from annotator.training.presets import save_preset
 
@@ -61,6 +62,19 @@ def test_its_tagger_can_be_taught(saved, tagger_run):
     vectors = np.load(tagger_run[0] / "tagger" / "vectors.npy")
     one, other = (each.whiten(vectors).astype(float) for each in (basis, own))
     assert np.linalg.norm(one - other) < 0.02 * np.linalg.norm(other)
+
+
+def test_a_captioner_can_start_from_it(saved, captioner_run):
+    ours, theirs = find_start(str(saved)), find_start(str(captioner_run[0]))
+    assert ours.config.units == theirs.config.units
+    words = ours.captioner().vocabulary.words
+    assert words == theirs.captioner().vocabulary.words
+
+
+def test_probabilities_come_with_it(saved, tagger_run):
+    fitted = preset.read_preset(saved)["tasks"]["tagger"]["calibration"]
+    slope, offsets = Run.open(tagger_run[0]).calibration().get_weights()
+    assert fitted["slope"] == slope and fitted["offsets"] == offsets.tolist()
 
 
 def test_the_backbone_is_stored_where_the_package_has_none(saved):
