@@ -37,8 +37,15 @@ class Database:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._migrate(path)
+            self.value("SELECT rowid FROM texts LIMIT 1")
         except sqlite3.DatabaseError as error:
             self._connection.close()
+            if "no such module" in str(error):
+                raise ValueError(
+                    "This SQLite has no full-text search (FTS5). Where TensorFlow was "
+                    "imported first its own SQLite takes the place: import sqlite3 "
+                    "before it."
+                ) from error
             raise ValueError(
                 f"{path} is not a library that can be opened: {error}. Name another "
                 "--library, or put back a copy."

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import secrets
 import socket
+import sqlite3  # noqa: F401  (before TensorFlow: its own SQLite knows no full text)
 
 from absl import flags
 

@@ -2,6 +2,8 @@
 
 import importlib.util
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -45,3 +47,13 @@ def test_it_listens_on_this_machine_alone():
         assert address == "127.0.0.1" and isinstance(listening, socket.socket)
         with pytest.raises(OSError, match=f"--port={port} cannot be had"):
             command.listen(port)
+
+
+def test_sqlite_is_loaded_before_tensorflow_whose_own_has_no_full_text():
+    """The console imports the command's module, then TensorFlow, then the library."""
+    program = (
+        "import annotator.review.command, tensorflow, sqlite3\n"
+        "connection = sqlite3.connect(':memory:')\n"
+        "connection.execute('CREATE VIRTUAL TABLE texts USING fts5 (words)')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
