@@ -59,7 +59,8 @@ class CaptionerSettings(Settings):
     init_from: str | None = _captioner(
         None,
         "Workdir of an earlier run, or a preset such as photos, whose captioner this "
-        "one starts from: words that both know keep their vectors, others get new ones.",
+        "one starts from: words that both know keep their vectors, others get new "
+        "ones.",
     )
     tied: bool = _captioner(
         False, "Whether the word vectors are also the weights of the output."
