@@ -4,8 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-import keras
-
+from annotator import loading
 from annotator.captioner import Captioner
 from annotator.config import Config
 from annotator.runs import settings_file
@@ -39,7 +38,7 @@ class Start:
 
     def captioner(self) -> Captioner:
         """Loads it."""
-        return keras.saving.load_model(self.path)
+        return loading.model(self.path)
 
 
 def find_start(name: str) -> Start:
