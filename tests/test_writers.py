@@ -24,7 +24,7 @@ EXCEPTIONS = {
         "os.replace(temporary, saved_model)",
         "tf.saved_model.save(exported, str(path), signatures=signatures)",
     },
-    "tagger/teaching_basis.py": {"np.savez(path, **dataclasses.asdict(self))"},
+    "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
     "training/exports.py": {
         "teaching_basis(run).save(path)",
         "return saved_model.save(",

@@ -58,8 +58,9 @@ class CaptionerSettings(Settings):
     attention_units: int = _captioner(256, "Width of the additive attention.", least=1)
     init_from: str | None = _captioner(
         None,
-        "Workdir of an earlier run, or a preset such as photos, whose captioner this one "
-        "starts from: words that both know keep their vectors, others get new ones.",
+        "Workdir of an earlier run, or a preset such as photos, whose captioner this "
+        "one starts from: words that both know keep their vectors, others get new "
+        "ones.",
     )
     tied: bool = _captioner(
         False, "Whether the word vectors are also the weights of the output."

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -239,6 +240,8 @@ class Command:
     def _run(self, values: Values) -> int | None:
         if not values["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
+        # A line of the program that warns says nothing to those who read it here.
+        warnings.formatwarning = lambda message, *_args, **_options: f"{message}\n"
         try:
             return self.run(values)
         except UsageError as error:

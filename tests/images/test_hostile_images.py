@@ -98,7 +98,8 @@ TABLE = {
     "text.jpg": (b"Not an image at all.", "it begins with Not an image at"),
     "bytes.jpg": (bytes(range(200, 256)), "it begins with \N{REPLACEMENT CHARACTER}"),
     "page.html.jpg": (b"<!DOCTYPE html><html></html>", "it begins with <!DOCTYPE"),
-    "tiff.png": (encode(RGB, "TIFF"), "Not a JPEG, PNG, GIF, BMP or WebP image"),
+    "ico.png": (encode(RGB, "ICO"), "Not a JPEG, PNG, GIF, BMP or WebP image"),
+    "tiff.png": (encode(RGB, "TIFF")[:600], "A damaged TIFF file"),
     "cmyk.jpg": (
         encode(Image.new("CMYK", (30, 20), (255, 0, 0, 0)), "JPEG"),
         [0, 255, 255],
