@@ -114,7 +114,7 @@ def test_what_makes_no_preset_is_refused(tmp_path, tagger_run):
 
 
 def test_names_of_presets(saved):
-    with pytest.raises(ValueError, match="no preset 'foto'; there are"):
-        annotator.load(preset="foto")
+    with pytest.raises(ValueError, match="no preset 'pictures'; there are"):
+        annotator.load(preset="pictures")
     with pytest.raises(ValueError, match="a path or a preset, not"):
         annotator.load(saved, preset="photos")
