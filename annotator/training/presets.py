@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator.backbones.backbone import build_backbone
 from annotator.backbones.imagenet import has_packaged, package_weights
 from annotator.export import preset
