@@ -242,6 +242,7 @@ def _tags(of_views, top_k, threshold, rules):
         chosen.words if chosen else top.words,
         top.top_k if top_k is None else top_k,
         top.threshold if threshold is None else threshold,
+        top.rank_by,
     )
     # An export without it, of an earlier version, has scores alone.
     probabilities = next(

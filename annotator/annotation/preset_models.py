@@ -71,7 +71,13 @@ def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dic
     """From regions to the outputs of an export."""
     if "words" not in facts:
         return head
-    top = TopTags(facts["words"], facts["top_k"], facts["threshold"], name="top_tags")
+    top = TopTags(
+        facts["words"],
+        facts["top_k"],
+        facts["threshold"],
+        facts["rank_by"],
+        name="top_tags",
+    )
     if "calibration" not in facts:
         return lambda regions: top(head(regions))
     fitted = facts["calibration"]

@@ -84,6 +84,12 @@ class TaggerSettings(Settings):
         5, "Tags per image; 0 for all that reach --threshold.", least=0
     )
     threshold: float | None = _decoding(None, "Lowest score of a tag.")
+    rank_by: str = _decoding(
+        "score",
+        "What picks the tags: score, in which rare words count as much as others, as "
+        "this field's averages do; or probability, by which more tags are right.",
+        choices=("score", "probability"),
+    )
 
     @property
     def scheme(self) -> Scheme:

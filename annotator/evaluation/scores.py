@@ -87,7 +87,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     """
     split, words = run.split(TAGGER, name), run.words()
     columns = _known_columns(run, name, split.annotated.words, words)
-    top = TopTags(words, run.config.top_k, run.config.threshold)
+    top = TopTags(words, run.config.top_k, run.config.threshold, run.config.rank_by)
     size = run.config.batch_size
     where = f"{run.config.dataset} {name}"
     running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
@@ -96,7 +96,9 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
     known = _known_words(run, split, columns, words)
-    predicted = top.predicted(np.where(known, scores, NEVER)).numpy()
+    calibration = run.calibration()
+    probabilities = None if calibration is None else calibration(scores)
+    predicted = top.predicted(np.where(known, scores, NEVER), probabilities).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])

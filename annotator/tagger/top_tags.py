@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from annotator.tagger.word_scores import NEVER
 
+RANKINGS = ("score", "probability")
+
 
 @keras.saving.register_keras_serializable(package="annotator")
 class TopTags(keras.layers.Layer):
@@ -19,6 +21,9 @@ class TopTags(keras.layers.Layer):
         threshold: Lowest score a tag may have; `None` for no limit. Where a word falls
             short, or never had an image to be learned from (a score of `NEVER`), there
             is an empty string instead.
+        rank_by: `"score"`, in which rare words count as much as frequent ones, as this
+            field's averages over words reward; or `"probability"`, where that is known:
+            of what is given more is right, and frequent words come first.
 
     Call arguments:
         scores: A score a word, float32 `[batch, W]`.
@@ -34,12 +39,16 @@ class TopTags(keras.layers.Layer):
         words: Iterable[str],
         top_k: int = 5,
         threshold: float | None = None,
+        rank_by: str = "score",
         **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         if top_k < 0:
             raise ValueError(f"top_k must not be negative, got {top_k}.")
+        if rank_by not in RANKINGS:
+            raise ValueError(f"rank_by must be one of {RANKINGS}, got {rank_by!r}.")
         self.words = list(words)
+        self.rank_by = rank_by
         self.top_k = top_k
         self.threshold = threshold
 
@@ -51,7 +60,8 @@ class TopTags(keras.layers.Layer):
     def call(
         self, scores: tf.Tensor, probabilities: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        best, indices = tf.math.top_k(scores, self.tags_per_image)
+        _, indices = self._best(scores, probabilities)
+        best = tf.gather(scores, indices, batch_dims=1)
         tags = tf.gather(tf.constant(self.words), indices)
         tags = tf.where(self._kept(best), tags, "")
         outputs = {"tags": tags, "scores": best}
@@ -59,22 +69,33 @@ class TopTags(keras.layers.Layer):
             outputs["probabilities"] = tf.gather(probabilities, indices, batch_dims=1)
         return outputs
 
-    def predicted(self, scores: tf.Tensor) -> tf.Tensor:
+    def predicted(
+        self, scores: tf.Tensor, probabilities: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Which words each image gets.
 
         Args:
             scores: A score a word, float32 `[batch, W]`.
+            probabilities: As in a call.
 
         Returns:
             bool `[batch, W]`.
         """
-        best, indices = tf.math.top_k(scores, self.tags_per_image)
+        _, indices = self._best(scores, probabilities)
+        best = tf.gather(scores, indices, batch_dims=1)
         rows = tf.broadcast_to(
             tf.range(tf.shape(scores)[0])[:, None], tf.shape(indices)
         )
         cells = tf.stack([rows, indices], axis=-1)
         kept = tf.cast(self._kept(best), tf.int32)
         return tf.scatter_nd(cells, kept, tf.shape(scores)) > 0
+
+    def _best(self, scores, probabilities):
+        ranked = scores
+        if self.rank_by == "probability" and probabilities is not None:
+            # A word that no image taught has a probability, too, but is never given.
+            ranked = tf.where(scores > NEVER / 2, probabilities, -1.0)
+        return tf.math.top_k(ranked, self.tags_per_image)
 
     def _kept(self, scores):
         kept = scores > NEVER / 2
@@ -98,4 +119,5 @@ class TopTags(keras.layers.Layer):
             "words": self.words,
             "top_k": self.top_k,
             "threshold": self.threshold,
+            "rank_by": self.rank_by,
         }

@@ -18,7 +18,13 @@ from annotator.tagger.top_tags import TopTags
 def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
     """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
     tagger, words = run.tagger(), run.words()
-    top = TopTags(words, run.config.top_k, run.config.threshold, name="top_tags")
+    top = TopTags(
+        words,
+        run.config.top_k,
+        run.config.threshold,
+        run.config.rank_by,
+        name="top_tags",
+    )
     probabilities = run.calibration()
 
     def head(regions):

@@ -131,7 +131,12 @@ def _captioner(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
 
 def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
     config = run.config
-    facts = {"words": run.words(), "top_k": config.top_k, "threshold": config.threshold}
+    facts = {
+        "words": run.words(),
+        "top_k": config.top_k,
+        "threshold": config.threshold,
+        "rank_by": config.rank_by,
+    }
     calibration = run.calibration()
     if calibration is not None:
         slope, offsets = (weight.tolist() for weight in calibration.get_weights())

@@ -10,7 +10,7 @@ python=${PYTHON:-python}
   --region_power=0.5 --epochs=6 --select_by=cider \
   --workdir=runs/recipes/photos_captioner "$@"
 "$python" train.py --task=tagger --dataset=corel5k+flickr8k --caption_tags=40 \
-  --shrinkage=5e-4 --margin=0.8 \
+  --shrinkage=5e-4 --margin=0.8 --rank_by=probability \
   --workdir=runs/recipes/photos_tagger "$@"
 "$python" -c 'import annotator
 annotator.save_preset(

@@ -78,7 +78,7 @@ def test_roles_are_listed():
     assert Small.free() == ("width",)
     assert Small.exported() == ("rate",)
     assert Small.encoding() == ("kinds",)
-    assert TaggerSettings.exported() == ("top_k", "threshold")
+    assert TaggerSettings.exported() == ("top_k", "threshold", "rank_by")
     assert CaptionerSettings.exported() == (
         "beams",
         "length_penalty",
@@ -107,4 +107,4 @@ def test_a_config_has_the_settings_of_its_three_parts():
     parts = (DataSettings, TaggerSettings, CaptionerSettings)
     names = [name for part in parts for name in part.settings()]
     assert names == list(Config.settings()) == list(Config().to_json())
-    assert len(names) == len(set(names)) == 71
+    assert len(names) == len(set(names)) == 73

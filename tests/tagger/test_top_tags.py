@@ -18,6 +18,28 @@ def test_best_first():
     np.testing.assert_array_equal(result["scores"], np.float32([[0.9, 0.5], [3, 2]]))
 
 
+def test_probabilities_rank_where_that_is_asked_for():
+    probabilities = np.float32([[0.8, 0.1, 0.3], [0.2, 0.9, 0.1]])
+    layer = TopTags(WORDS, 2, rank_by="probability")
+    result = layer(SCORES, probabilities)
+    assert result["tags"].numpy().tolist() == [[b"sky", b"jet"], [b"sea", b"sky"]]
+    np.testing.assert_array_equal(result["scores"], np.float32([[0.1, 0.5], [-1, 3]]))
+    np.testing.assert_allclose(result["probabilities"], [[0.8, 0.3], [0.9, 0.2]])
+    expected = [[True, False, True], [True, True, False]]
+    np.testing.assert_array_equal(layer.predicted(SCORES, probabilities), expected)
+    # Of what no image taught there is none, however probable it would be.
+    unlearned = layer(np.float32([[NEVER, 0.5, NEVER]]), np.float32([[1.0, 0.1, 1.0]]))
+    assert unlearned["tags"].numpy().tolist() == [[b"sea", b""]]
+    # Without probabilities the scores are all there is.
+    assert layer(SCORES)["tags"].numpy().tolist() == [
+        [b"sea", b"jet"],
+        [b"sky", b"jet"],
+    ]
+    assert TopTags.from_config(layer.get_config()).rank_by == "probability"
+    with pytest.raises(ValueError, match="one of .*got 'luck'"):
+        TopTags(WORDS, rank_by="luck")
+
+
 def test_threshold_empties_places():
     result = TopTags(WORDS, 0, threshold=0.5)(SCORES)
     assert result["tags"].numpy().tolist() == [
