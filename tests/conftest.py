@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import sqlite3  # noqa: F401  (TensorFlow brings one without full-text search)
 
 import numpy as np
 import pytest

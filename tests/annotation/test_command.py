@@ -92,8 +92,8 @@ def test_spark_that_is_not_installed(tmp_path):
 @pytest.mark.parametrize(
     ("outcome", "code", "message"),
     [
-        ("return 3, 0", 0, "o: 3 images, 0 of them failed"),
-        ("return 3, 1", 1, "o: 3 images, 1 of them failed"),
+        ("return 3, 0", 0, "o.jsonl: 3 images, 0 of them failed"),
+        ("return 3, 1", 1, "o.jsonl: 3 images, 1 of them failed"),
         ("raise OSError('no room')", 2, "error: no room"),
         ("raise RuntimeError('a fault')", 2, "the same command goes on with o"),
         ("raise KeyboardInterrupt", 130, "interrupted: the same command goes on with"),
@@ -123,7 +123,7 @@ def put_in_place_of_the_model(folder, statement):
         "package = 'annotator.annotation.describing'\n"
         "for name in ('annotator', 'console'):\n"
         "    sys.modules[f'{package}.{name}'] = types.ModuleType(name)\n"
-        "def load(models, *options): return *models, *options\n"
+        "def load(models, *options, words=None): return *models, *options\n"
         "def print_descriptions(describe, paths):\n"
         "    print(paths, *describe)\n"
         f"    {statement}\n"

@@ -53,6 +53,7 @@ def test_scores_that_are_no_numbers_stay_json():
         "captioner": {
             "captions": [b"a", b""],
             "scores": np.float32([np.nan, -np.inf]),
+            "word_probabilities": np.float32([np.nan, np.nan]),
         }
     }
     record = _record("i", found)

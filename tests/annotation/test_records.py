@@ -110,6 +110,7 @@ def test_csv_has_columns_for_all_captions():
         "image": "a",
         "caption": "x",
         "caption_score": -1.0,
+        "caption_word_probability": None,
         "caption_2": "y",
         "caption_2_score": -2.0,
         "caption_3": None,

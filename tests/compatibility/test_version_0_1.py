@@ -42,6 +42,11 @@ def weights(workdir, task):
     return keras.saving.load_model(workdir / task / f"{task}.keras").get_weights()
 
 
+def files_of(folder):
+    """Path -> content of all files in a folder."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_end_it_would_have_had(old):
     run = run_of(old, "interrupted")
@@ -62,10 +67,13 @@ def test_a_finished_run_is_left_as_it_is(old):
     written = captions_of(old / "finished")
     models = [old / "finished" / t.name / f"{t.name}.keras" for t in TASKS]
     before = [path.read_bytes() for path in models]
+    exported = files_of(old / "finished/export/tagger/1")
     _, _, exports = train_run(run_of(old, "finished"))
     assert captions_of(old / "finished") == written
     assert [path.read_bytes() for path in models] == before
-    assert {path.parent.name for path in exports[1::2]} == {"1"}  # not exported anew
+    # Only the tagger is exported anew, with what it takes to teach it.
+    assert [path.parent.name for path in exports[1::2]] == ["2", "1"]
+    assert files_of(old / "finished/export/tagger/1") == exported
 
 
 @pytest.mark.parametrize("task", ["tagger", "captioner"])

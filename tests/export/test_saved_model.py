@@ -293,7 +293,7 @@ def test_an_empty_batch_gives_empty_answers(tagger_run):
 def test_no_pickle_inside(tagger_run):
     """Every array file of a run opens with pickle switched off."""
     arrays = [p for p in tagger_run[0].rglob("*") if p.suffix in (".npy", ".npz")]
-    assert len(arrays) == 3
+    assert len(arrays) == 6  # of two versions of the export, both can be taught
     for path in arrays:
         loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         for name in getattr(loaded, "files", ()):

@@ -34,9 +34,9 @@ def test_untaught_words_are_those_of_the_tagger(encoder, image_folder, tagger_ru
     for row, description in zip(
         scores, describe([content for _, content in pairs]), strict=True
     ):
-        for word, score in description.tags:
-            place = encoder.basis.words.index(word)
-            assert row[place] == pytest.approx(score, abs=0.05)
+        for tag in description.tags:
+            place = encoder.basis.words.index(tag.word)
+            assert row[place] == pytest.approx(tag.score, abs=0.05)
     assert all(each.caption for each in encoded[:-1])
 
 
@@ -66,5 +66,6 @@ def test_what_cannot_be_taught_is_named(tagger_run, captioner_run, tmp_path):
     manifest = json.loads((version / MANIFEST).read_text())
     del manifest["files"][str(MANIFEST.with_name(TEACHING))]
     (version / MANIFEST).write_text(json.dumps(manifest))
+    (version / MANIFEST.with_name(TEACHING)).unlink()
     with pytest.raises(ValueError, match="cannot be taught.*training command again"):
         PhotographEncoder([old / "tagger" / version.name])

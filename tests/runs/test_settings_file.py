@@ -1,6 +1,7 @@
 """The settings in a workdir: which run a folder belongs to."""
 
 import dataclasses
+import json
 import pathlib
 import shutil
 
@@ -95,7 +96,10 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     config = Config.for_dataset("shapes")
     settings_file.claim(config, tmp_path)
     # It is as it was, but for the settings that there were not then.
-    now = (tmp_path / "config.json").read_text()
-    assert '  "train_split": "train",\n' in now
-    assert now.replace('  "train_split": "train",\n', "") == old.read_text()
+    now = json.loads((tmp_path / "config.json").read_text())
+    then = json.loads(old.read_text())
+    assert {name: now[name] for name in then} == then
+    added = {name: value for name, value in now.items() if name not in then}
+    assert added["train_split"] == "train"
+    assert added == {name: getattr(Config(), name) for name in added}
     assert "--units=192" in refused(tmp_path, config, units=64)

@@ -19,6 +19,7 @@ class Loop(TrainingLoop):
     def __init__(self, run, given):
         super().__init__(run, TAGGER)
         self.given = given
+        self.epochs = len(given)
         self._keep([], [])
 
     def _begin_epoch(self, epoch, done):

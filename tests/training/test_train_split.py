@@ -138,6 +138,8 @@ def test_a_run_is_one_of_the_splits_it_learns(tagger_run, tagger_config, tmp_pat
 
 def test_a_split_that_there_is_not_is_named_at_once(tagger_config, tmp_path):
     config = dataclasses.replace(tagger_config, train_split="train+dev")
-    with pytest.raises(ValueError, match="'train\\+dev'; known: train, validation"):
+    with pytest.raises(
+        ValueError, match="'train\\+dev'; did you mean 'train\\+validation'"
+    ):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -55,7 +55,8 @@ def test_descriptions_are_the_records_of_annotate(exports, described, tmp_path):
         assert description.captions[0].score == record["caption_score"]
         assert len(description.captions) == len(record["captions"]) == 2
         assert list(description.captions) == [
-            (each["caption"], each["score"]) for each in record["captions"]
+            (each["caption"], each["score"], each["word_probability"])
+            for each in record["captions"]
         ]
         assert [tag.word for tag in description.tags] == record["tags"]
         assert [tag.score for tag in description.tags] == record["tag_scores"]
@@ -66,7 +67,7 @@ def assert_same(one, other):
     assert [each.text for each in one.captions] == [c.text for c in other.captions]
     assert [tag.word for tag in one.tags] == [tag.word for tag in other.tags]
     scores = [
-        [score for _, score in (*each.captions, *each.tags)] for each in (one, other)
+        [said.score for said in (*each.captions, *each.tags)] for each in (one, other)
     ]
     np.testing.assert_allclose(*scores, rtol=1e-4)
 

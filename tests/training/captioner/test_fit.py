@@ -263,8 +263,9 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
     predicted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
     assert [text.decode() for text in predicted["captions"]] == expected
-    np.testing.assert_array_equal(predicted["scores"], scores)
-    np.testing.assert_array_equal(served["scores"], scores)
+    # Some processors add up the same sums in another order.
+    np.testing.assert_allclose(predicted["scores"], scores, rtol=1e-5)
+    np.testing.assert_allclose(served["scores"], scores, rtol=1e-5)
     assert set(served) == {"captions", "scores"}
 
 
@@ -284,7 +285,10 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
     )
     assert set(details) == set(expected)
     for name, value in expected.items():
-        np.testing.assert_array_equal(details[name], value)
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(details[name], value, rtol=1e-4, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(details[name], value)
     weights = details["attention"].numpy()  # [B, words, layers, R]
     assert weights.shape == (6, captioner_config.max_length + 1, 1, 16)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
@@ -387,16 +391,6 @@ def test_data_without_captions_is_refused_at_once(
     with pytest.raises(ValueError, match="no captions.* --task=tagger does without"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "features").exists()
-
-
-def test_a_picking_score_that_cannot_be_had_is_refused_at_once(
-    captioner_config, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    config = dataclasses.replace(captioner_config, select_by="cider")
-    with pytest.raises(ValueError, match="--select_by=cider"):
-        train(config, tmp_path / "run")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
