@@ -210,6 +210,7 @@ def _describe(values: commands.Values) -> int:
 def _write_records(values: commands.Values) -> int:
     engine_options = _engine_options(values)
     check_output(values.output)
+    _check_sidecar_flags(values)
     start_tensorflow()
     announce()
     annotate = _engine(values.engine)
@@ -256,13 +257,18 @@ def _print_passed_over(source):
         print(f"passed over, by their extensions: {counts}", file=sys.stderr)
 
 
-def _sidecar_options(values):
-    from annotator.annotation.sidecars import SidecarOptions
-
+def _check_sidecar_flags(values):
+    """Refuses flags of sidecars without any, before TensorFlow is imported."""
     if not values.sidecars:
         for name in _SIDECAR_FLAGS:
             if values[name].present:
                 raise commands.UsageError(f"--{name} needs --sidecars.")
+
+
+def _sidecar_options(values):
+    from annotator.annotation.sidecars import SidecarOptions
+
+    if not values.sidecars:
         return None
     return SidecarOptions(
         values.sidecar_name, values.sidecars_policy, values.caption_language

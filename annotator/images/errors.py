@@ -35,6 +35,7 @@ def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     if assertion:  # of a graph: [part] [part]
         data = data.split("[[{{node")[0].strip()
         text = data.removeprefix("[").removesuffix("]").replace("] [", " ")
+        text = re.sub(r"""\\(["'\\])""", r"\1", text)  # as TensorFlow quotes it
     _, assertion, data = text.partition("Summarized data: ")
     if assertion:  # op by op: a literal a line
         text = " ".join(map(_shown, data.splitlines()))
