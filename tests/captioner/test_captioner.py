@@ -196,6 +196,7 @@ def test_a_reference_tells_nothing_of_another(feedback, place):
     assert loss(others) - loss(alone) == pytest.approx(both, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", FEEDBACKS)
 def test_it_learns_to_tell_images_apart(feedback):
     captioner, regions = build(feedback), some_regions()

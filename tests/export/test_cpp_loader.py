@@ -73,6 +73,7 @@ def assert_same(outputs, expected):
             np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_cpp_program_says_what_python_says(client, tagger_run, captioner_run, jpegs):
     contents = tf.constant([path.read_bytes() for path in jpegs])
     for (export, _), signatures in (

@@ -135,6 +135,7 @@ def test_a_tagger_on_bfloat16_features_says_the_same(
         )
 
 
+@pytest.mark.slow
 def test_a_captioner_in_bfloat16_says_the_same(
     captioner_config, image_folder, tmp_path
 ):

@@ -51,6 +51,7 @@ def test_scores_on_what_was_learned_say_so(tagger_run):
     assert "learned from" not in evaluate(tagger_run[0], "validation")[1]
 
 
+@pytest.mark.slow
 def test_the_captioner_keeps_its_last_epoch(
     captioner_config, tmp_path, unseen, monkeypatch, capsys
 ):
