@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from annotator.datasets import folder
+from annotator.datasets.own import folder
 from annotator.library import exports
 
 RECORDS = [

@@ -7,6 +7,7 @@ import time
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+from selenium.common import exceptions  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -57,7 +58,10 @@ class Browser:
         self.wait(lambda: self.tiles() and "photograph" in self.text("#summary"))
 
     def wait(self, condition, seconds=15):
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: condition())
+        # The page redraws a list while its items are read.
+        ignored = [exceptions.StaleElementReferenceException]
+        wait = WebDriverWait(self.driver, seconds, 0.05, ignored)
+        return wait.until(lambda _: condition())
 
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
