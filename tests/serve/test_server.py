@@ -267,7 +267,7 @@ def test_requests_that_are_too_large_together_are_refused(server, contents):
     def ask_while_others_wait():
         """The answer that is not the usual one, before those that wait are ended."""
         with contextlib.ExitStack() as stack:
-            for _ in range(8):
+            for _ in range(10):
                 address = ("127.0.0.1", server.port)
                 request = stack.enter_context(socket.create_connection(address))
                 request.sendall(head.encode() + b"x" * (2**20 - 1))
