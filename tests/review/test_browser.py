@@ -14,9 +14,12 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 DESKTOP, PHONE = (1280, 860), (390, 844)
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
