@@ -117,8 +117,13 @@ class FeatureCache:
         Returns:
             float16 `[N, h * w, channels]`, in the order of `rows`.
         """
-        height, width, channels = self.shape
-        return self.gather(rows).reshape(len(rows), height * width, channels)
+        return flattened(self.gather(rows))
+
+
+def flattened(maps: np.ndarray) -> np.ndarray:
+    """The maps `[N, h, w, channels]` as regions `[N, h * w, channels]`."""
+    count, height, width, channels = maps.shape
+    return maps.reshape(count, height * width, channels)
 
 
 def write_cache(

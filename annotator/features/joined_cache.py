@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from annotator.features.cache import FeatureCache
+from annotator.features.cache import FeatureCache, flattened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,5 +70,4 @@ class JoinedCache:
         Returns:
             float16 `[N, h * w, channels]`, in the order of `rows`.
         """
-        height, width, channels = self.shape
-        return self.gather(rows).reshape(len(rows), height * width, channels)
+        return flattened(self.gather(rows))
