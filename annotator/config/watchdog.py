@@ -11,7 +11,7 @@ from typing import Any
 _MONOTONIC = 1  # CLOCK_MONOTONIC
 _IN_A_THREAD = 2  # SIGEV_THREAD
 _EXIT_CODE = 2
-_GRACE = 1.0  # seconds from the message to the end
+_GRACE = 1.0  # seconds from where the threads are to the message, and on to the end
 
 
 class Watchdog(contextlib.AbstractContextManager):
@@ -43,8 +43,11 @@ class Watchdog(contextlib.AbstractContextManager):
             end = ctypes.cast(c._exit, ctypes.c_void_p).value
             write = ctypes.cast(c.warnx, ctypes.c_void_p).value
             timers = [
-                (_timer(c, write, ctypes.addressof(self._message)), self.seconds),
-                (_timer(c, end, _EXIT_CODE), self.seconds + _GRACE),
+                (
+                    _timer(c, write, ctypes.addressof(self._message)),
+                    self.seconds + _GRACE,
+                ),
+                (_timer(c, end, _EXIT_CODE), self.seconds + 2 * _GRACE),
             ]
             self._library, self._timers = c, timers
         self._next = 0.0
