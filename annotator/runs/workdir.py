@@ -107,6 +107,10 @@ class Workdir:
         """Folder of pictures of where the captioner looked."""
         return self.folder / "pictures" / f"{split}_attention"
 
+    def report(self, split: str) -> pathlib.Path:
+        """The report on a split, HTML."""
+        return self.folder / "reports" / f"{split}.html"
+
     def skipped_images(self, split: str) -> pathlib.Path:
         """Images of a split that were left out, and why, CSV."""
         return self.folder / f"skipped_images_{split}.csv"
