@@ -1,6 +1,7 @@
 """gRPC's answers and refusals, over loopback, of a model that is made up."""
 
 import concurrent.futures
+import time
 
 import numpy as np
 import pytest
@@ -174,6 +175,7 @@ def test_a_canceled_call_is_not_computed(service, model):
     call = stub.Predict.future(asked([b"later"]), timeout=60, metadata=metadata)
     while not model.kept:
         assert not call.done()
+        time.sleep(0.01)
     call.cancel()
     (future,) = model.kept
     concurrent.futures.wait([future], 60)

@@ -168,9 +168,7 @@ def test_grpc_rest_and_python_say_the_same_to_the_bit(
         np.testing.assert_array_equal(got, value.numpy())
         if value.dtype == tf.string:
             got = np.vectorize(bytes.decode, otypes=[object])(got)
-            assert (
-                got[0].tolist() == rest[name] if got.ndim > 1 else got[0] == rest[name]
-            )
+            assert rest[name] == (got[0].tolist() if got.ndim > 1 else got[0])
         else:
             np.testing.assert_array_equal(got[0], np.array(rest[name], got.dtype))
 
