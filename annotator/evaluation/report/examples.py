@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -118,7 +119,8 @@ def picture_card(
         loading="lazy",
         decoding="async",
     )
-    looked, place = {}, None
+    looked: dict[str, Any] = {}
+    place: Markup | None = None
     if maps is not None:
         shades = np.uint8(np.round(255 * np.clip(maps, 0, 1)))
         looked = {
