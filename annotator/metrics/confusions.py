@@ -47,7 +47,7 @@ def confusions(
     said = sparse.csr_array(wrong).astype(np.int64)
     lacking = sparse.csr_array(missed).astype(np.int64)
     pairs = sparse.coo_array(said.T @ lacking)
-    first, second = pairs.coords
+    first, second = pairs.row, pairs.col
     counts = pairs.data
     expected = wrong.sum(0)[first] * missed.sum(0)[second] / max(images, 1)
     surplus = np.where(counts > 1, counts - expected, 0.0)

@@ -43,7 +43,7 @@ def tick_text(value: float) -> str:
         value: The number.
     """
     if value and abs(value) < 1e-3:
-        return f"{value:.0e}" if f"{value:.0e}" == f"{value:e}" else f"{value:g}"
+        return f"{value:g}"
     return f"{value:,.6g}".replace("-", "\u2212")
 
 

@@ -127,8 +127,11 @@ def _images(
     column = {word: i for i, word in enumerate(words.words)}
 
     def unheard(row, word):
-        tokens = tokenize(word)
-        return any(not words.heard[row, column[token]] for token in tokens)
+        heard = [
+            token in column and words.heard[row, column[token]]
+            for token in tokenize(word)
+        ]
+        return not all(heard)
 
     def card(row):
         said, maps, draft = captions[row].split(), None, None

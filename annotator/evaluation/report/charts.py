@@ -94,7 +94,8 @@ def histogram(
     edges = np.array(ticks(float(values.min()), float(values.max()), wanted=24))
     counts, _ = np.histogram(values, edges)
     across = ticks(float(edges[0]), float(edges[-1]))
-    axes = Axes(across, ticks(0, float(counts.max())), x_label, y_label)
+    # Of less than five there would be ticks between whole numbers.
+    axes = Axes(across, ticks(0, max(float(counts.max()), 5)), x_label, y_label)
     base = axes.top_of(0)
     parts = []
     for count, low, high in zip(counts, edges, edges[1:], strict=False):

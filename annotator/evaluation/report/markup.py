@@ -41,7 +41,7 @@ def join(parts: Iterable[Any]) -> Markup:
     return Markup("".join(escape(part) for part in parts if part is not None))
 
 
-def tag(name: str, *children: Any, **attributes: Any) -> Markup:
+def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element with its content.
 
     Args:

@@ -64,11 +64,11 @@ def published_table(
             )
             for c in columns
         ]
-        first = tag("th", name, scope="row")
-        return tag("tr", first, tag("td", where), *cells, class_="own" if own else None)
+        first = tag("th", name, " ", tag("small", where), scope="row")
+        return tag("tr", first, *cells, class_="own" if own else None)
 
-    head = [tag("th", title, scope="col") for title in ("System", "Split")]
-    head += [tag("th", title, scope="col") for title in columns.values()]
+    titles = ["System and split", *columns.values()]
+    head = [tag("th", title, scope="col") for title in titles]
     body = [row(name, values, TEST) for name, values in rows]
     body.append(row("This run", own, split, own=True))
     note = None

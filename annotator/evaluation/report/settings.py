@@ -31,7 +31,7 @@ def settings_list(config: Config) -> Markup:
         names = [name for name, each in known.items() if each.group == group]
         if names:
             items = [_item(name, config, known, name in changed) for name in names]
-            groups += [tag("h4", group.capitalize()), tag("dl", *items)]
+            groups += [tag("h3", group.capitalize()), tag("dl", *items)]
     own = tag("dl", *(_item(name, config, known, True) for name in changed))
     summary = tag("summary", f"All {len(known)} settings")
     return tag(

@@ -113,7 +113,7 @@ def scored(annotated):
 @pytest.fixture(scope="session")
 def made_up_run(annotated, tmp_path_factory):
     """A `Run` with a log of its training, of Flickr8k as it says."""
-    folder = tmp_path_factory.mktemp("runs") / "a <b>run</b>"
+    folder = tmp_path_factory.mktemp("runs") / "a <b>run"
     run = Run(Config(dataset="flickr8k", backbone_weights="/home/me/v.h5"), folder)
     run.split = lambda task, name: MadeUpSplit(annotated)
     decoder = types.SimpleNamespace(attending_layers=2)
@@ -133,7 +133,7 @@ def report(made_up_run, scored):
     """Path of the report on it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captioning, "attention_details", lambda _, split: looked(split))
-        return write_report(made_up_run, "validation", scored, 6)
+        return write_report(made_up_run, "validation", scored, 8)
 
 
 @pytest.fixture

@@ -83,9 +83,9 @@ def test_bars_count_and_marked_values_are_marked():
     values = np.array([0.0, 0.1, 0.1, 24.0])
     chart = histogram("how many", values, "score", "images", np.array([24.0]))
     bars = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)"', chart)
-    # Bins of 1 from 0 to 24; three values in the first, which is the full height.
-    assert [float(y) for _, y in bars] == [26, 154]
-    assert "M408 218v-9" in chart
+    # Bins of 1 from 0 to 24; three values and one on an axis to 5, and of 25.
+    assert [float(y) for _, y in bars] == [102.8, 179.6]
+    assert "M393.8 218v-9" in chart
     flat = histogram("how many", np.zeros(3), "score", "images", np.zeros(0))
     assert flat.count("<rect") == 1 and "mark" not in flat
 
