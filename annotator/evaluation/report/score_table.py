@@ -57,13 +57,11 @@ def published_table(
     if not rows:
         return None
 
+    def shown(value, whole):
+        return "–" if value is None else f"{value:.{0 if whole else 1}f}"
+
     def row(name, values, where, own=False):
-        cells = [
-            tag(
-                "td", f"{values[c]:.{0 if c in counts else 1}f}" if c in values else "–"
-            )
-            for c in columns
-        ]
+        cells = [tag("td", shown(values.get(c), c in counts)) for c in columns]
         first = tag("th", name, " ", tag("small", where), scope="row")
         return tag("tr", first, *cells, class_="own" if own else None)
 
