@@ -135,7 +135,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         # The client went, or its time is over: what waits is not computed.
         if not context.add_callback(cancel):
             cancel()
-        concurrent.futures.wait(futures)
         answers = []
         for index, future in enumerate(futures):
             with _told(context, f"Instance {index}: "):
