@@ -13,7 +13,7 @@ import numpy as np
 from annotator import datasets, files, loading
 from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
-from annotator.captioner import BeamSearch, Captioner
+from annotator.captioner import BeamSearch, Captioner, ConsensusReranker
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
 from annotator.features.extraction import extract
@@ -258,10 +258,17 @@ class Run:
         )
 
     def captioner(self) -> Captioner:
-        """The trained captioner, which decodes as the settings say."""
+        """The trained captioner, which decodes as the settings say.
+
+        Raises:
+            FileNotFoundError: If its beams are to be ranked, and nothing is there yet
+                to do it.
+        """
         if CAPTIONER not in self._models:
             captioner = loading.model(self.files.model(CAPTIONER.name))
             captioner.decode_by(self.sampler())
+            if self.config.rerank:
+                captioner = captioner.with_reranker(self._reranker())
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
 
@@ -293,6 +300,21 @@ class Run:
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
+
+    def _reranker(self):
+        path = self.files.reranker
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"There is no {path}, by which --rerank ranks beams: give the command "
+                "of the training again, which makes it of the training captions, or "
+                "say --norerank there."
+            )
+        arrays = loading.arrays(path)
+        return ConsensusReranker.from_arrays(
+            int(arrays["vocabulary_size"]),
+            arrays,
+            beam_weight=self.config.rerank_weight,
+        )
 
     def _build_backbone(self, task, weights=None, trainable=False, mixed=False):
         return build_backbone(
