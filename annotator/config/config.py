@@ -109,7 +109,7 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
 
         Args:
             values: The content of the file, a flat object. What another version of the
-                package did not write takes its default, or what it did without it.
+                package did not write takes its default.
             where: The file, for messages.
 
         Raises:
@@ -125,14 +125,8 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                     f"{where} has a setting {name!r}, unknown to this version of "
                     f"annotator.{suggestion(name, known)}"
                 )
-        absent = {
-            name: setting.absent
-            for name, setting in known.items()
-            if setting.absent is not None
-        }
         try:
-            given = {k: known[k].from_json(v) for k, v in values.items()}
-            return cls(**{**absent, **given})
+            return cls(**{k: known[k].from_json(v) for k, v in values.items()})
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 

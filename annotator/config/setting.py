@@ -45,8 +45,6 @@ class Setting:
             what is exported and scored.
         free: Whether it decides no result, so that a run may go on with another value.
         encoding: Whether it is part of the vector of every image.
-        absent: What a file of settings stands for that another version wrote without
-            it; the default if that is `None`.
     """
 
     help: str
@@ -67,7 +65,6 @@ class Setting:
     exported: bool = False
     free: bool = False
     encoding: bool = False
-    absent: Any = None
 
     @property
     def limit(self) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -260,15 +261,15 @@ class Run:
     def captioner(self) -> Captioner:
         """The trained captioner, which decodes as the settings say.
 
-        Raises:
-            FileNotFoundError: If its beams are to be ranked, and nothing is there yet
-                to do it.
+        Warns:
+            UserWarning: If its beams are to be ranked, and an earlier version that
+                could not do so has trained it.
         """
         if CAPTIONER not in self._models:
             captioner = loading.model(self.files.model(CAPTIONER.name))
             captioner.decode_by(self.sampler())
             if self.config.rerank:
-                captioner = captioner.with_reranker(self._reranker())
+                captioner = self._with_reranker(captioner)
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
 
@@ -301,19 +302,20 @@ class Run:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
 
-    def _reranker(self):
+    def _with_reranker(self, captioner):
         path = self.files.reranker
         if not path.is_file():
-            raise FileNotFoundError(
-                f"There is no {path}, by which --rerank ranks beams: give the command "
-                "of the training again, which makes it of the training captions, or "
-                "say --norerank there."
+            warnings.warn(
+                f"{self.files.folder} has nothing to rank beams by, so captions are "
+                "the search's first: the command of its training, given again, makes "
+                "it in a minute. (--norerank does without.)",
+                stacklevel=3,
             )
-        arrays = loading.arrays(path)
-        return ConsensusReranker.from_arrays(
-            int(arrays["vocabulary_size"]),
-            arrays,
-            beam_weight=self.config.rerank_weight,
+            return captioner
+        arrays, weight = loading.arrays(path), self.config.rerank_weight
+        words = int(arrays["vocabulary_size"])
+        return captioner.with_reranker(
+            ConsensusReranker.from_arrays(words, arrays, beam_weight=weight)
         )
 
     def _build_backbone(self, task, weights=None, trainable=False, mixed=False):
