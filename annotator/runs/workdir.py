@@ -83,6 +83,11 @@ class Workdir:
         """The captioner's vocabulary, JSON."""
         return self.task("captioner") / "vocabulary.json"
 
+    @property
+    def reranker(self) -> pathlib.Path:
+        """What ranks the captioner's beams, NumPy arrays."""
+        return self.task("captioner") / "reranker.npz"
+
     def drafts(self, epoch: int | str) -> pathlib.Path:
         """Drafts of the training images as of an epoch's start; `"*"` for a pattern."""
         return self.task("captioner") / f"drafts-{epoch}.npy"
