@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from annotator.tagger.choice.spanned import Spanned
 from annotator.tagger.choice.strengths import Strengths, choose_strengths
 from annotator.tagger.lift.cooccurrence import MOST_WORDS, Cooccurrence
 from annotator.tagger.lift.label_lift import LabelLift
@@ -57,19 +58,25 @@ def fit_mean_scores(
     Raises:
         ValueError: When all vectors are equal, or an argument is out of range.
     """
-    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
-    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
-        means.add(vectors[rows], tags[rows])
     if similarity != "whitened":
+        means = _means(vectors, tags)
         return [WordScores.from_means(means, similarity, name="scores")], None
-    covariance = Covariance.fit(vectors[:whitening_rows])
+    # As exact, and the cheaper the fewer images there are.
+    spanned = None
+    if len(vectors) < vectors.shape[1]:
+        spanned = Spanned.of(vectors, whitening_rows)
+    fitted = vectors if spanned is None else spanned.coordinates
+    covariance = Covariance.fit(fitted[:whitening_rows])
     strengths = choose_strengths(
-        vectors, tags, covariance, known, shrinkage, margin, lift, seed
+        fitted, tags, covariance, known, shrinkage, margin, lift, seed
     )
     whitening = Whitening.of(covariance, strengths.shrinkage)
     kernel, bias = fit_whitened_means(
-        means, whitening, vectors, tags, strengths.margin, known=known
+        _means(fitted, tags), whitening, fitted, tags, strengths.margin, known=known
     )
+    if spanned is not None:
+        kernel = spanned.turned_back(kernel, vectors).astype(np.float32)
+        bias = (bias - spanned.middle @ kernel).astype(np.float32)
     layers: list[keras.layers.Layer] = [linear_scores(kernel, bias)]
     if strengths.lift and tags.shape[1] <= MOST_WORDS:
         layers.append(
@@ -106,6 +113,13 @@ def unfitted_mean_scores(
             LabelLift.from_fit(np.zeros((words, words)), 1.0, 0.0, name="lift")
         )
     return layers
+
+
+def _means(vectors, tags):
+    means = WordMeans(range(tags.shape[1]), vectors.shape[1])
+    for rows in np.array_split(np.arange(len(vectors)), -(-len(vectors) // _BLOCK)):
+        means.add(vectors[rows], tags[rows])
+    return means
 
 
 def _spread(vectors, kernel, bias, known, seed):
