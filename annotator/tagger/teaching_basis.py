@@ -196,6 +196,7 @@ class TeachingBasis:
             projection, transposed, as the only large array of float32.
         """
         counts = np.maximum(self.counts, 1)[:, None]
+        lent = {"lifts": self.lifts, "sharpness": np.float32([self.sharpness])}
         return {
             "mean": self.mean,
             "projection": np.ascontiguousarray(self.projection.T),
@@ -207,8 +208,7 @@ class TeachingBasis:
             "similarity_means": np.float16(self.similarity_sums / counts),
             "squares": self.squares,
             "margin": np.float32([self.margin]),
-            "lifts": self.lifts,
-            "sharpness": np.float32([self.sharpness]),
+            **(lent if len(self.lifts) else {}),
         }
 
     @classmethod

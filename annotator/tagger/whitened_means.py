@@ -204,11 +204,14 @@ def _fit(
     for start, block in _blocks(vectors):
         rows = slice(start, start + len(block))
         within = np.arange(start, start + len(block)) < whitening.rows
-        weight = 1.0 if weights is None else weights(rows)
+        weight = np.broadcast_to(weights(rows), tags[rows].shape)
+        some = tags[rows].any(axis=1)  # the others cost as much and tell nothing
+        weight = weight[some]
         similarity = _left_out(
-            whitening, whitened, lengths, counts, block, within, weight
+            whitening, whitened, lengths, counts, block[some], within[some], weight
         )
-        total += np.where(tags[rows] & pointing, weight * similarity, 0.0).sum(axis=0)
+        counted = tags[rows][some] & pointing
+        total += np.where(counted, weight * similarity, 0.0).sum(axis=0)
     has_several = pointing & (counts > 1)
     average = 0.0
     if has_several.any():

@@ -126,7 +126,9 @@ class _Words:
         self._typical, self._average = self._typical_of_all()
 
     def _typical_of_all(self):
-        total = (self._product - self._squares) / np.maximum(self._counts - 1, 1)
+        # Of mean vectors: n times as long as the sums would have it.
+        total = (self._product - self._squares) * self._counts
+        total /= np.maximum(self._counts - 1, 1)
         total /= np.sqrt(np.maximum(self._lengths, _TINY))
         several = (self._counts > 1) & (self._lengths > _TINY)
         average = 0.0
@@ -160,7 +162,7 @@ class _Words:
         total = self._product - weight * (unpulled + along / kept)
         total += np.square(weight) * own / kept
         total -= self._squares - np.square(weight) * own / kept
-        total /= np.maximum(others - 1, 1) * length
+        total *= others / (np.maximum(others - 1, 1) * length)
         several = some & (others > 1 + _TINY)
         typical = self._shrunk(total, others, several, self._average)
         return similarity, np.where(weight > 0, typical, self._typical)
