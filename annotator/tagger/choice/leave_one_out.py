@@ -6,6 +6,7 @@ regression. Only the mean of all images stays, as with fixed centering.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
@@ -64,10 +65,9 @@ def leave_one_out(
     lengths = _squared_lengths(whitening, vectors)
     shape = (len(rows), tags.shape[1])
     left_out = LeftOut(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-    if known is None:
-        groups, knows = np.zeros(tags.shape[1], int), [None]
-        weigh = [lambda block: 1.0]
-    else:
+    groups, knows = np.zeros(tags.shape[1], int), [None]
+    weigh: list[Callable] = [lambda block: 1.0]
+    if known is not None:
         patterns, groups = np.unique(known, axis=1, return_inverse=True)
         groups, knows = np.ravel(groups), list(patterns.T)
         weigh = [

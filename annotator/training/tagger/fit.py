@@ -56,7 +56,7 @@ def train_tagger(run: Run) -> None:
     with run.progress.stage(FITTING, "the scores of tags"):
         config = chosen_settings(run.config, run.files)
         scores, chosen = fit_scores(config, vectors, tags, whitening_rows, known)
-    if chosen:
+    if chosen and not run.files.strengths.is_file():
         _keep(run, chosen)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
     tagger = keras.Sequential([inputs, *encoder.layers, *scores.layers], name="tagger")
