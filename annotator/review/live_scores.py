@@ -48,6 +48,8 @@ class LiveScores:
         self._vectors = np.zeros((0, words.basis.dimensions), np.float32)
         self._present = np.zeros(0, bool)
         self._scores = np.zeros((len(words.words), 0), np.float32)
+        # What other words add, where they add anything: of the tagger's words.
+        self._lifts = np.zeros((len(words.basis.lifts), 0), np.float16)
         self._best = np.zeros((0, top_k), np.int32)
         self._cut = np.zeros(0, np.float32)
         # Room for words: those that do not exist yet are never suggested.
@@ -88,8 +90,13 @@ class LiveScores:
         self._present[rows] = True
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
+            # Rounded as they are kept, so that scoring again changes nothing.
+            lifts = np.float16(self.words.lifts(self._vectors[block]))
             scores = self._vectors[block] @ self._kernel + self._bias
+            scores[:, : lifts.shape[1]] += lifts
             self._scores[: len(self._bias), block] = scores.T
+            if len(self._lifts):
+                self._lifts[:, block] = lifts.T
             self._choose(block)
         return taught
 
@@ -130,6 +137,8 @@ class LiveScores:
             kernel, bias = self.words.linear([place])
             self._kernel[:, place], self._bias[place] = kernel[:, 0], bias[0]
             scores = self.vectors @ kernel[:, 0] + bias[0]
+            if place < len(self._lifts):
+                scores += self._lifts[place, : self._rows]
             before = self._suggested(place)
             self._scores[place, : self._rows] = scores
             near = (scores >= self._cut[: self._rows]) & (scores >= self._least)
@@ -254,5 +263,6 @@ class LiveScores:
         self._scores = np.pad(
             self._scores, ((0, 0), (0, missing)), constant_values=NEVER
         )
+        self._lifts = np.pad(self._lifts, ((0, 0), (0, missing)))
         self._best = np.pad(self._best, ((0, missing), (0, 0)), constant_values=-1)
         self._cut = np.pad(self._cut, (0, missing), constant_values=-np.inf)

@@ -74,6 +74,11 @@ class Workdir:
         return self.task("tagger") / "tags.npz"
 
     @property
+    def strengths(self) -> pathlib.Path:
+        """What was chosen to fit the tagger's scores with, JSON."""
+        return self.task("tagger") / "strengths.json"
+
+    @property
     def calibration(self) -> pathlib.Path:
         """How probable the tagger's words are by their scores, NumPy arrays."""
         return self.task("tagger") / "calibration.npz"

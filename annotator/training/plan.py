@@ -31,6 +31,7 @@ _SECONDS = {
     FITTING: 0.005,
 }
 _SECONDS_TO_FIT = 15.0
+_SECONDS_TO_CHOOSE = 45.0  # what the scores of tags are fitted with
 _SECONDS_TO_EXPORT = 15.0
 # Of an image in a step: of a captioner of 512 units; of a captioner that learns from
 # its own captions; of a network that is trained.
@@ -79,7 +80,7 @@ def _tagger(run: Run, features: FeatureStages) -> list[Stage]:
             _stage(SAMPLING, images),
             Stage(FITTING, "projection and codebook", _SECONDS_TO_FIT),
             _stage(ENCODING, images),
-            Stage(FITTING, "the scores of tags", _SECONDS_TO_FIT),
+            Stage(FITTING, "the scores of tags", _SECONDS_TO_FIT + _SECONDS_TO_CHOOSE),
             *_calibration(run, features),
         ]
     if TAGGER.reads_validation(config):
