@@ -15,6 +15,7 @@ from annotator.tagger import (
     word_scores,
 )
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
+from annotator.tagger.rules import word_thresholds
 
 __all__ = [
     "calibration",
@@ -29,4 +30,5 @@ __all__ = [
     "vlad",
     "word_probabilities",
     "word_scores",
+    "word_thresholds",
 ]
