@@ -236,8 +236,10 @@ def read(workdir):
     """What a run left of its tagger."""
     from annotator.runs import settings_file
     from annotator.runs.workdir import Workdir
+    from annotator.training.tagger.chosen import chosen_settings
 
-    config, files = settings_file.load(workdir), Workdir(workdir)
+    files = Workdir(workdir)
+    config = chosen_settings(settings_file.load(workdir), files)
     vectors = np.load(files.vectors, mmap_mode="r", allow_pickle=False)
     with np.load(files.tags, allow_pickle=False) as arrays:
         words, tags = arrays["words"].tolist(), arrays["tags"]

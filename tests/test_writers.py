@@ -39,6 +39,9 @@ EXCEPTIONS = {
         'pixels.save(content, "BMP")  # twenty times as fast',
         'pixels.save(content, "PNG", compress_level=0)',
     },
+    "pictures/drawing.py": {
+        'image.save(content, "jpeg", quality=82, optimize=True, progressive=True)'
+    },
     "datasets/shapes/reader.py": {'scene.draw(config.side, rng).save(image, "png")'},
     "library/thumbnails.py": {
         'picture.save(encoded, "JPEG", quality=_QUALITY, progressive=True, **kept)'

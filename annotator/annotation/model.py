@@ -228,7 +228,9 @@ _FIND_HEAD = {"captioner": _captioner, "tagger": _tagger}
 
 
 def _vectors(of_views):
-    layers = _tagger(of_views).layers[:-1]  # the last one scores the words
+    layers = _tagger(of_views).layers
+    names = [layer.name for layer in layers]
+    layers = layers[: names.index("scores")]
 
     def vectors(regions):
         for layer in layers:

@@ -50,6 +50,8 @@ class LiveScores:
         self._vectors = np.zeros((0, words.basis.dimensions), np.float32)
         self._present = np.zeros(0, bool)
         self._scores = np.zeros((len(words.words), 0), np.float32)
+        # What other words add, where they add anything: of the tagger's words.
+        self._lifts = np.zeros((len(words.basis.lifts), 0), np.float16)
         # Room for words: those that do not exist yet are never suggested.
         self._kernel, self._bias = words.linear()
 
@@ -89,6 +91,11 @@ class LiveScores:
             vector = vectors[start : start + _BLOCK].astype(np.float32)
             self._vectors[block], self._present[block] = vector, True
             scores = vector @ self._kernel + self._bias
+            if len(self._lifts):
+                # Rounded as they are kept, so that scoring again changes nothing.
+                lifts = np.float16(self.words.lifts(vector))
+                scores[:, : lifts.shape[1]] += lifts
+                self._lifts[:, block] = lifts.T
             self._scores[: len(self._bias), block] = scores.T
             self._choose(block, scores)
         return taught
@@ -133,6 +140,8 @@ class LiveScores:
             scores = self._scores[place, : self._rows]
             np.matmul(self.vectors, kernel[:, 0], out=scores)
             scores += bias[0]
+            if place < len(self._lifts):
+                scores += self._lifts[place, : self._rows]
             before = self._suggested(place)
             possible = np.where(self.present, scores, NEVER)
             possible[self._rows_judged(place, (False,))] = NEVER
@@ -248,4 +257,5 @@ class LiveScores:
         self._scores = np.pad(
             self._scores, ((0, 0), (0, missing)), constant_values=NEVER
         )
+        self._lifts = np.pad(self._lifts, ((0, 0), (0, missing)))
         self._best.grow(len(self._present))

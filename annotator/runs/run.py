@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from annotator import datasets, files, loading
 from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
-from annotator.captioner import BeamSearch, Captioner
+from annotator.captioner import BeamSearch, Captioner, ConsensusReranker
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
 from annotator.features.extraction import extract
@@ -260,10 +261,17 @@ class Run:
         )
 
     def captioner(self) -> Captioner:
-        """The trained captioner, which decodes as the settings say."""
+        """The trained captioner, which decodes as the settings say.
+
+        Warns:
+            UserWarning: If its beams are to be ranked, and an earlier version that
+                could not do so has trained it.
+        """
         if CAPTIONER not in self._models:
             captioner = loading.model(self.files.model(CAPTIONER.name))
             captioner.decode_by(self.sampler())
+            if self.config.rerank:
+                captioner = self._with_reranker(captioner)
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
 
@@ -314,6 +322,22 @@ class Run:
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
+
+    def _with_reranker(self, captioner):
+        path = self.files.reranker
+        if not path.is_file():
+            warnings.warn(
+                f"{self.files.folder} has nothing to rank beams by, so captions are "
+                "the search's first: the command of its training, given again, makes "
+                "it in a minute. (--norerank does without.)",
+                stacklevel=3,
+            )
+            return captioner
+        arrays, weight = loading.arrays(path), self.config.rerank_weight
+        words = int(arrays["vocabulary_size"])
+        return captioner.with_reranker(
+            ConsensusReranker.from_arrays(words, arrays, beam_weight=weight)
+        )
 
     def _build_backbone(self, task, weights=None, trainable=False, mixed=False):
         return build_backbone(

@@ -1,5 +1,6 @@
 """The exports of a run's trained models."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
@@ -11,8 +12,10 @@ from annotator.export import saved_model
 from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.tagger.lift.label_lift import LabelLift
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
+from annotator.training.tagger.chosen import chosen_settings
 
 
 def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
@@ -145,15 +148,22 @@ def _write_teaching(run: Run, path: pathlib.Path) -> None:
 def teaching_basis(run: Run) -> TeachingBasis:
     """What a run's tagger hands on to be taught; it must have a vector an image."""
     stored = loading.arrays(run.files.tags)
-    return TeachingBasis.fit(
+    config = chosen_settings(run.config, run.files)
+    # Of a tagger that has no such settings the basis has its own.
+    settings = {"shrinkage": config.shrinkage, "margin": config.margin}
+    basis = TeachingBasis.fit(
         stored["words"].tolist(),
         loading.array(run.files.vectors, mmap_mode="r"),
         stored["tags"],
         int(stored["whitening_rows"]),
-        run.config.shrinkage,
-        run.config.margin,
         known=stored["known"] if "known" in stored else None,
+        **{name: value for name, value in settings.items() if value is not None},
     )
+    lift = run.tagger().layers[-1]
+    if not isinstance(lift, LabelLift):
+        return basis
+    lifts, sharpness = lift.get_weights()
+    return dataclasses.replace(basis, lifts=lifts, sharpness=float(sharpness))
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {

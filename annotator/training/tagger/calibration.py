@@ -11,6 +11,7 @@ from annotator.runs.splits import Split
 from annotator.tagger.calibration import fit_calibration
 from annotator.tagger.rules.held_out_precision import HeldOutPrecision
 from annotator.terminal.progress import FITTING, TAGGING
+from annotator.training.tagger.chosen import chosen_settings
 from annotator.training.tagger.scores import fit_scores
 
 _FOLDS = 3  # of the training images, where no others are left
@@ -98,12 +99,13 @@ def _tags_of(split: Split, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _cross_fitted(run, vectors, tags, whitening_rows, known):
     """Scores `[N, W]` of images by taggers that were fitted without them."""
+    config = chosen_settings(run.config, run.files)
     fold = np.random.default_rng(run.config.seed).permutation(len(tags)) % _FOLDS
     scores = np.empty(tags.shape, np.float32)
     for part in range(_FOLDS):
         others = np.flatnonzero(fold != part)
-        layer = fit_scores(
-            run.config,
+        layer, _ = fit_scores(
+            config,
             vectors[others],
             tags[others],
             int(np.sum(others < whitening_rows)),
