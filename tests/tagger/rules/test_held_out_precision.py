@@ -48,12 +48,13 @@ def test_the_bound_of_one_candidate_is_clopper_and_pearsons():
     scores = -np.arange(60.0)[:, None]
     tags = np.ones((60, 1), bool)
     counts = HeldOutPrecision.fit(scores, tags)
-    # All of the first 35 right: 0.9^35 = 0.025 is half of what may go wrong. Each
-    # candidate is as good, so the lowest of them is the threshold.
-    column = int(np.searchsorted(counts.images, 35))
-    assert counts.thresholds(0.9)[0] == -float(counts.images[-1])
-    tags[5] = False  # one wrong: 35 do not show it any more
-    assert scipy.stats.binom.sf(counts.images[column] - 2, 42, 0.9) > 0.025
+    # 37 is the first candidate of which all can show it: 0.9^37 = 0.020 is below half
+    # of what may go wrong. Each later one is as good: the lowest is the threshold.
+    assert counts.images.tolist()[-4:] == [31, 37, 44, 52]
+    assert 0.9**37 < 0.025 < 0.9**31
+    assert counts.thresholds(0.9)[0] == -52
+    tags[5] = False  # 36 of 37, by chance with 10 %, do not show it
+    assert 0.9**37 + 37 * 0.1 * 0.9**36 > 0.1
     assert np.isinf(HeldOutPrecision.fit(scores, tags).thresholds(0.9)[0])
 
 
