@@ -108,6 +108,14 @@ class TaggerSettings(Settings):
         5, "Tags per image; 0 for all that reach --threshold.", least=0
     )
     threshold: float | None = _decoding(None, "Lowest score of a tag.")
+    tag_precision: float | None = _decoding(
+        None,
+        "Gives a word only where, by its score, so many are right on held-out images, "
+        "with 95 % confidence; instead of --threshold. Words that cannot reach it are "
+        "not given.",
+        least=0.01,
+        below=1,
+    )
     rank_by: str = _decoding(
         "score",
         "What picks the tags: score, in which rare words count as much as others, as "
@@ -121,6 +129,8 @@ class TaggerSettings(Settings):
         return SCHEMES[self.tagger]
 
     def check_together(self) -> None:
+        if self.threshold is not None and self.tag_precision is not None:
+            raise ValueError("Give either --threshold or --tag_precision.")
         if self.extend and not self.scheme.extendable:
             raise ValueError(
                 f"--tagger={self.tagger} has no means that --extend could add to: "

@@ -25,6 +25,8 @@ from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.workdir import Workdir
 from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
+from annotator.tagger.rules.word_thresholds import WordThresholds
 from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
@@ -297,6 +299,25 @@ class Run:
         return CalibratedProbabilities.from_fit(
             arrays["slope"], arrays["offsets"], name="probabilities"
         )
+
+    def held_out(self) -> HeldOutPrecision | None:
+        """How often the tagger's words were right on held-out images, if there were."""
+        path = self.files.held_out
+        return HeldOutPrecision.load(path) if path.is_file() else None
+
+    def word_thresholds(self) -> WordThresholds | None:
+        """The thresholds that `tag_precision` asks for, if it does.
+
+        Raises:
+            ValueError: When there were no held-out images, or no word can reach it.
+        """
+        precision = self.config.tag_precision
+        if precision is None:
+            return None
+        thresholds = promised(
+            self.held_out(), precision, "--tag_precision", self.files.folder
+        )
+        return WordThresholds.of(thresholds, name="word_thresholds")
 
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""

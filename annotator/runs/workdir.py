@@ -84,6 +84,11 @@ class Workdir:
         return self.task("tagger") / "calibration.npz"
 
     @property
+    def held_out(self) -> pathlib.Path:
+        """How often the tagger's words were right on held-out images, NumPy arrays."""
+        return self.task("tagger") / "held_out.npz"
+
+    @property
     def vocabulary(self) -> pathlib.Path:
         """The captioner's vocabulary, JSON."""
         return self.task("captioner") / "vocabulary.json"
