@@ -87,6 +87,6 @@ def said_words(
         zip(said, heard, references, strict=True)
     ):
         often = [word for word, count in counts.items() if 2 * count >= len(group)]
-        for array, some in zip(arrays, (own, counts, often), strict=True):
+        for array, some in zip(arrays, (own, set(counts), set(often)), strict=True):
             array[row, [column[word] for word in some]] = True
     return SaidWords(words, *arrays)
