@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,7 +80,7 @@ def said_words(
         collections.Counter(word for text in group for word in set(tokenizer(text)))
         for group in references
     ]
-    words = sorted(set().union(*said, *heard))
+    words = sorted(set(itertools.chain(*said, *heard)))
     column = {word: i for i, word in enumerate(words)}
     shape = (len(captions), len(words))
     arrays = [np.zeros(shape, bool) for _ in range(3)]
