@@ -25,6 +25,7 @@ EXCEPTIONS = {
         "tf.saved_model.save(exported, str(path), signatures=signatures)",
     },
     "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
+    "tagger/rules/held_out_precision.py": {"np.savez(path, **self.compact())"},
     "training/exports.py": {
         "teaching_basis(run).save(path)",
         "return saved_model.save(",

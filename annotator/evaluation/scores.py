@@ -118,10 +118,11 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
-    known = _known_words(run, split, columns, words)
+    known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
+    given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
     probabilities = None if calibration is None else calibration(scores)
-    predicted = top.predicted(np.where(known, scores, NEVER), probabilities).numpy()
+    predicted = top.predicted(np.where(known, given, NEVER), probabilities).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])

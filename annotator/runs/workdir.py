@@ -74,14 +74,29 @@ class Workdir:
         return self.task("tagger") / "tags.npz"
 
     @property
+    def strengths(self) -> pathlib.Path:
+        """What was chosen to fit the tagger's scores with, JSON."""
+        return self.task("tagger") / "strengths.json"
+
+    @property
     def calibration(self) -> pathlib.Path:
         """How probable the tagger's words are by their scores, NumPy arrays."""
         return self.task("tagger") / "calibration.npz"
 
     @property
+    def held_out(self) -> pathlib.Path:
+        """How often the tagger's words were right on held-out images, NumPy arrays."""
+        return self.task("tagger") / "held_out.npz"
+
+    @property
     def vocabulary(self) -> pathlib.Path:
         """The captioner's vocabulary, JSON."""
         return self.task("captioner") / "vocabulary.json"
+
+    @property
+    def reranker(self) -> pathlib.Path:
+        """What ranks the captioner's beams, NumPy arrays."""
+        return self.task("captioner") / "reranker.npz"
 
     def drafts(self, epoch: int | str) -> pathlib.Path:
         """Drafts of the training images as of an epoch's start; `"*"` for a pattern."""
