@@ -17,7 +17,7 @@ LEVELS = 7
 ANYONE = {"files", "keras_internals", "loading"}
 ALLOWED = {
     "config": set(),
-    "images": set(),
+    "images": {"config"},
     "metadata": {"config"},
     "metrics": set(),
     "captioner": set(),

@@ -118,9 +118,13 @@ def read_event(connection: sqlite3.Connection, number: int) -> Event | None:
         "LEFT JOIN words ON words.id = changes.word WHERE event = ?",
         (number,),
     )
+    time, action, undoes, undone_by = row
     return Event(
         number,
-        *row,
+        time,
+        action,
+        undoes,
+        undone_by,
         tuple(
             Change(photograph, word, json.loads(before), json.loads(after))
             for photograph, word, before, after in changes

@@ -67,8 +67,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             )
         spec = model.model.inputs[signature]
         if set(request.inputs) != {spec.name}:
-            names = ", ".join(sorted(request.inputs)) or "nothing"
-            _refuse(context, f"The input must be {spec.name}; got {names}.")
+            given = ", ".join(sorted(request.inputs)) or "nothing"
+            _refuse(context, f"The input must be {spec.name}; got {given}.")
         with _told(context):
             rows = tensor_rows(request.inputs[spec.name], spec, model.max_instances)
         answers = self._computed(model, signature, rows, context)

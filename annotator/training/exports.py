@@ -150,7 +150,7 @@ def teaching_basis(run: Run) -> TeachingBasis:
     stored = loading.arrays(run.files.tags)
     config = chosen_settings(run.config, run.files)
     # Of a tagger that has no such settings the basis has its own.
-    settings = {"shrinkage": config.shrinkage, "margin": config.margin}
+    settings: dict[str, Any] = {"shrinkage": config.shrinkage, "margin": config.margin}
     basis = TeachingBasis.fit(
         stored["words"].tolist(),
         loading.array(run.files.vectors, mmap_mode="r"),

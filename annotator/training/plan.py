@@ -3,8 +3,10 @@
 Seconds are those of two slow cores without a GPU; what is measured corrects them.
 """
 
+from collections.abc import Callable
+
 from annotator.evaluation.plan import FeatureStages, evaluation_plan
-from annotator.runs.heads import CAPTIONER, TAGGER
+from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.terminal.plan import Stage
 from annotator.terminal.progress import (
@@ -149,6 +151,7 @@ def _stage(kind, images, detail="images"):
     return Stage(kind, detail, images * _SECONDS[kind])
 
 
-_STAGES = {TAGGER: _tagger, CAPTIONER: _captioner}
+_Stages = dict[Task, Callable[[Run, FeatureStages], list[Stage]]]
+_STAGES: _Stages = {TAGGER: _tagger, CAPTIONER: _captioner}
 # What is made of a trained model, also of one that was trained before.
-_LAST_STAGES = {CAPTIONER: _reranker}
+_LAST_STAGES: _Stages = {CAPTIONER: _reranker}

@@ -21,9 +21,9 @@ def settings_list(config: Config) -> Markup:
             data and caches are not.
     """
     heads = [HEADS[name] for name in HEADS if config.task in (name, "all")]
-    known = {}
-    for settings in (DataSettings, *heads):
-        known |= settings.settings()
+    known: dict[str, Any] = DataSettings.settings()
+    for head in heads:
+        known |= head.settings()
     known = {name: each for name, each in known.items() if name not in _PLACES}
     changed = [n for n, each in known.items() if getattr(config, n) != each.default]
     groups = []

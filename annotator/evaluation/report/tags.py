@@ -114,7 +114,7 @@ def _scores(run, name, metrics, results):
     )
 
 
-def _images(run, name, results: TagResults, wanted: int) -> Markup:
+def _images(run: Run, name: str, results: TagResults, wanted: int) -> Markup:
     split = run.split(TAGGER, name)
     scores = tag_metrics.image_f1(results.predicted, results.true)
     choice = choose(scores, wanted)
