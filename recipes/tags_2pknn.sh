@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 "${PYTHON:-python}" train.py --task=tagger --dataset=corel5k \
   --backbone=resnet50 --backbone_weights=imagenet --tap=conv4_block6_out \
   --tagger=2pknn \
-  --eval_split=validation --workdir=runs/recipes/tags_2pknn "$@"
+  --covariance=0 --eval_split=validation --workdir=runs/recipes/tags_2pknn "$@"

@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 "${PYTHON:-python}" train.py --task=tagger --dataset=corel5k \
   --backbone=resnet50 --backbone_weights=imagenet --tap=conv4_block6_out \
   --components=64 --codebook=64 --vlad=l2 --similarity=l2 \
-  --eval_split=validation --workdir=runs/recipes/tags_paper_l2 "$@"
+  --covariance=0 --eval_split=validation --workdir=runs/recipes/tags_paper_l2 "$@"

@@ -13,6 +13,7 @@ NAMES = {
     "CaptionDetails",
     "Captioner",
     "CausalTextFeedback",
+    "ConsensusReranker",
     "GreedySampler",
     "GridMeans",
     "HalfPrecision",

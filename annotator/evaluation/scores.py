@@ -38,6 +38,27 @@ _CAPTION_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
+class TagResults:
+    """What a tagger said of the N images of a split.
+
+    Attributes:
+        words: Its W words.
+        scores: float32 `[N, W]`.
+        predicted: bool `[N, W]`, whether an image was given the word.
+        true: bool `[N, W]`, whether it carries it.
+        known: bool `[N, W]`, whether it was asked for it.
+        probabilities: float32 `[N, W]`; `None` without calibration.
+    """
+
+    words: Sequence[str]
+    scores: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+    known: np.ndarray
+    probabilities: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Scored:
     """What was measured of a model.
 
@@ -46,11 +67,13 @@ class Scored:
         table: The same as text, in percent.
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
+        tags: What was said image by image, if it was tags.
     """
 
     metrics: dict
     table: str
     lines: Sequence
+    tags: TagResults | None = None
 
 
 def predict_scores(
@@ -95,10 +118,11 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
-    known = _known_words(run, split, columns, words)
+    known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
+    given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
     probabilities = None if calibration is None else calibration(scores)
-    predicted = top.predicted(np.where(known, scores, NEVER), probabilities).numpy()
+    predicted = top.predicted(np.where(known, given, NEVER), probabilities).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])
@@ -119,7 +143,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         all_words = metrics["words"] + len(unknown)
         metrics = {**metrics, "split_words": all_words, "unknown_tags": unknown}
         note += tags_note(metrics)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines)
+    if probabilities is not None:
+        probabilities = np.asarray(probabilities)
+    results = TagResults(words, scores, predicted, true, known, probabilities)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, results)
 
 
 def _known_words(run, split, columns, words):

@@ -56,7 +56,12 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
             `MAX_JPEG_PIXELS`), or one that would take many times as long or as much
             memory as others of its size.
     """
-    encoded = tf.convert_to_tensor(encoded, tf.string)
+    return _decoded(tf.convert_to_tensor(encoded, tf.string))
+
+
+# Traced once a process, for all graphs that decode: it has some thousand nodes.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def _decoded(encoded):
     encoded, frame_pixels = tf.cond(
         tf.equal(tf.strings.substr(encoded, 0, 4), b"GIF8"),
         lambda: gif.first_frame(encoded),

@@ -1,5 +1,6 @@
-"""The last layer of a tagger: from an image's vector to a score for each word."""
+"""The last layers of a tagger: from an image's vector to a score for each word."""
 
+import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -16,8 +17,8 @@ def fit_scores(
     tags: np.ndarray,
     whitening_rows: int | None = None,
     known: np.ndarray | None = None,
-) -> keras.layers.Layer:
-    """The layer from vectors to scores that `config` asks for.
+) -> tuple[keras.Sequential, dict[str, float]]:
+    """The layers from vectors to scores that `config` asks for.
 
     Args:
         config: `Config`.
@@ -29,44 +30,58 @@ def fit_scores(
             asked for all.
 
     Returns:
-        A built layer from `[B, d]` to float32 `[B, W]`.
+        A built model from `[B, d]` to float32 `[B, W]`; and the settings that `config`
+        leaves open and that were chosen by these images, with what they are worth by
+        them.
     """
-    return FITS[config.tagger](config, vectors, tags, whitening_rows, known)
+    layers, chosen = FITS[config.tagger](config, vectors, tags, whitening_rows, known)
+    model = keras.Sequential([keras.Input((vectors.shape[1],)), *layers])
+    model.trainable = False
+    return model, chosen
 
 
 def _means(config, vectors, tags, whitening_rows, known):
-    return mean_scores.fit_mean_scores(
+    layers, strengths = mean_scores.fit_mean_scores(
         vectors,
         tags,
         config.similarity,
         config.shrinkage,
         config.margin,
+        config.lift,
         whitening_rows,
         known,
+        config.seed,
     )
+    return layers, dataclasses.asdict(strengths) if strengths else {}
 
 
 def _jec(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.JEC.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
-    )
+    return [
+        nearest_neighbors.JEC.fit(
+            np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+        )
+    ], {}
 
 
 def _two_pass_knn(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.TwoPassKNN.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
-    )
+    return [
+        nearest_neighbors.TwoPassKNN.fit(
+            np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+        )
+    ], {}
 
 
 def _mbrm(config, vectors, tags, whitening_rows, known):
-    return mbrm.MBRM.fit(
-        np.asarray(vectors),
-        tags,
-        regions=config.grid**2,
-        bandwidth=config.bandwidth,
-        smoothing=config.smoothing,
-        name="scores",
-    )
+    return [
+        mbrm.MBRM.fit(
+            np.asarray(vectors),
+            tags,
+            regions=config.grid**2,
+            bandwidth=config.bandwidth,
+            smoothing=config.smoothing,
+            name="scores",
+        )
+    ], {}
 
 
 FITS: dict[str, Callable] = {
