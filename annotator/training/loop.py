@@ -188,6 +188,7 @@ class TrainingLoop(abc.ABC):
         count: str,
         seed: tf.Tensor,
         *inputs: Any,
+        with_late: bool = True,
     ) -> dict:
         """A step on every replica; returns sums over the global batch.
 
@@ -198,6 +199,7 @@ class TrainingLoop(abc.ABC):
             count: Name of the sum that tells how much was learned.
             seed: int32 `[2]`.
             *inputs: Per-replica tensors.
+            with_late: As of `GroupedOptimizer.apply`.
         """
 
         def replica_step(*inputs):
@@ -208,7 +210,7 @@ class TrainingLoop(abc.ABC):
                 total = context.all_reduce(tf.distribute.ReduceOp.SUM, sums[count])
                 mean = sums["loss"] / tf.maximum(total, 1.0)
             variables = optimizer.variables_to_train
-            optimizer.apply(tape.gradient(mean, variables))
+            optimizer.apply(tape.gradient(mean, variables), with_late)
             return sums
 
         sums = self.strategy.run(replica_step, inputs)
