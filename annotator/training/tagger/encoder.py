@@ -36,7 +36,7 @@ def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Mode
         )
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
-    return _BUILDS[run.config.scheme.pooling](run.config, fitted, split)
+    return _BUILDS[run.config.pooling](run.config, fitted, split)
 
 
 def _fit(run, split):
@@ -49,13 +49,15 @@ def _fit(run, split):
     sample = encoder.sample_descriptors(
         batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
-    codebook = config.codebook if config.scheme.pooling == "vlad" else None
+    codebook = config.codebook if config.pooling == "vlad" else None
     with run.progress.stage(FITTING, "projection and codebook"):
         return encoder.fit_encoder(sample, config.components, codebook, config.seed)
 
 
 def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:
-    pooling = vlad.VLAD.from_codebook(fitted["codebook"], config.vlad, name="vlad")
+    kind = vlad.BagOfWords if "bow" in config.vlad else vlad.VLAD
+    names = [name for name in config.vlad if name != "bow"]
+    pooling = kind.from_codebook(fitted["codebook"], names, name="vlad")
     return encoder.build_encoder(fitted["kernel"], fitted["bias"], pooling)
 
 

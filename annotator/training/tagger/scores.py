@@ -8,6 +8,9 @@ import numpy as np
 from annotator.config import Config
 from annotator.tagger import mean_scores
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
+from annotator.tagger.whitened_means import Whitening
+
+_BLOCK = 1024  # rows that are whitened at a time
 
 
 def fit_scores(
@@ -47,26 +50,58 @@ def _means(config, vectors, tags, whitening_rows, known):
 
 
 def _jec(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.JEC.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    jec = nearest_neighbors.JEC.fit(
+        vectors, tags, neighbors=config.neighbours, name="neighbors"
     )
+    return _behind(compared, jec)
 
 
 def _two_pass_knn(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.TwoPassKNN.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    two_pass_knn = nearest_neighbors.TwoPassKNN.fit(
+        vectors, tags, neighbors=config.neighbours, name="neighbors"
     )
+    return _behind(compared, two_pass_knn)
 
 
 def _mbrm(config, vectors, tags, whitening_rows, known):
-    return mbrm.MBRM.fit(
-        np.asarray(vectors),
+    compared, vectors = None, np.asarray(vectors)
+    if config.pooling == "vlad":
+        compared, vectors = _compared(config, vectors, whitening_rows)
+    densities = mbrm.MBRM.fit(
+        vectors,
         tags,
-        regions=config.grid**2,
+        regions=max(config.grid, 1) ** 2,
         bandwidth=config.bandwidth,
         smoothing=config.smoothing,
-        name="scores",
+        name="densities",
     )
+    return _behind(compared, densities)
+
+
+def _compared(config, vectors, whitening_rows):
+    """What makes of vectors those that are compared by L2, and the vectors it makes.
+
+    That is a layer, or `None` where they are compared as they are.
+    """
+    if config.similarity == "l2":
+        return None, np.asarray(vectors)
+    if config.similarity == "cosine":
+        layer = keras.layers.UnitNormalization(dtype="float32", name="unit")
+        layer.build((None, vectors.shape[1]))
+    else:
+        whitening = Whitening.fit(vectors[:whitening_rows], config.shrinkage)
+        layer = whitening.layer(name="whitening")
+    blocks = np.array_split(vectors, -(-len(vectors) // _BLOCK))
+    return layer, np.concatenate([layer(block).numpy() for block in blocks])
+
+
+def _behind(compared, scores):
+    """`scores`, behind the layer that makes its vectors where there is one."""
+    if compared is None:
+        return scores
+    return keras.Sequential([compared, scores], name="scores")
 
 
 FITS: dict[str, Callable] = {
