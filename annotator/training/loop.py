@@ -55,6 +55,7 @@ class TrainingLoop(abc.ABC):
         self.progress = run.progress
         self.files = run.files
         self.task = task.name
+        self.stopwatch = run.stopwatch
         self.strategy = workers.strategy()
         self.chief = workers.is_chief()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -176,6 +177,7 @@ class TrainingLoop(abc.ABC):
             # Numbered by itself: a step may have two, before and after a validation,
             # and a checkpoint must not be written over the last one.
             self.manager.save()
+            self.stopwatch.lap()
 
     def _seed(self):
         """int32 `[2]`, another one for every step."""
