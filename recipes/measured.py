@@ -66,10 +66,11 @@ class Measured:
         wanted = settings_of(table, row)
         for name, value in wanted.items():
             own = getattr(ran, name)
-            # Seeds and budgets are shown, and a file's place says nothing of it.
+            # Seeds and budgets are shown, and a file's place says nothing of it. Of
+            # what there was not yet when it was trained, its own file says nothing.
             if name in ("seed", table.epochs) or "$" in str(value):
                 continue
-            if own != value:
+            if name in config and own != value:
                 raise ValueError(
                     f"{folder} was trained with --{name}={own}, and the row "
                     f"{row.name} has {value}: it is of another row, or of another "

@@ -56,17 +56,19 @@ _TAGS = (
     "--dataset=corel5k --backbone=vgg16 --backbone_weights=imagenet --tap=block5_conv2 "
     "--scales=224 --aspect=squash --noflip --top_k=5 --rank_by=score --seed=0"
 )
-_VLAD = "--components=256 --codebook=16 --vlad=power,l2"
+_VLAD = "--components=256 --codebook=16 --vlad=power,l2 --covariance=0"
+_JOINED = _VLAD.replace("--covariance=0", "--covariance=96")
 _WHITENED = f"{_VLAD} --similarity=whitened --shrinkage=0.001"
 
 _CAPTIONS = (
     "--dataset=flickr8k --backbone=vgg16 --backbone_weights=imagenet "
     "--captioner_tap=block5_conv3 --scales=224 --aspect=squash --min_count=5 "
     "--max_length=20 --units=512 --attention_units=256 --notied --dropout=0.4 "
-    "--select_by=cider --beams=5 --length_penalty=0.7 --no_repeat_ngram=0 --seed=0"
+    "--select_by=cider --beams=5 --length_penalty=0.7 --no_repeat_ngram=0 "
+    "--norerank --seed=0"
 )
 _EQUAL = (
-    f"{_CAPTIONS} --region_power=0.5 --nocaption_flip --epochs=6 --patience=6 "
+    f"{_CAPTIONS} --region_power=0.5 --nocaption_flip --epochs=6 --patience=4 "
     "--caption_batch=16 --schedule=cosine --learning_rate=0.001 --weight_decay=0.01 "
     "--label_smoothing=0.1 --self_critical_epochs=0"
 )
@@ -167,7 +169,7 @@ TABLES = (
     Table(
         "paper_tags",
         "tagger",
-        f"{_TAGS} --tagger=means --margin=0.7 --shrinkage=0.001",
+        f"{_TAGS} --tagger=means --covariance=0",
         (
             Row(
                 "tags_bow",
@@ -206,7 +208,14 @@ TABLES = (
             Row(
                 "tags_means",
                 "mean vectors, whitened, margins",
-                f"--tagger=means {_WHITENED} --margin=0.7",
+                f"--tagger=means {_WHITENED} --margin=0.7 --lift=0",
+            ),
+            Row(
+                "tags_default",
+                "the default: a covariance joins the vector, strengths and the lift by "
+                "other words are chosen by leave-one-out",
+                f"--tagger=means {_JOINED} --similarity=whitened",
+                minutes=2,
             ),
             Row(
                 "tags_jec_l2",
@@ -231,6 +240,13 @@ TABLES = (
                 "2PKNN, whitened",
                 f"--tagger=2pknn --neighbours=5 {_WHITENED}",
                 minutes=3,
+            ),
+            Row(
+                "tags_2pknn_default",
+                "2PKNN on the default's vectors, whitened",
+                f"--tagger=2pknn --neighbours=5 {_JOINED} --similarity=whitened "
+                "--shrinkage=0.001",
+                minutes=5,
             ),
             Row(
                 "tags_mbrm_cells",
@@ -310,7 +326,7 @@ TABLES = (
             Row(
                 "resnet50_tags_means",
                 "mean vectors, whitened, margins",
-                f"--tagger=means {_WHITENED} --margin=0.7",
+                f"--tagger=means {_WHITENED} --margin=0.7 --lift=0",
                 minutes=2,
             ),
             Row(

@@ -106,7 +106,7 @@ def _training_regions(cache_dir):
 
 def _vectors(batches: Sequence[np.ndarray], n: int, m: int) -> np.ndarray:
     """The vectors of the images, float32 `[N, n * m]`."""
-    from annotator.tagger import encoder, vlad
+    from annotator.tagger.pooling import encoder, vlad
 
     images = sum(map(len, batches))
     sample = encoder.sample_descriptors(batches, images, encoder.DESCRIPTOR_SAMPLE)

@@ -14,6 +14,7 @@ NAMES = {
     "CaptionDetails",
     "Captioner",
     "CausalTextFeedback",
+    "ConsensusReranker",
     "GreedySampler",
     "GridMeans",
     "HalfPrecision",

@@ -141,6 +141,14 @@ class CaptionerSettings(Settings):
         "Power of the length that a caption's log probability is divided by.",
         least=0,
     )
+    rerank: bool = _decoding(
+        True,
+        "Whether the beams are ranked by how near they are to what the regions predict "
+        "people to say (fitted to the training captions in closed form).",
+    )
+    rerank_weight: float = _decoding(
+        0.03, "Weight of the search's own score where beams are ranked anew.", least=0
+    )
     no_repeat_ngram: int = _decoding(
         0, "Length of n-grams that a caption may not repeat; 0 for none.", least=0
     )

@@ -126,7 +126,9 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                     f"annotator.{suggestion(name, known)}"
                 )
         try:
-            return cls(**{k: known[k].from_json(v) for k, v in values.items()})
+            before = {k: s.before for k, s in known.items() if s.before is not None}
+            given = {k: known[k].from_json(v) for k, v in values.items()}
+            return cls(**{**before, **given})
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 

@@ -39,6 +39,27 @@ _CAPTION_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
+class TagResults:
+    """What a tagger said of the N images of a split.
+
+    Attributes:
+        words: Its W words.
+        scores: float32 `[N, W]`.
+        predicted: bool `[N, W]`, whether an image was given the word.
+        true: bool `[N, W]`, whether it carries it.
+        known: bool `[N, W]`, whether it was asked for it.
+        probabilities: float32 `[N, W]`; `None` without calibration.
+    """
+
+    words: Sequence[str]
+    scores: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+    known: np.ndarray
+    probabilities: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Scored:
     """What was measured of a model.
 
@@ -48,12 +69,14 @@ class Scored:
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
         seconds: What the model took for the split, its features at hand.
+        tags: What was said image by image, if it was tags.
     """
 
     metrics: dict
     table: str
     lines: Sequence
     seconds: float
+    tags: TagResults | None = None
 
 
 def predict_scores(
@@ -101,10 +124,11 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
-    known = _known_words(run, split, columns, words)
+    known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
+    given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
     probabilities = None if calibration is None else calibration(scores)
-    predicted = top.predicted(np.where(known, scores, NEVER), probabilities).numpy()
+    predicted = top.predicted(np.where(known, given, NEVER), probabilities).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])
@@ -126,7 +150,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         all_words = metrics["words"] + len(unknown)
         metrics = {**metrics, "split_words": all_words, "unknown_tags": unknown}
         note += tags_note(metrics)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds)
+    if probabilities is not None:
+        probabilities = np.asarray(probabilities)
+    results = TagResults(words, scores, predicted, true, known, probabilities)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds, results)
 
 
 def _known_words(run, split, columns, words):

@@ -122,13 +122,48 @@ def mean_average_precision(
     Returns:
         A fraction: the mean over the words that an image carries, 0 without any.
     """
+    precisions = average_precisions(scores, true, known)
+    occurs = ~np.isnan(precisions)
+    return float(np.mean(precisions[occurs])) if occurs.any() else 0.0
+
+
+def average_precisions(
+    scores: np.ndarray, true: np.ndarray, known: np.ndarray | None = None
+) -> np.ndarray:
+    """How well each word ranks the images.
+
+    Args:
+        scores: As for `mean_average_precision`.
+        true: As for `mean_average_precision`.
+        known: As for `mean_average_precision`.
+
+    Returns:
+        float64 `[W]`, fractions; NaN for a word that no image carries.
+    """
     known = np.ones_like(true) if known is None else known
-    precisions = [
-        average_precision_score(true[rows, word], scores[rows, word])
-        for word, rows in enumerate(known.T)
-        if true[rows, word].any()
-    ]
-    return float(np.mean(precisions)) if precisions else 0.0
+    return np.array(
+        [
+            average_precision_score(true[rows, word], scores[rows, word])
+            if true[rows, word].any()
+            else np.nan
+            for word, rows in enumerate(known.T)
+        ]
+    )
+
+
+def image_f1(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """How right the tags of each image are.
+
+    Args:
+        predicted: bool `[N, W]`, True where the word was given to the image.
+        true: bool `[N, W]`, True where the image carries the word.
+
+    Returns:
+        float64 `[N]`, the harmonic mean of the precision and the recall of its words;
+        NaN for an image that carries none.
+    """
+    correct, given, actual = _counts(predicted, true, axis=1)
+    return np.where(actual > 0, 2 * correct / np.maximum(given + actual, 1), np.nan)
 
 
 def per_word_table(

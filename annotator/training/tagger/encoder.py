@@ -9,8 +9,8 @@ from annotator import files, loading
 from annotator.config import Config
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
-from annotator.tagger import encoder, vlad
 from annotator.tagger.exemplars import mbrm
+from annotator.tagger.pooling import encoder
 from annotator.terminal.progress import FITTING, SAMPLING, track
 from annotator.training.tagger.extension import Extended
 
@@ -49,15 +49,17 @@ def _fit(run, split):
     sample = encoder.sample_descriptors(
         batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
-    codebook = config.codebook if config.pooling == "vlad" else None
+    has_codebook = config.pooling == "vlad" and config.vlad != encoder.MEAN
+    codebook = config.codebook if has_codebook else None
     with run.progress.stage(FITTING, "projection and codebook"):
         return encoder.fit_encoder(sample, config.components, codebook, config.seed)
 
 
 def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:
-    kind = vlad.BagOfWords if "bow" in config.vlad else vlad.VLAD
-    names = [name for name in config.vlad if name != "bow"]
-    pooling = kind.from_codebook(fitted["codebook"], names, name="vlad")
+    components = fitted["kernel"].shape[1]
+    pooling = encoder.vector_pooling(
+        config.vlad, config.covariance, components, fitted.get("codebook")
+    )
     return encoder.build_encoder(fitted["kernel"], fitted["bias"], pooling)
 
 

@@ -30,10 +30,10 @@ def first(layer):
 def test_whitened_neighbors_are_near_where_the_training_set_is_round(tagger):
     vectors, tags = VECTORS[:2], TAGS[:2]
     whitening_rows = np.concatenate([vectors, VECTORS[2:]])
-    plain = fit_scores(config(tagger=tagger, similarity="l2"), vectors, tags)
+    plain, _ = fit_scores(config(tagger=tagger, similarity="l2"), vectors, tags)
     assert first(plain) == 0
     # All vectors decide the metric, those of word 2 as well; it is left out here.
-    layer = fit_scores(
+    layer, _ = fit_scores(
         config(tagger=tagger, similarity="whitened", shrinkage=1e-9),
         whitening_rows,
         TAGS & [True, True, False],
@@ -56,7 +56,7 @@ def test_one_region_is_the_whole_image(similarity, tmp_path):
     )
     assert settings.pooling == "vlad"
     vectors = VECTORS + np.float32([0, 1])
-    scores = fit_scores(settings, vectors, TAGS)
+    scores, _ = fit_scores(settings, vectors, TAGS)
     model = keras.Sequential([keras.Input((2,)), scores])
     if similarity != "cosine":  # by which many images are alike
         assert (np.argmax(model(vectors), axis=1)[:2] == [0, 1]).all()

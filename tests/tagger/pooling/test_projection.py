@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from annotator.tagger.projection import fit_projection, projection_layer
+from annotator.tagger.pooling.projection import fit_projection, projection_layer
 
 RNG = np.random.default_rng(0)
 DESCRIPTORS = (RNG.normal(size=(500, 12)) @ RNG.normal(size=(12, 12)) + 3).astype("f")

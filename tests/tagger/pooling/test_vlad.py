@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.tagger.vlad import VLAD, BagOfWords, fit_codebook
+from annotator.tagger.pooling.vlad import VLAD, BagOfWords, fit_codebook
 
 RNG = np.random.default_rng(0)
 

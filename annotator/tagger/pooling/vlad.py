@@ -109,7 +109,7 @@ class VLAD(keras.layers.Layer):
         counts = ops.sum(membership, axis=1)[..., None]
         residuals = sums - counts * self.codebook
         if "intra" in self.normalization:
-            residuals = _unit(residuals)
+            residuals = unit_length(residuals)
         vectors = ops.reshape(residuals, (-1, self.size * self.codebook.shape[-1]))
         return ops.cast(self._normalized(vectors), "float32")
 
@@ -134,7 +134,7 @@ class VLAD(keras.layers.Layer):
         if "power" in self.normalization:
             vectors = ops.sign(vectors) * ops.sqrt(ops.abs(vectors))
         if "l2" in self.normalization:
-            vectors = _unit(vectors)
+            vectors = unit_length(vectors)
         return vectors
 
     def get_config(self) -> dict[str, Any]:
@@ -189,8 +189,12 @@ class BagOfWords(VLAD):
         return ops.cast(self._normalized(counts), "float32")
 
 
-def _unit(vectors):
-    """Vectors along the last axis to length 1; a zero vector stays zero."""
+def unit_length(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors along the last axis to length 1; a zero vector stays zero.
+
+    Args:
+        vectors: Float `[..., d]`.
+    """
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     # The square root of a sum below epsilon would blow rounding errors up.
     return vectors * ops.rsqrt(ops.maximum(squares, _EPSILON))

@@ -1,12 +1,18 @@
 """The image encoder: descriptors -> projection -> one vector, fitted on a sample."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import keras
 import numpy as np
 
-from annotator.tagger.projection import fit_projection, projection_layer
-from annotator.tagger.vlad import fit_codebook
+from annotator.tagger.pooling.joined import JoinedPooling
+from annotator.tagger.pooling.mean import MeanPooling
+from annotator.tagger.pooling.projection import fit_projection, projection_layer
+from annotator.tagger.pooling.second_order import CovarianceRoot
+from annotator.tagger.pooling.vlad import VLAD, BagOfWords, fit_codebook
+
+MEAN = ("mean",)
+BAG_OF_WORDS = "bow"
 
 # Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
 DESCRIPTOR_SAMPLE = 100_000
@@ -61,6 +67,41 @@ def fit_encoder(
         projected = descriptors @ kernel + bias
         fitted["codebook"] = fit_codebook(projected, codebook_size, seed)
     return fitted
+
+
+def vector_pooling(
+    normalization: Collection[str],
+    covariance: int,
+    components: int,
+    codebook: np.ndarray | None,
+) -> keras.layers.Layer:
+    """The pooling of the mean-vector tagger.
+
+    Args:
+        normalization: Of the VLAD vector, see `VLAD`; `("mean",)` for `MeanPooling` in
+            place of it; with `"bow"`, of `BagOfWords` in place of it.
+        covariance: Dimensions of `CovarianceRoot`, which is joined; 0 for none.
+        components: Dimensions n of a projected descriptor.
+        codebook: float32 `[m, n]`; `None` where there is no VLAD vector.
+
+    Returns:
+        A built layer from `[B, R, n]` to float32 `[B, d]`.
+    """
+    parts: list[keras.layers.Layer] = []
+    if tuple(normalization) == MEAN:
+        parts.append(MeanPooling(name="mean"))
+    else:
+        kind = BagOfWords if BAG_OF_WORDS in normalization else VLAD
+        names = [name for name in normalization if name != BAG_OF_WORDS]
+        parts.append(kind.from_codebook(codebook, names, name="vlad"))
+    if covariance:
+        size = min(covariance, components)
+        parts.append(CovarianceRoot(size, name="covariance"))
+    (first, *others) = parts
+    pooling = JoinedPooling(parts, name="vector") if others else first
+    if not pooling.built:
+        pooling.build((None, None, components))
+    return pooling
 
 
 def build_encoder(
