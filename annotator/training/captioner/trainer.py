@@ -1,5 +1,8 @@
 """The captioner's training: on references, then on the rewards of its captions."""
 
+from typing import cast
+
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -97,7 +100,8 @@ class CaptionerTrainer(TrainingLoop):
             late = {}
             if first := feedback_joins(config):
                 start = first * self.steps_per_epoch
-                late["late"] = self.captioner.feedback.trainable_variables
+                feedback = cast(keras.layers.Layer, self.captioner.feedback)
+                late["late"] = feedback.trainable_variables
                 late["make_late_optimizer"] = lambda factor: make(factor, start)
             self.optimizer = grouped(make, **late)
             optimizers = [*self.optimizer.optimizers]
