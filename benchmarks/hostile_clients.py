@@ -105,6 +105,7 @@ def attacks(port, path):
         status, seconds = post(port, path, predict_body([small_image()]))
         return f"100 went; the next had {status} after {seconds:.2f} s"
 
+    yield "nothing", lambda: "-"  # what the machine makes of it
     yield "30 MB of [],", json_of('{"instances": [' + "[]," * 10**7 + "[]]}")
     yield "zeros as pixels", json_of('{"instances": [' + "0," * 10**7 + "0]}")
     yield "60 MB of base64", json_of(predict_body([bytes(45 * 2**20)]))
