@@ -11,6 +11,7 @@ out of order is an error, and a run that stalls ends with exit code 2.
 """
 
 import collections
+import contextlib
 import io
 import itertools
 import sys
@@ -53,7 +54,14 @@ def seeds() -> list[bytes]:
         *((rgb.convert("P"), "PNG", {}), (gray.convert("I;16"), "PNG", {})),
         *((rgb, "GIF", {}), (rgb, "BMP", {}), (gray, "BMP", {}), (rgba, "BMP", {})),
         *((rgb, "WEBP", {}), (rgb, "WEBP", {"lossless": True}), (rgba, "WEBP", {})),
+        *((rgb, "TIFF", {}), (rgba, "TIFF", {"compression": "tiff_lzw"})),
+        *((rgb, "JPEG2000", {}), (rgb, "AVIF", {"speed": 10})),
     ]
+    with contextlib.suppress(ImportError):  # of the extra `photos`
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        kinds.append((rgb, "HEIF", {}))
     files = []
     for image, kind, options in kinds:
         content = io.BytesIO()
@@ -108,6 +116,8 @@ def main(argv):
                 if name != number or (views is None) == (error is None):
                     sys.exit(f"image {number} came as {name}: {error}")
                 found["refused" if error else "read"] += 1
+                if number % (_COUNT.value // 20 or 1) == 0:
+                    print(f"{number} of {_COUNT.value}: {dict(found)}", flush=True)
                 if number == _COUNT.value // 10:
                     _, first = peak_and_resident()
             if found.total() != _COUNT.value:
