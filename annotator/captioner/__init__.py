@@ -5,6 +5,8 @@ from annotator.captioner.captioner import Captioner
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.brnn import BrnnDecoder
 from annotator.captioner.decoders.decoder import Decoder
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
+from annotator.captioner.decoders.ensemble import EnsembleDecoder, ensemble
 from annotator.captioner.decoders.hard import HardDecoder
 from annotator.captioner.decoders.log_bilinear import LogBilinearDecoder
 from annotator.captioner.decoders.lstm import LSTM
@@ -33,6 +35,8 @@ __all__ = [
     "CausalTextFeedback",
     "ConsensusReranker",
     "Decoder",
+    "EmbeddingDecoder",
+    "EnsembleDecoder",
     "Feedback",
     "GreedySampler",
     "HardDecoder",
@@ -48,5 +52,6 @@ __all__ = [
     "Vocabulary",
     "build_decoder",
     "decoder_names",
+    "ensemble",
     "fit_reranker",
 ]

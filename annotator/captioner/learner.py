@@ -15,6 +15,7 @@ from annotator.captioner.losses import caption_losses, crop, self_critical_losse
 from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.standardized import StandardizedModel
+from annotator.captioner.vocabulary import PAD
 
 Tensors: typing.TypeAlias = dict[str, tf.Tensor]
 
@@ -62,6 +63,8 @@ class CaptionLearner(StandardizedModel):
         label_smoothing: float = 0.0,
         attention_regularizer: float = 0.0,
         training: bool = True,
+        teacher: "CaptionLearner | None" = None,
+        distillation: float = 0.0,
     ) -> Tensors:
         """The cross entropy of reference captions, as sums.
 
@@ -82,6 +85,12 @@ class CaptionLearner(StandardizedModel):
                 attention a region gets over a whole caption and the mean of all
                 regions ("doubly stochastic attention" of Show, Attend and Tell).
             training: Whether dropout, sampling and plain images are on.
+            teacher: Another captioner with the same words, for the same regions. The
+                loss is then `1 - distillation` of the cross entropy with its smoothing,
+                and `distillation` of the Kullback-Leibler divergence of this one's word
+                probabilities from the teacher's, which reads the references without
+                dropout.
+            distillation: See `teacher`.
 
         Returns:
             A dict of float32 scalars: `loss`, what to minimize; `cross_entropy`,
@@ -102,6 +111,9 @@ class CaptionLearner(StandardizedModel):
         current = feedback.refine_by_given_drafts(
             self.decoder, prepared, draft, left_alone, training
         )
+        teacher_logits = None
+        if teacher is not None:
+            teacher_logits = teacher.reference_logits(regions, tokens, region_mask)
         return caption_losses(
             self.decoder,
             feedback.states(self.decoder, current, tokens[..., :-1], training),
@@ -110,7 +122,30 @@ class CaptionLearner(StandardizedModel):
             label_smoothing,
             attention_regularizer,
             training,
+            teacher_logits,
+            distillation,
         )
+
+    def reference_logits(
+        self, regions: tf.Tensor, tokens: tf.Tensor, region_mask: Mask = None
+    ) -> tf.Tensor:
+        """The logits of the words of references, with feedback and without dropout.
+
+        Args:
+            regions: `[B, R, D]`.
+            tokens: int32 `[B, C, T]`, as of `caption_loss`.
+            region_mask: bool `[B, R]`, false for padding; by default there is none.
+
+        Returns:
+            float32 `[N, V]`, for the N words and `<end>`s that are no padding, in the
+            order of `tokens`.
+        """
+        current, _ = self.feedback.refine_by_own_drafts(
+            self.decoder, self.prepare(regions, region_mask), self.draft_sampler
+        )
+        states = self.feedback.states(self.decoder, current, tokens[..., :-1])
+        real = tokens[..., 1:] != PAD
+        return self.decoder.logits(tf.boolean_mask(states["hidden"], real))
 
     def self_critical_loss(
         self,

@@ -15,6 +15,8 @@ def caption_losses(
     label_smoothing: float = 0.0,
     attention_regularizer: float = 0.0,
     training: bool = True,
+    teacher_logits: tf.Tensor | None = None,
+    distillation: float = 0.0,
 ) -> dict[str, tf.Tensor]:
     """Sums over reference captions; see `Captioner.caption_loss`.
 
@@ -26,6 +28,9 @@ def caption_losses(
         label_smoothing: Share of the probability spread over all words.
         attention_regularizer: Factor of how unevenly the regions are attended to.
         training: Whether dropout is on.
+        teacher_logits: float32 `[N, V]`, what another captioner expects in place of
+            the N words that are no padding; no gradient flows to them.
+        distillation: Share of the divergence from these.
 
     Returns:
         A dict of float32 scalars: `loss`, `cross_entropy` and `tokens`.
@@ -39,6 +44,9 @@ def caption_losses(
     if label_smoothing:
         uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
         loss += label_smoothing * tf.reduce_sum(uniform - losses)
+    if teacher_logits is not None:
+        divergence = _divergence(teacher_logits, logits)
+        loss = (1 - distillation) * loss + distillation * divergence
     if attention_regularizer and decoder.attending_layers:
         loss += attention_regularizer * _unevenness(
             states["attention_weights"], real, region_mask
@@ -91,6 +99,17 @@ def self_critical_losses(
         "reward": tf.reduce_sum(rewards),
         "captions": tf.cast(tf.size(rewards), tf.float32),
     }
+
+
+def _divergence(teacher_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Sum of the Kullback-Leibler divergences of `logits` from a teacher's, `[N, V]`.
+
+    Hinton et al., Distilling the knowledge in a neural network,
+    https://arxiv.org/abs/1503.02531, at a temperature of 1.
+    """
+    expected = tf.stop_gradient(tf.nn.log_softmax(teacher_logits))
+    missing = expected - tf.nn.log_softmax(logits)
+    return tf.reduce_sum(tf.exp(expected) * missing)
 
 
 def _unevenness(

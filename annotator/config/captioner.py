@@ -62,6 +62,22 @@ class CaptionerSettings(Settings):
         "one starts from: words that both know keep their vectors, others get new "
         "ones.",
     )
+    ensemble: tuple[str, ...] = _captioner(
+        (),
+        "Workdirs of trained captioners, or presets, with the same words and regions: "
+        "none is trained, those write together by the mean of their log probabilities.",
+    )
+    distill: str | None = _captioner(
+        None,
+        "Workdir or preset of a trained captioner, such as an ensemble, with the same "
+        "words and regions: its word probabilities are learned beside the references.",
+    )
+    distill_weight: float = _training(
+        0.5,
+        "Share of the loss that compares with these; the references have the rest.",
+        least=0,
+        most=1,
+    )
     tied: bool = _captioner(
         False, "Whether the word vectors are also the weights of the output."
     )
@@ -150,6 +166,17 @@ class CaptionerSettings(Settings):
     )
 
     def check_together(self) -> None:
+        for name in ("init_from", "finetune_backbone", "distill"):
+            if self.ensemble and getattr(self, name):
+                raise ValueError(
+                    f"--ensemble trains nothing, so --{name} says nothing: leave out "
+                    "one of the two."
+                )
+        if self.distill and self.finetune_backbone:
+            raise ValueError(
+                "--distill needs the regions that the trained captioner knows, which "
+                "--finetune_backbone changes: leave out one of the two."
+            )
         if self.rounds and self.feedback_start >= self.epochs:
             raise ValueError(
                 f"--feedback_start={self.feedback_start} leaves none of "

@@ -33,6 +33,12 @@ def test_feedback_needs_an_epoch_to_learn_in():
     Config(task="tagger", rounds=1, feedback_start=12)
 
 
+@pytest.mark.parametrize("name", ["init_from", "distill"])
+def test_an_ensemble_trains_nothing(name):
+    with pytest.raises(ValueError, match=f"--ensemble trains nothing, so --{name}"):
+        Config(ensemble=("a", "b"), **{name: "c"})
+
+
 def test_feedback_needs_attention_to_steer():
     for decoder in ("nic", "brnn", "log_bilinear"):
         with pytest.raises(ValueError, match=f"--decoder={decoder} has no attention"):

@@ -7,16 +7,16 @@ import tensorflow as tf
 
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.decoder import (
-    Decoder,
     Mask,
     Prepared,
     mean_region,
 )
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.lstm import LSTM
 from annotator.captioner.decoders.rows import group_rows
 
 
-class AttendingDecoder(Decoder):
+class AttendingDecoder(EmbeddingDecoder):
     """Base class of decoders that are LSTMs with attention over the regions.
 
     The initial states are dense layers of the mean region, as in Show, Attend and
@@ -31,7 +31,7 @@ class AttendingDecoder(Decoder):
 
     Args:
         vocabulary_size: V, number of words.
-        **kwargs: See `Decoder`.
+        **kwargs: See `EmbeddingDecoder`.
     """
 
     initial_projection: keras.layers.Dense

@@ -44,7 +44,7 @@ def build_decoder(
         layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
             other decoders have one layer and ignore it.
         seed: Of the decoder that draws, "hard"; the others ignore it.
-        **options: See `Decoder`.
+        **options: See `EmbeddingDecoder`.
 
     Returns:
         The decoder, unbuilt.

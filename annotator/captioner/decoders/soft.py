@@ -20,7 +20,7 @@ class SoftDecoder(AttendingDecoder):
 
     Args:
         vocabulary_size: V, number of words.
-        **kwargs: See `Decoder`.
+        **kwargs: See `EmbeddingDecoder`.
 
     Reference: Xu et al., Show, Attend and Tell, https://arxiv.org/abs/1502.03044,
     without its gate over the context and its deep output layer.

@@ -27,7 +27,7 @@ class StackedDecoder(AttendingDecoder):
     Args:
         vocabulary_size: V, number of words.
         layers: k, from 2 to 6. (`SoftDecoder` is the case k = 1.)
-        **kwargs: See `Decoder`.
+        **kwargs: See `EmbeddingDecoder`.
 
     Raises:
         ValueError: When `layers` is out of range.

@@ -13,6 +13,7 @@ from annotator.captioner.decoders.registry import build_decoder
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training import workers
+from annotator.training.captioner.ensemble import join_captioners
 from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.captioner.reranking import fit_run_reranker
 from annotator.training.captioner.trainer import CaptionerTrainer
@@ -25,6 +26,8 @@ def train_captioner(run: Run) -> None:
 
     At its end the re-ranker is fitted, if the settings ask for it, also of a captioner
     that was trained before.
+
+    Where `ensemble` names trained ones, it is made of these and nothing is trained.
 
     Its folder then holds `vocabulary.json`, `checkpoints/` (weights, optimizer, random
     state and position, as of the last `checkpoint_steps`), the drafts of the current
@@ -40,7 +43,10 @@ def train_captioner(run: Run) -> None:
         FloatingPointError: If the training diverges.
     """
     if not run.is_trained(CAPTIONER):
-        _train(run)
+        if not run.config.ensemble:
+            _train(run)
+        elif workers.is_chief():
+            join_captioners(run)
     if run.config.rerank and workers.is_chief():
         fit_run_reranker(run)
 

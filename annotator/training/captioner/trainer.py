@@ -33,6 +33,7 @@ from annotator.training.captioner.selection import (
     reference_loss,
     selection_score,
 )
+from annotator.training.captioner.teacher import load_teacher
 from annotator.training.captioner.validation_report import log_validation, report
 from annotator.training.data_warnings import (
     warn_of_few_validation_images,
@@ -79,6 +80,7 @@ class CaptionerTrainer(TrainingLoop):
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
+            self.teacher = load_teacher(run, captioner)
             models = [captioner]
             if inputs.backbone is not None:
                 models.append(inputs.backbone)
@@ -224,6 +226,8 @@ class CaptionerTrainer(TrainingLoop):
                 with_feedback=with_feedback,
                 label_smoothing=self.config.label_smoothing,
                 attention_regularizer=self.config.attention_regularizer,
+                teacher=self.teacher,
+                distillation=self.config.distill_weight,
             )
 
         return self._descend(self.optimizer, loss, "tokens", seed, batch, tokens, draft)
