@@ -24,6 +24,7 @@ from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
+from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import Vocabulary
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "SoftDecoder",
     "StackedDecoder",
     "TextFeedback",
+    "Truncation",
     "Vocabulary",
     "build_decoder",
     "decoder_names",

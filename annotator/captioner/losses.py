@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.samplers.sampler import forbidden_words
+from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import PAD, START
 
 
@@ -67,6 +68,8 @@ def self_critical_losses(
     states: dict[str, tf.Tensor],
     targets: tf.Tensor,
     rewards: tf.Tensor,
+    truncation: Truncation,
+    training: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sums over captions that the decoder drew; see `Captioner.self_critical_loss`.
 
@@ -75,6 +78,8 @@ def self_critical_losses(
         states: What it made of the captions, from `Decoder.states`.
         targets: int32 `[B, n, T]`, the words that were drawn after each state.
         rewards: float32 `[B, n]`.
+        truncation: Of the distribution that they were drawn from.
+        training: Whether dropout is on.
 
     Returns:
         A dict of float32 scalars: `loss`, `tokens`, `reward` and `captions`.
@@ -85,12 +90,13 @@ def self_critical_losses(
     advantages = (rewards - mean) * count / (count - 1.0)
     real = targets != PAD
     words = tf.boolean_mask(targets, real)
-    logits = decoder.logits(tf.boolean_mask(states["hidden"], real))
-    # As they were drawn: among the words that may come.
+    logits = decoder.logits(tf.boolean_mask(states["hidden"], real), training=training)
+    # As they were drawn: among the words that may come, and the probable of these.
     last = tf.pad(targets, [[0, 0], [0, 0], [1, 0]], constant_values=START)
     second = tf.pad(last, [[0, 0], [0, 0], [1, 0]], constant_values=START)
     before = tf.stack([second[..., :-2], last[..., :-1]], axis=-1)
     logits += forbidden_words(tf.boolean_mask(before, real), tf.shape(logits)[1])
+    logits = truncation(logits, kept=words)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
     advantages = tf.gather_nd(advantages, tf.where(real)[:, :2])
     return {

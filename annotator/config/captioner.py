@@ -82,7 +82,12 @@ class CaptionerSettings(Settings):
         False, "Whether the word vectors are also the weights of the output."
     )
     dropout: float = _captioner(0.4, "Rate of dropout.", least=0, below=1)
-    epochs: int = _training(12, "Passes over the training captions.", least=1)
+    epochs: int = _training(
+        12,
+        "Passes over the training captions; 0 for rewards alone, of the captioner that "
+        "--init_from names.",
+        least=0,
+    )
     self_critical_epochs: int = _training(
         0,
         "Passes over the training images after these, from the best weights on, in "
@@ -95,6 +100,27 @@ class CaptionerSettings(Settings):
     )
     self_critical_samples: int = _training(
         5, "Captions drawn for each image of these.", least=2
+    )
+    self_critical_temperature: float = _training(
+        1.0,
+        "What logits are divided by where these are drawn: below 1 the probable words "
+        "gain. What is drawn from is what learns.",
+        above=0,
+    )
+    self_critical_top_k: int = _training(
+        0,
+        "Words that these are drawn from at each step, the likeliest; 0 for all.",
+        least=0,
+    )
+    self_critical_top_p: float = _training(
+        1.0,
+        "The same by their probability: the likeliest that reach this sum; 1 for all.",
+        least=0.01,
+        most=1,
+    )
+    self_critical_dropout: bool = _training(
+        False,
+        "Whether --dropout holds where these are learned; they are drawn without it.",
     )
     caption_batch: int = _training(
         16, "Images per training step, each with all its captions.", least=1
@@ -177,7 +203,13 @@ class CaptionerSettings(Settings):
                 "--distill needs the regions that the trained captioner knows, which "
                 "--finetune_backbone changes: leave out one of the two."
             )
-        if self.rounds and self.feedback_start >= self.epochs:
+        rewards_alone = self.init_from and self.self_critical_epochs
+        if not (self.epochs or self.ensemble or rewards_alone):
+            raise ValueError(
+                "--epochs=0 learns no captions: say 1 or more, or --init_from and "
+                "--self_critical_epochs, so that a trained captioner learns rewards."
+            )
+        if self.rounds and self.feedback_start >= max(self.epochs, 1):
             raise ValueError(
                 f"--feedback_start={self.feedback_start} leaves none of "
                 f"--epochs={self.epochs} to learn the feedback: lower it, or say "

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from annotator import files, loading
-from annotator.captioner import Captioner
+from annotator.captioner import Captioner, Truncation
 from annotator.captioner.transfer import take_over
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
@@ -133,7 +133,7 @@ class CaptionerTrainer(TrainingLoop):
 
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
-        if epoch == first and not done:
+        if first and epoch == first and not done:  # the first one has but its start
             self._take_best_weights()
         if first is None:
             take_step, drafts = self._learn_references, self._drafts(epoch)
@@ -248,6 +248,12 @@ class CaptionerTrainer(TrainingLoop):
                 reward,
                 (seed[0] + replica) * 1_000_003 + seed[1],
                 self.config.self_critical_samples,
+                truncation=Truncation(
+                    self.config.self_critical_temperature,
+                    self.config.self_critical_top_k,
+                    self.config.self_critical_top_p,
+                ),
+                dropout=self.config.self_critical_dropout,
             )
             # A replica without images of its own has one without references.
             real = tf.cast(tf.reduce_any(tokens != PAD), tf.float32)
