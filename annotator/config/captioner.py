@@ -82,6 +82,18 @@ class CaptionerSettings(Settings):
         False, "Whether the word vectors are also the weights of the output."
     )
     dropout: float = _captioner(0.4, "Rate of dropout.", least=0, below=1)
+    context_dropout: float = _captioner(
+        0.0,
+        "Rate of dropout on the contexts that attention finds, which --dropout leaves.",
+        least=0,
+        below=1,
+    )
+    condition: str = _captioner(
+        "none",
+        "What the first states see beside the mean region: vector is a learned VLAD of "
+        "the regions.",
+        choices=("none", "vector"),
+    )
     epochs: int = _training(
         12,
         "Passes over the training captions; 0 for rewards alone, of the captioner that "
@@ -203,6 +215,14 @@ class CaptionerSettings(Settings):
                 "--distill needs the regions that the trained captioner knows, which "
                 "--finetune_backbone changes: leave out one of the two."
             )
+        for name in ("context_dropout", "condition"):
+            value = getattr(self, name)
+            if self.decoder in _INATTENTIVE and value != self.settings()[name].default:
+                raise ValueError(
+                    f"--decoder={self.decoder} has no attention, so --{name}={value} "
+                    "says nothing: leave it out, or take --decoder=stacked, soft or "
+                    "hard."
+                )
         rewards_alone = self.init_from and self.self_critical_epochs
         if not (self.epochs or self.ensemble or rewards_alone):
             raise ValueError(

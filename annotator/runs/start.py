@@ -22,6 +22,7 @@ _AGREEING: dict[str, Callable[[Config], Any]] = {
     "units": lambda config: config.units,
     "attention_units": lambda config: config.attention_units,
     "tied": lambda config: config.tied,
+    "condition": lambda config: config.condition,
     "region_power": lambda config: config.region_power,
 }
 # What captioners that read the same regions must agree on.

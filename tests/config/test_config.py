@@ -48,6 +48,13 @@ def test_an_ensemble_trains_nothing(name):
         Config(ensemble=("a", "b"), **{name: "c"})
 
 
+def test_what_attention_alone_has_is_refused_elsewhere():
+    for name, value in {"context_dropout": 0.1, "condition": "vector"}.items():
+        with pytest.raises(ValueError, match=f"no attention, so --{name}={value}"):
+            Config(decoder="nic", **{name: value})
+        Config(decoder="hard", **{name: value})
+
+
 def test_feedback_needs_attention_to_steer():
     for decoder in ("nic", "brnn", "log_bilinear"):
         with pytest.raises(ValueError, match=f"--decoder={decoder} has no attention"):

@@ -1,6 +1,7 @@
 """The base of the decoders whose LSTMs look at the regions."""
 
 import abc
+import typing
 
 import keras
 import tensorflow as tf
@@ -13,14 +14,19 @@ from annotator.captioner.decoders.decoder import (
 )
 from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.lstm import LSTM
+from annotator.captioner.decoders.region_vector import RegionVector
 from annotator.captioner.decoders.rows import group_rows
+
+# What the initial states may see beside the mean region.
+CONDITIONS = ("none", "vector")
 
 
 class AttendingDecoder(EmbeddingDecoder):
     """Base class of decoders that are LSTMs with attention over the regions.
 
     The initial states are dense layers of the mean region, as in Show, Attend and
-    Tell. Re-weighted regions have re-weighted keys, so `reweigh` projects nothing.
+    Tell, or of the mean region and a `RegionVector`. Re-weighted regions have
+    re-weighted keys, so `reweigh` projects no regions for the attention.
 
     A decoder's state is a tuple with a pair for each LSTM: hidden state `[N, H]` and
     float32 cell `[N, H]`. In `Prepared`, `keys` is a list with the keys of each
@@ -31,10 +37,47 @@ class AttendingDecoder(EmbeddingDecoder):
 
     Args:
         vocabulary_size: V, number of words.
+        context_dropout: Rate of dropout on the contexts that attention finds.
+        condition: What the initial states see beside the mean region: `"none"`, or
+            `"vector"` for a `RegionVector`.
         **kwargs: See `EmbeddingDecoder`.
+
+    Raises:
+        ValueError: When there is no such condition.
     """
 
     initial_projection: keras.layers.Dense
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        *,
+        context_dropout: float = 0.0,
+        condition: str = "none",
+        **kwargs: typing.Any,
+    ) -> None:
+        super().__init__(vocabulary_size, **kwargs)
+        if condition not in CONDITIONS:
+            raise ValueError(
+                f"condition={condition!r}: it must be one of {', '.join(CONDITIONS)}."
+            )
+        self.context_dropout = context_dropout
+        self.condition = condition
+        self.context_dropout_layer = keras.layers.Dropout(
+            context_dropout, dtype=self.dtype_policy, name="context_dropout"
+        )
+        self.region_vector = None
+        if condition == "vector":
+            self.region_vector = RegionVector(
+                dtype=self.dtype_policy, name="region_vector"
+            )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "context_dropout": self.context_dropout,
+            "condition": self.condition,
+        }
 
     @abc.abstractmethod
     def attention_layers(self) -> list[AdditiveAttention]:
@@ -65,7 +108,11 @@ class AttendingDecoder(EmbeddingDecoder):
 
     def _initial(self, regions, region_mask):
         """The state before the first word."""
-        states = self.initial_projection(mean_region(regions, region_mask))
+        summary = mean_region(regions, region_mask)
+        if self.region_vector is not None:
+            vector = self.region_vector(regions, region_mask)
+            summary = tf.concat([summary, vector], axis=-1)
+        states = self.initial_projection(summary)
         states = tf.split(states, states.shape[-1] // self.units, axis=-1)
         # Cells are float32, see `LSTM`.
         return tuple(
@@ -125,6 +172,14 @@ class AttendingDecoder(EmbeddingDecoder):
         )
         context = tf.reshape(context, [-1, context.shape[-1]])
         return context, tf.reshape(weights, [-1, tf.shape(weights)[-1]])
+
+    def _build_initial(self, width):
+        """Builds `initial_projection` and what it reads, for regions of that width."""
+        self.context_dropout_layer.build((None, None, width))
+        if self.region_vector is not None:
+            self.region_vector.build((None, None, width))
+            width += self.region_vector.width
+        self.initial_projection.build((None, width))
 
     def _new_lstm(self, name):
         return LSTM(self.units, dtype=self.dtype_policy, name=name)

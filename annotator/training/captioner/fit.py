@@ -1,5 +1,7 @@
 """The captioner of a run: trained on regions, surviving kills."""
 
+from typing import Any
+
 import keras
 
 from annotator import files
@@ -9,7 +11,7 @@ from annotator.captioner import (
     TextFeedback,
     Vocabulary,
 )
-from annotator.captioner.decoders.registry import build_decoder
+from annotator.captioner.decoders.registry import attends, build_decoder
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training import workers
@@ -77,6 +79,10 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
     """The captioner that a run's settings ask for, unbuilt: no weights yet."""
     config = run.config
     policy = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
+    attention: dict[str, Any] = {}
+    if attends(config.decoder):
+        attention["context_dropout"] = config.context_dropout
+        attention["condition"] = config.condition
     decoder = build_decoder(
         config.decoder,
         len(vocabulary),
@@ -88,6 +94,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
         seed=config.seed,
         jit_compile=config.jit_compile,
         dtype=policy,
+        **attention,
     )
     feedback = None
     if config.rounds:
