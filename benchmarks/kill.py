@@ -196,7 +196,6 @@ def main(argv):
             *["full disk"] * full,
             *["stop"] * FLAGS.stops,
         ]
-        rng.shuffle(kinds)
         trials = []
         for name, arguments in found.items():
             # The others extend the tagger, or annotate with it.
@@ -205,7 +204,8 @@ def main(argv):
                 print(f"{name}: {trials[-1].seconds:.1f} s undisturbed", flush=True)
         wanted = [t for t in trials if t.name in (FLAGS.only or found)]
         for number, trial in enumerate(wanted):
-            trial.disturb(kinds[number :: len(wanted)], rng)
+            own = kinds[number :: len(wanted)]
+            trial.disturb(rng.sample(own, len(own)), rng)
             print(*trial.row(), sep=" | ", flush=True)
     head = ["command", "s", "kills", "full disks", "stops", "ended then", "whole runs"]
     print("", " | ".join([*head, "files compared", "differ"]), sep="\n")
@@ -229,8 +229,7 @@ def compare(one, other):
             path.relative_to(run)
             for part in ("tagger", "captioner", "metrics", "records")
             for path in (run / part).rglob("[!.]*")
-            # Of records, the settings tell when their run began.
-            if path.suffix in _READERS and not path.name.endswith(".settings.json")
+            if path.suffix in _READERS and not path.name.endswith(_OF_THE_TIME)
         }
         for run in (one, other)
     ]
@@ -262,6 +261,8 @@ def _weights(path):
     return weights
 
 
+# When a run began, and what it took.
+_OF_THE_TIME = (".settings.json", "_seconds.json", "training.json")
 _READERS = {
     ".npy": pathlib.Path.read_bytes,
     ".npz": _arrays,
