@@ -6,8 +6,8 @@ trains a tiny tagger, then annotates drawn images with it (and trains it once mo
 where the cache is concerned) in each of these surroundings. A line tells the exit code,
 the last line of what was said, and whether the same command, given again where nothing
 is in the way, ends with the same records as an undisturbed run. The exit code is 1 if
-one does not, or if a run hangs or crashes without a word. Mounts take root; what
-cannot be tried is said.
+one does not, or if a run hangs or crashes without a word. Mounts take root; what cannot
+be tried is said.
 """
 
 import ctypes
