@@ -16,6 +16,7 @@ from annotator.tagger import (
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
 from annotator.tagger.lift import label_lift
 from annotator.tagger.pooling import joined, mean, second_order, vlad
+from annotator.tagger.rules import word_thresholds
 
 __all__ = [
     "calibration",
@@ -34,4 +35,5 @@ __all__ = [
     "vlad",
     "word_probabilities",
     "word_scores",
+    "word_thresholds",
 ]

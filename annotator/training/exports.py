@@ -9,7 +9,7 @@ from typing import Any
 from annotator import files, loading
 from annotator.captioner import CaptionDetails
 from annotator.export import saved_model
-from annotator.export.versions import MANIFEST, TEACHING
+from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.tagger.lift.label_lift import LabelLift
@@ -28,13 +28,14 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
         run.config.rank_by,
         name="top_tags",
     )
-    probabilities = run.calibration()
+    probabilities, thresholds = run.calibration(), run.word_thresholds()
 
     def head(regions):
         scores = tagger(regions)
+        given = scores if thresholds is None else thresholds(scores)
         if probabilities is None:
-            return top(scores)
-        return top(scores, probabilities(scores))
+            return top(given)
+        return top(given, probabilities(scores))
 
     served: tuple[str, ...] = ("tags", "scores")
     if probabilities is not None:
@@ -129,11 +130,15 @@ def _extras(run, task):
     return _EXTRAS[task](run) if task in _EXTRAS else {}
 
 
-def _teaching(run):
-    """Only a tagger with a vector an image can be taught by single images."""
-    if not run.files.vectors.is_file():
-        return {}
-    return {TEACHING: functools.partial(_write_teaching, run)}
+def _beside_tagger(run):
+    extras = {}
+    # Only a tagger with a vector an image can be taught by single images.
+    if run.files.vectors.is_file():
+        extras[TEACHING] = functools.partial(_write_teaching, run)
+    held_out = run.held_out()
+    if held_out is not None:
+        extras[HELD_OUT] = held_out.save
+    return extras
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
@@ -145,7 +150,7 @@ def teaching_basis(run: Run) -> TeachingBasis:
     stored = loading.arrays(run.files.tags)
     config = chosen_settings(run.config, run.files)
     # Of a tagger that has no such settings the basis has its own.
-    settings = {"shrinkage": config.shrinkage, "margin": config.margin}
+    settings: dict[str, Any] = {"shrinkage": config.shrinkage, "margin": config.margin}
     basis = TeachingBasis.fit(
         stored["words"].tolist(),
         loading.array(run.files.vectors, mmap_mode="r"),
@@ -162,5 +167,5 @@ def teaching_basis(run: Run) -> TeachingBasis:
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {
-    TAGGER: _teaching
+    TAGGER: _beside_tagger
 }

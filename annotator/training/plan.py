@@ -3,8 +3,10 @@
 Seconds are those of two slow cores without a GPU; what is measured corrects them.
 """
 
+from collections.abc import Callable
+
 from annotator.evaluation.plan import FeatureStages, evaluation_plan
-from annotator.runs.heads import CAPTIONER, TAGGER
+from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.terminal.plan import Stage
 from annotator.terminal.progress import (
@@ -18,6 +20,7 @@ from annotator.terminal.progress import (
     TAGGING,
 )
 from annotator.training.captioner.phases import feedback_joins
+from annotator.training.captioner.reranking import RERANKER
 from annotator.training.tagger.calibration import why_no_validation
 
 # Of an image, unless it says otherwise.
@@ -27,6 +30,7 @@ _SECONDS = {
     TAGGING: 0.01,
     DRAFTING: 0.02,
     CAPTIONING: 0.05,
+    FITTING: 0.005,
 }
 _SECONDS_TO_FIT = 15.0
 _SECONDS_TO_CHOOSE = 45.0  # what the scores of tags are fitted with
@@ -52,6 +56,7 @@ def training_plan(run: Run, eval_split: str) -> list[Stage]:
     for task in run.tasks:
         if not run.is_trained(task):
             stages += _STAGES[task](run, features)
+        stages += _LAST_STAGES.get(task, _none)(run, features)
         stages.append(Stage(EXPORTING, f"the {task.name}", _SECONDS_TO_EXPORT))
     return stages + evaluation_plan(run, eval_split, run.tasks, features)
 
@@ -130,8 +135,23 @@ def _captioner(run: Run, features: FeatureStages) -> list[Stage]:
     return stages
 
 
+def _reranker(run: Run, features: FeatureStages) -> list[Stage]:
+    if not run.config.rerank or run.files.reranker.is_file():
+        return []
+    images = len(run.annotated(run.config.train_split))
+    stages = features.of(CAPTIONER, run.config.train_split)
+    return [*stages, _stage(FITTING, images, RERANKER)]
+
+
+def _none(run: Run, features: FeatureStages) -> list[Stage]:
+    return []
+
+
 def _stage(kind, images, detail="images"):
     return Stage(kind, detail, images * _SECONDS[kind])
 
 
-_STAGES = {TAGGER: _tagger, CAPTIONER: _captioner}
+_Stages = dict[Task, Callable[[Run, FeatureStages], list[Stage]]]
+_STAGES: _Stages = {TAGGER: _tagger, CAPTIONER: _captioner}
+# What is made of a trained model, also of one that was trained before.
+_LAST_STAGES: _Stages = {CAPTIONER: _reranker}

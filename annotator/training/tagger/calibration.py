@@ -9,6 +9,7 @@ from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.calibration import fit_calibration
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision
 from annotator.terminal.progress import FITTING, TAGGING
 from annotator.training.tagger.chosen import chosen_settings
 from annotator.training.tagger.scores import fit_scores
@@ -25,7 +26,7 @@ def calibrate(
     whitening_rows: int = 0,
     known: np.ndarray | None = None,
 ) -> None:
-    """Writes how probable a tagger's words are by their scores.
+    """Writes how probable a tagger's words are by their scores, and how often right.
 
     The validation images tell it. Where these are learned, or there are none, training
     images do, each scored by a tagger that was fitted without it. Where that cannot be,
@@ -60,6 +61,9 @@ def calibrate(
         print("no validation image has a tag that is known, so scores stay")
         return
     slope, offsets = fit_calibration(scores, carried, known)
+    held_out = HeldOutPrecision.fit(scores, carried, known)
+    with files.atomic_path(run.files.held_out) as temporary:
+        held_out.save(temporary)
     with files.atomic_path(run.files.calibration) as temporary:
         np.savez(temporary, slope=slope, offsets=offsets)
 
