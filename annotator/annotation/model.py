@@ -230,7 +230,11 @@ _FIND_HEAD = {"captioner": _captioner, "tagger": _tagger}
 def _vectors(of_views):
     layers = _tagger(of_views).layers
     names = [layer.name for layer in layers]
-    layers = layers[: names.index("scores")]
+    # What neighbors are compared by is part of their scores.
+    ends = [
+        names.index(name) for name in ("unit", "whitening", "scores") if name in names
+    ]
+    layers = layers[: min(ends)]
 
     def vectors(regions):
         for layer in layers:
