@@ -51,6 +51,18 @@ class CaptionerSettings(Settings):
         "Rounds of text feedback; 0 for none, as where --decoder is not stacked.",
         least=0,
     )
+    feedback_score: str = _captioner(
+        "additive",
+        "How feedback scores a region v against the text s: additive, w^T tanh(W_v v + "
+        "W_s s), or scalar, tanh(W_v v + W_s s) of one unit, as printed in the paper.",
+        choices=("additive", "scalar"),
+    )
+    feedback_on: str = _captioner(
+        "regions",
+        "What these scores weigh: the regions, or, as logarithms that are added to its "
+        "scores, the attention.",
+        choices=("regions", "attention"),
+    )
     feedback_start: int = _training(
         1, "Epochs trained before the feedback joins; 0 if --epochs=1.", least=0
     )
@@ -160,4 +172,9 @@ class CaptionerSettings(Settings):
             raise ValueError(
                 f"--decoder={self.decoder} has no attention that --feedback=causal "
                 "could steer: say --feedback=draft, or --rounds=0."
+            )
+        if self.feedback_on == "attention" and self.decoder in _INATTENTIVE:
+            raise ValueError(
+                f"--decoder={self.decoder} has no attention that "
+                "--feedback_on=attention could steer: say --feedback_on=regions."
             )

@@ -146,9 +146,9 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
             Name of the first setting that makes vectors of different kinds, or `None`
             if they can be compared.
         """
-        if self.scheme.pooling != other.scheme.pooling:
+        if self.pooling != other.pooling:
             return "tagger"
-        for name in self.scheme.encoding + self.encoding():
+        for name in self.pooling_settings + self.encoding():
             if getattr(self, name) != getattr(other, name):
                 return name
         return None

@@ -72,7 +72,7 @@ class TeachingBasis:
     similarity_sums: np.ndarray
     squares: np.ndarray
     margin: float
-    lifts: np.ndarray = NO_LIFTS
+    lifts: np.ndarray = dataclasses.field(default_factory=lambda: NO_LIFTS)
     sharpness: float = 0.0
 
     @classmethod

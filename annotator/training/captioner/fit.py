@@ -81,6 +81,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
         tied=config.tied,
         seed=config.seed,
         jit_compile=config.jit_compile,
+        reweighs=config.feedback_on,
         dtype=policy,
     )
     feedback = None
@@ -89,6 +90,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
             config.attention_units,
             rounds=config.rounds,
             jit_compile=config.jit_compile,
+            score=config.feedback_score,
             dtype=policy,
         )
     return Captioner(
