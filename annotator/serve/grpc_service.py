@@ -13,7 +13,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
-from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
@@ -144,7 +144,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 def tensor_rows(
-    proto: TensorProto, spec: tf.TensorSpec, most: int
+    proto: tensor_pb2.TensorProto, spec: tf.TensorSpec, most: int
 ) -> list[bytes | np.ndarray]:
     """The rows of a tensor that somebody sent.
 
@@ -257,7 +257,7 @@ def _refuse(context: grpc.ServicerContext, reason: str) -> NoReturn:
     raise AssertionError  # `abort` has raised
 
 
-def _stacked(values: list[Any]) -> TensorProto:
+def _stacked(values: list[Any]) -> tensor_pb2.TensorProto:
     """A tensor of the rows of an output."""
     array = np.array(values, object if isinstance(values[0], bytes) else None)
     return tf.make_tensor_proto(array)

@@ -34,7 +34,7 @@ def test_four_times_as_many_images_halve_an_interval():
         low, high = tag_intervals(*made_up(images))["f1"]
         return high - low
 
-    assert width(4000) / width(1000) == pytest.approx(0.5, rel=0.25)
+    assert width(1600) / width(400) == pytest.approx(0.5, rel=0.25)
 
 
 def test_images_that_are_all_right_leave_no_doubt():

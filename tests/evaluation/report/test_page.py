@@ -67,7 +67,8 @@ def test_all_sections_are_there_and_linked(page):
     assert [text for _, text in page.of("h2")] == ["Captions", "Tags", "Settings"]
     titles = ["Scores", "Training", "Images", "Words", "Confused words"]
     others = ["Scores", "Images", "Probabilities", "Words", "Confused words"]
-    assert [text for _, text in page.of("h3")] == titles + others
+    found = [text for _, text in page.of("h3")]
+    assert found[:10] == titles + others  # those below are of the settings
     ids = [attrs["id"] for _, attrs, _ in page.all if "id" in attrs]
     assert len(set(ids)) == len(ids)
     links = [attrs["href"] for attrs, _ in page.of("a")]
