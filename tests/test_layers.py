@@ -7,6 +7,7 @@ import sys
 # Never remove or rename one: users' .keras files name them.
 NAMES = {
     "AdditiveAttention",
+    "BagOfWords",
     "BeamSearch",
     "CalibratedProbabilities",
     "BrnnDecoder",
@@ -26,6 +27,7 @@ NAMES = {
     "PixelNormalization",
     "RandomSampler",
     "Resize",
+    "ScalarScore",
     "SoftDecoder",
     "StackedDecoder",
     "Tagger",

@@ -99,7 +99,7 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
         values.update({k: v for k, v in settings.items() if v is not None})
         if settings.get("feedback") and settings.get("rounds") is None:
             values["rounds"] = 1  # who says which wants one
-        if values.get("epochs") == 1:  # no time for the decoder alone
+        if values.get("epochs") in (0, 1):  # no time for the decoder alone
             values.setdefault("feedback_start", 0)
         return cls(dataset=dataset, **values)
 
@@ -146,9 +146,9 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
             Name of the first setting that makes vectors of different kinds, or `None`
             if they can be compared.
         """
-        if self.scheme.pooling != other.scheme.pooling:
+        if self.pooling != other.pooling:
             return "tagger"
-        for name in self.scheme.encoding + self.encoding():
+        for name in self.pooling_settings + self.encoding():
             if getattr(self, name) != getattr(other, name):
                 return name
         return None

@@ -40,9 +40,10 @@ class TaggerSettings(Settings):
     codebook: int = _tagger(16, "Visual words of the VLAD vector.", least=1)
     vlad: tuple[str, ...] = _tagger(
         ("power", "l2"),
-        "Normalizations of the VLAD vector, or none; mean, alone, for the descriptors' "
-        "mean in place of it, by its square root at unit length.",
-        choices=("power", "intra", "l2", "mean"),
+        "Normalizations of the VLAD vector, or none; with bow, of the histogram of "
+        "visual words, which then takes VLAD's place; mean, alone, for the "
+        "descriptors' mean in place of it, by its square root at unit length.",
+        choices=("bow", "power", "intra", "l2", "mean"),
         check=_check_vlad,
     )
     covariance: int = _tagger(
@@ -54,7 +55,8 @@ class TaggerSettings(Settings):
     )
     similarity: str = _tagger(
         "whitened",
-        "How --tagger=means compares an image with a word.",
+        "How means compares an image with a word, jec, 2pknn and mbrm --grid=0 with "
+        "another image.",
         choices=("whitened", "l2", "cosine"),
     )
     shrinkage: float | None = _tagger(
@@ -78,7 +80,10 @@ class TaggerSettings(Settings):
     )
     neighbours: int = _tagger(5, "K of jec and 2pknn.", least=1)
     grid: int = _tagger(
-        3, "Cells along a side, whose mean descriptors mbrm compares.", least=1
+        3,
+        "Cells along a side, whose mean descriptors mbrm compares; 0 for the VLAD "
+        "vector of the whole image.",
+        least=0,
     )
     bandwidth: float = _tagger(
         0.03, "Variance of mbrm's kernel, as share of that of the cells.", above=0
@@ -128,7 +133,27 @@ class TaggerSettings(Settings):
         """The way in which this run tags."""
         return SCHEMES[self.tagger]
 
+    @property
+    def pooling(self) -> str | None:
+        """How the regions of an image become its vector; see `Scheme.pooling`."""
+        return "vlad" if self._whole else self.scheme.pooling
+
+    @property
+    def pooling_settings(self) -> tuple[str, ...]:
+        """The settings of this pooling; see `Scheme.encoding`."""
+        return SCHEMES["jec"].encoding if self._whole else self.scheme.encoding
+
+    @property
+    def _whole(self):
+        """Whether a scheme that compares the cells of a grid is given none."""
+        return self.scheme.pooling == "grid" and not self.grid
+
     def check_together(self) -> None:
+        if {"bow", "intra"} <= set(self.vlad):
+            raise ValueError(
+                "--vlad=bow,intra would leave ones of the histogram: take "
+                "--vlad=bow, with power or l2 or both."
+            )
         if self.threshold is not None and self.tag_precision is not None:
             raise ValueError("Give either --threshold or --tag_precision.")
         if self.extend and not self.scheme.extendable:

@@ -30,6 +30,16 @@ def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
     return tf.function(caption)
 
 
+def trace(caption: Any, regions: tf.data.Dataset) -> None:
+    """Makes the graph that `generate` runs, which keeps it.
+
+    Args:
+        caption: As of `generate`.
+        regions: As of `generate`.
+    """
+    caption.get_concrete_function(regions.element_spec)
+
+
 def generate(
     caption: Any, regions: tf.data.Dataset, running: Running | None = None
 ) -> list[str]:

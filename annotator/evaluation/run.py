@@ -11,6 +11,7 @@ from annotator.evaluation.report.page import write_report
 from annotator.evaluation.scores import SCORES, Scored
 from annotator.evaluation.tables import learned_note
 from annotator.runs.heads import CAPTIONER, Task, tasks_of
+from annotator.runs.processor import processor
 from annotator.runs.run import Run
 from annotator.terminal.progress import Progress
 
@@ -69,9 +70,10 @@ def evaluate_run(
 ) -> tuple[dict, str]:
     """Scores the models of a run on one split.
 
-    Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
-    word; for captions `<split>_captions.json`, in COCO's result format (where ids are
-    numbers, as COCO's are; others stay text). Where the run was opened with another
+    Writes `metrics/<split>.json` (fractions) and `<split>_seconds.json` (what the
+    models took); for tags `<split>_words.csv`, a row a word; for captions
+    `<split>_captions.json`, in COCO's result format (where ids are numbers, as COCO's
+    are; others stay text). Where the run was opened with another
     data set, `<dataset>_` stands before the split, and what the models could not know
     of its words is counted.
 
@@ -109,12 +111,14 @@ def evaluate_run(
             f"{run.files.folder} holds no captioner whose attention could be drawn."
         )
     metrics: dict = {}
+    seconds: dict[str, float] = {}
     tables: list[str] = []
     texts: dict[str, list] = {}
     measured: dict[Task, Scored] = {}
     for each in trained:
         measured[each] = scored = SCORES[each](run, split, compare)
         # Of the two, one may leave out images that the other scores.
+        seconds[each.name] = scored.seconds
         counts = {f"{each.name}_images": scored.metrics["images"]}
         metrics |= counts | {k: v for k, v in scored.metrics.items() if k != "images"}
         heading, note = f"{run.config.dataset} {split}", ""
@@ -128,6 +132,9 @@ def evaluate_run(
             # Captions stand above tags.
             texts.setdefault(image_id, []).insert(0, line)
     files.write_json(run.files.metrics(run.label(split)), metrics)
+    files.write_json(
+        run.files.seconds(run.label(split)), {**seconds, "processor": processor()}
+    )
     if attention:
         draw_attention(run, split, attention)
     if shown:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -67,12 +68,14 @@ class Scored:
         table: The same as text, in percent.
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
+        seconds: What the model took for the split, its features at hand.
         tags: What was said image by image, if it was tags.
     """
 
     metrics: dict
     table: str
     lines: Sequence
+    seconds: float
     tags: TagResults | None = None
 
 
@@ -114,7 +117,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     size = run.config.batch_size
     where = f"{run.config.dataset} {name}"
     running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
-    scores = predict_scores(run.tagger(), split, size, running)
+    tagger = run.tagger()
+    start = time.monotonic()
+    scores = predict_scores(tagger, split, size, running)
+    seconds = time.monotonic() - start
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
@@ -131,6 +137,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         "mean_average_precision": tag_metrics.mean_average_precision(
             scores, true, known
         ),
+        "tag_intervals": tag_metrics.tag_intervals(predicted, true, words),
     }
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
@@ -146,7 +153,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     if probabilities is not None:
         probabilities = np.asarray(probabilities)
     results = TagResults(words, scores, predicted, true, known, probabilities)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines, results)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds, results)
 
 
 def _known_words(run, split, columns, words):
@@ -197,7 +204,11 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     total = -(-len(split) // _CAPTION_BATCH)
     where = f"{run.config.dataset} {name}"
     running = run.progress.stage(CAPTIONING, where, total, "batch")
-    captions = captioning.generate(caption, split.regions(_CAPTION_BATCH), running)
+    regions = split.regions(_CAPTION_BATCH)
+    captioning.trace(caption, regions)  # which is no part of its seconds
+    start = time.monotonic()
+    captions = captioning.generate(caption, regions, running)
+    seconds = time.monotonic() - start
     files.write_json(
         run.files.captions(run.label(name)),
         [
@@ -210,7 +221,10 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     references = split.annotated.captions or ()
     with run.progress.stage(SCORING, "captions"):
         metrics = caption_metrics.score_captions(
-            captions, references, bootstrap_samples=_BOOTSTRAP_SAMPLES
+            captions,
+            references,
+            meteor="both",
+            bootstrap_samples=_BOOTSTRAP_SAMPLES,
         )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
@@ -221,7 +235,7 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         unknown = unknown_caption_words(run.captioner().vocabulary, references)
         metrics = {**metrics, **unknown}
         note += caption_words_note(unknown)
-    return Scored(metrics, caption_table(metrics, rows) + note, captions)
+    return Scored(metrics, caption_table(metrics, rows) + note, captions, seconds)
 
 
 SCORES: dict[Task, Callable[[Run, str, bool], Scored]] = {

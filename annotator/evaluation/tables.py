@@ -66,8 +66,21 @@ def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
             f"recall {100 * scores['image_recall']:.2f}",
             "mean average precision of a word: "
             f"{100 * scores['mean_average_precision']:.2f}",
+            *_tag_intervals(scores),
         ]
     )
+
+
+def _tag_intervals(scores):
+    if "tag_intervals" not in scores:
+        return []
+    (low, high), (fewest, most) = (
+        scores["tag_intervals"][name] for name in ("f1", "n_plus")
+    )
+    return [
+        f"95 % intervals: F1 {100 * low:.2f} to {100 * high:.2f}, "
+        f"N+ {fewest:.0f} to {most:.0f}"
+    ]
 
 
 def comparable_rows(scores: dict, rows: list[tuple[str, dict]]) -> list:

@@ -23,6 +23,7 @@ from annotator.images.resize import Resize
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
+from annotator.runs.stopwatch import Stopwatch
 from annotator.runs.workdir import Workdir
 from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
@@ -54,6 +55,7 @@ class Run:
         progress: As given.
         files: `Workdir`, the paths in that folder.
         tasks: The `Task`s that `config.task` names.
+        stopwatch: What times their trainings; it stands still while features are made.
 
     Raises:
         ValueError: If the precision is unknown.
@@ -83,12 +85,15 @@ class Run:
             ),
             extend=files.absolute(config.extend),
             init_from=_absolute_folder(config.init_from),
+            distill=_absolute_folder(config.distill),
+            ensemble=tuple(map(_absolute_folder, config.ensemble)),
             precision=resolve_precision(config.precision),
         )
         self.files = Workdir(workdir)
         self.learned_dataset = learned_dataset
         self.progress = progress or Bars()
         self.tasks = tasks_of(config.task)
+        self.stopwatch = Stopwatch()
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
         self._splits: dict[Any, Split] = {}
@@ -364,7 +369,8 @@ class Run:
     def _load(self, task, name, backbone, views):
         annotated = self.annotated(name)
         task.check_labels(annotated)
-        caches = tuple(self._cache(annotated, view, backbone) for view in views)
+        with self.stopwatch.paused():
+            caches = tuple(self._cache(annotated, view, backbone) for view in views)
         bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
         self._list_skipped(annotated, bad)
         rows = np.setdiff1d(np.arange(len(annotated)), list(bad))

@@ -37,6 +37,10 @@ class Workdir:
         """What the task began to learn from, JSON."""
         return self.task(task) / "data.json"
 
+    def training(self, task: str) -> pathlib.Path:
+        """How long the task has been trained, and on what, JSON; see `Stopwatch`."""
+        return self.task(task) / "training.json"
+
     def backbone(self, task: str) -> pathlib.Path:
         """The backbone that was trained together with a task's model."""
         return self.task(task) / "backbone.keras"
@@ -105,6 +109,10 @@ class Workdir:
     def metrics(self, split: str) -> pathlib.Path:
         """Scores on a split, JSON."""
         return self.folder / "metrics" / f"{split}.json"
+
+    def seconds(self, split: str) -> pathlib.Path:
+        """How long each task's model took for a split, and on what, JSON."""
+        return self.folder / "metrics" / f"{split}_seconds.json"
 
     def word_scores(self, split: str) -> pathlib.Path:
         """Scores of each tag on a split, CSV."""

@@ -138,6 +138,19 @@ class Whitening:
         centered = vectors - self.mean
         return scipy.linalg.solve_triangular(self.factor, centered.T, lower=True).T
 
+    def layer(self, name: str = "whitening") -> keras.layers.Dense:
+        """`apply` as a frozen layer on vectors `[B, d]`, in float32.
+
+        Args:
+            name: Name of the layer.
+
+        Returns:
+            The built layer, with `d * d` weights.
+        """
+        unit = np.eye(len(self.mean))
+        inverse = scipy.linalg.solve_triangular(self.factor, unit, lower=True)
+        return linear_scores(inverse.T, -inverse @ self.mean, name)
+
 
 def fit_whitened_means(
     means: WordMeans,

@@ -9,9 +9,10 @@ from annotator.tagger.pooling.joined import JoinedPooling
 from annotator.tagger.pooling.mean import MeanPooling
 from annotator.tagger.pooling.projection import fit_projection, projection_layer
 from annotator.tagger.pooling.second_order import CovarianceRoot
-from annotator.tagger.pooling.vlad import VLAD, fit_codebook
+from annotator.tagger.pooling.vlad import VLAD, BagOfWords, fit_codebook
 
 MEAN = ("mean",)
+BAG_OF_WORDS = "bow"
 
 # Descriptors that PCA and k-means are fitted on: 400 MB at 1,024 channels.
 DESCRIPTOR_SAMPLE = 100_000
@@ -78,7 +79,7 @@ def vector_pooling(
 
     Args:
         normalization: Of the VLAD vector, see `VLAD`; `("mean",)` for `MeanPooling` in
-            place of it.
+            place of it; with `"bow"`, of `BagOfWords` in place of it.
         covariance: Dimensions of `CovarianceRoot`, which is joined; 0 for none.
         components: Dimensions n of a projected descriptor.
         codebook: float32 `[m, n]`; `None` where there is no VLAD vector.
@@ -90,7 +91,9 @@ def vector_pooling(
     if tuple(normalization) == MEAN:
         parts.append(MeanPooling(name="mean"))
     else:
-        parts.append(VLAD.from_codebook(codebook, normalization, name="vlad"))
+        kind = BagOfWords if BAG_OF_WORDS in normalization else VLAD
+        names = [name for name in normalization if name != BAG_OF_WORDS]
+        parts.append(kind.from_codebook(codebook, names, name="vlad"))
     if covariance:
         size = min(covariance, components)
         parts.append(CovarianceRoot(size, name="covariance"))

@@ -1,4 +1,4 @@
-"""VLAD: an image's local descriptors summed up against a codebook."""
+"""An image's local descriptors against a codebook: VLAD, and a bag of words."""
 
 from collections.abc import Collection
 from typing import Any
@@ -102,14 +102,7 @@ class VLAD(keras.layers.Layer):
         )
 
     def call(self, descriptors: tf.Tensor) -> tf.Tensor:
-        # |f - C|^2 without |f|^2, which is the same for all visual words.
-        distances = ops.sum(ops.square(self.codebook), -1) - 2 * ops.matmul(
-            descriptors, ops.transpose(self.codebook)
-        )
-        nearest = ops.argmin(distances, -1)
-        membership = ops.one_hot(
-            nearest, self.size, dtype=self.compute_dtype
-        )  # [B, R, m]
+        membership = self.membership(descriptors)
         sums = ops.matmul(
             ops.transpose(membership, (0, 2, 1)), descriptors
         )  # [B, m, n]
@@ -118,11 +111,31 @@ class VLAD(keras.layers.Layer):
         if "intra" in self.normalization:
             residuals = unit_length(residuals)
         vectors = ops.reshape(residuals, (-1, self.size * self.codebook.shape[-1]))
+        return ops.cast(self._normalized(vectors), "float32")
+
+    def membership(self, descriptors: tf.Tensor) -> tf.Tensor:
+        """Which visual word each descriptor is nearest to.
+
+        Args:
+            descriptors: As of a call.
+
+        Returns:
+            `[batch, regions, m]`, 1 for the nearest and 0 for the others.
+        """
+        # |f - C|^2 without |f|^2, which is the same for all visual words.
+        distances = ops.sum(ops.square(self.codebook), -1) - 2 * ops.matmul(
+            descriptors, ops.transpose(self.codebook)
+        )
+        nearest = ops.argmin(distances, -1)
+        return ops.one_hot(nearest, self.size, dtype=self.compute_dtype)
+
+    def _normalized(self, vectors):
+        """Vectors `[batch, d]` by those normalizations that see them whole."""
         if "power" in self.normalization:
             vectors = ops.sign(vectors) * ops.sqrt(ops.abs(vectors))
         if "l2" in self.normalization:
             vectors = unit_length(vectors)
-        return ops.cast(vectors, "float32")
+        return vectors
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -137,6 +150,43 @@ class VLAD(keras.layers.Layer):
         if "normalisation" in config:  # files of version 0.1 spell it so
             config["normalization"] = config.pop("normalisation")
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="annotator")
+class BagOfWords(VLAD):
+    """How many of an image's descriptors are nearest to each visual word.
+
+    Args:
+        size: Number of visual words m.
+        normalization: `"power"`, `"l2"`, both, or empty for the counts as they are.
+
+    Call arguments:
+        descriptors: Projected descriptors, float `[batch, regions, n]`.
+
+    Output shape:
+        float32 `[batch, m]`.
+
+    Raises:
+        ValueError: When the normalization is `"intra"`, or unknown.
+
+    Source: Sivic and Zisserman, "Video Google", 2003; the form from which "Image
+    annotation based on middle-layer convolution features of deep learning" comes to
+    VLAD.
+    """
+
+    def __init__(
+        self, size: int, normalization: Collection[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(size, normalization, **kwargs)
+        if "intra" in normalization:
+            raise ValueError(
+                "A bag of words has one number a visual word, and 'intra' would make "
+                "ones of them: take 'power' or 'l2'."
+            )
+
+    def call(self, descriptors: tf.Tensor) -> tf.Tensor:
+        counts = ops.sum(self.membership(descriptors), axis=1)  # [B, m]
+        return ops.cast(self._normalized(counts), "float32")
 
 
 def unit_length(vectors: tf.Tensor) -> tf.Tensor:

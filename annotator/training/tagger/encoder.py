@@ -36,7 +36,7 @@ def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Mode
         )
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
-    return _BUILDS[run.config.scheme.pooling](run.config, fitted, split)
+    return _BUILDS[run.config.pooling](run.config, fitted, split)
 
 
 def _fit(run, split):
@@ -49,7 +49,7 @@ def _fit(run, split):
     sample = encoder.sample_descriptors(
         batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
-    has_codebook = config.scheme.pooling == "vlad" and config.vlad != encoder.MEAN
+    has_codebook = config.pooling == "vlad" and config.vlad != encoder.MEAN
     codebook = config.codebook if has_codebook else None
     with run.progress.stage(FITTING, "projection and codebook"):
         return encoder.fit_encoder(sample, config.components, codebook, config.seed)

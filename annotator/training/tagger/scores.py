@@ -9,6 +9,10 @@ import numpy as np
 from annotator.config import Config
 from annotator.tagger import mean_scores
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
+from annotator.tagger.whitened_means import Whitening
+
+_BLOCK = 1024  # rows that are whitened at a time
+_SHRINKAGE = 1e-3  # of neighbors' whitening, unless it is given
 
 
 def fit_scores(
@@ -56,32 +60,50 @@ def _means(config, vectors, tags, whitening_rows, known):
 
 
 def _jec(config, vectors, tags, whitening_rows, known):
-    return [
-        nearest_neighbors.JEC.fit(
-            np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
-        )
-    ], {}
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    jec = nearest_neighbors.JEC.fit(
+        vectors, tags, neighbors=config.neighbours, name="scores"
+    )
+    return [*compared, jec], {}
 
 
 def _two_pass_knn(config, vectors, tags, whitening_rows, known):
-    return [
-        nearest_neighbors.TwoPassKNN.fit(
-            np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
-        )
-    ], {}
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    two_pass_knn = nearest_neighbors.TwoPassKNN.fit(
+        vectors, tags, neighbors=config.neighbours, name="scores"
+    )
+    return [*compared, two_pass_knn], {}
 
 
 def _mbrm(config, vectors, tags, whitening_rows, known):
-    return [
-        mbrm.MBRM.fit(
-            np.asarray(vectors),
-            tags,
-            regions=config.grid**2,
-            bandwidth=config.bandwidth,
-            smoothing=config.smoothing,
-            name="scores",
-        )
-    ], {}
+    compared, vectors = [], np.asarray(vectors)
+    if config.pooling == "vlad":
+        compared, vectors = _compared(config, vectors, whitening_rows)
+    densities = mbrm.MBRM.fit(
+        vectors,
+        tags,
+        regions=max(config.grid, 1) ** 2,
+        bandwidth=config.bandwidth,
+        smoothing=config.smoothing,
+        name="scores",
+    )
+    return [*compared, densities], {}
+
+
+def _compared(config, vectors, whitening_rows):
+    """The layers that make of vectors those that are compared by L2, and these."""
+    if config.similarity == "l2":
+        return [], np.asarray(vectors)
+    if config.similarity == "cosine":
+        layer = keras.layers.UnitNormalization(dtype="float32", name="unit")
+        layer.build((None, vectors.shape[1]))
+    else:
+        # No leave-one-out chooses it here, as it does for the means.
+        shrinkage = config.shrinkage or _SHRINKAGE
+        whitening = Whitening.fit(vectors[:whitening_rows], shrinkage)
+        layer = whitening.layer(name="whitening")
+    blocks = np.array_split(vectors, -(-len(vectors) // _BLOCK))
+    return [layer], np.concatenate([layer(block).numpy() for block in blocks])
 
 
 FITS: dict[str, Callable] = {

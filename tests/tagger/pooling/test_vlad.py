@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.tagger.pooling.vlad import VLAD, fit_codebook
+from annotator.tagger.pooling.vlad import VLAD, BagOfWords, fit_codebook
 
 RNG = np.random.default_rng(0)
 
@@ -115,3 +115,14 @@ def test_errors_name_the_value():
         VLAD(4, ["L3"])
     with pytest.raises(ValueError, match="5 words.*got 4"):
         fit_codebook(np.zeros((4, 2), np.float32), 5)
+
+
+def test_a_bag_of_words_counts_nearest_visual_words():
+    codebook = np.float32([[0, 0], [10, 0], [0, 10]])
+    descriptors = np.float32([[[1, 1], [9, 1], [0, 2], [8, 0]], [[0, 9]] * 4])
+    counts = BagOfWords.from_codebook(codebook, ())(descriptors)
+    np.testing.assert_array_equal(counts, [[2, 2, 0], [0, 0, 4]])
+    unit = BagOfWords.from_codebook(codebook, ("power", "l2"))(descriptors)
+    np.testing.assert_allclose(unit, [[0.5**0.5, 0.5**0.5, 0], [0, 0, 1]], rtol=1e-6)
+    with pytest.raises(ValueError, match="'intra' would make ones"):
+        BagOfWords(3, ("intra",))
