@@ -13,6 +13,7 @@ parts, too.
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -81,7 +82,10 @@ def take(address, output):
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options)
+    options.binary_location = shutil.which("chromium")
+    driver = webdriver.Chrome(
+        options, webdriver.ChromeService(shutil.which("chromedriver"))
+    )
 
     def wait(condition):
         return WebDriverWait(driver, 900, 0.2).until(lambda _: condition())
@@ -102,7 +106,8 @@ def take(address, output):
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         driver.get(address)
         ready = "return document.querySelector('#progress').hidden"
-        loaded = "[...document.images].every(i => i.complete && i.naturalWidth)"
+        images = "[...document.querySelectorAll('.tile img')]"
+        loaded = f"{images}.every(i => i.complete && i.naturalWidth)"
         said = "document.querySelectorAll('.tile .said').length > 5"
         wait(lambda: run(f"{ready} && {loaded} && {said}"))
 
