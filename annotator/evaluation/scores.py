@@ -68,15 +68,15 @@ class Scored:
         table: The same as text, in percent.
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
-        seconds: What the model took for the split, its features at hand.
         tags: What was said image by image, if it was tags.
+        seconds: What the model took for the split, its features at hand.
     """
 
     metrics: dict
     table: str
     lines: Sequence
-    seconds: float
     tags: TagResults | None = None
+    seconds: float | None = None
 
 
 def predict_scores(
@@ -153,7 +153,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     if probabilities is not None:
         probabilities = np.asarray(probabilities)
     results = TagResults(words, scores, predicted, true, known, probabilities)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds, results)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, results, seconds)
 
 
 def _known_words(run, split, columns, words):
@@ -235,7 +235,8 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         unknown = unknown_caption_words(run.captioner().vocabulary, references)
         metrics = {**metrics, **unknown}
         note += caption_words_note(unknown)
-    return Scored(metrics, caption_table(metrics, rows) + note, captions, seconds)
+    table = caption_table(metrics, rows) + note
+    return Scored(metrics, table, captions, seconds=seconds)
 
 
 SCORES: dict[Task, Callable[[Run, str, bool], Scored]] = {
