@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -91,6 +92,7 @@ def _with_many_tags(kind, count=60_000):
     """A small picture whose EXIF has all of itself for every tag."""
     exif = b"Exif\0\0" + _many_tags(count)
     image = Image.new("RGB", (64, 64))
+    warnings.simplefilter("ignore")  # of the encoder, one a tag
     return (
         _heif(image, exif=exif) if kind == "HEIF" else _encoded(image, kind, exif=exif)
     )

@@ -109,7 +109,7 @@ def annotate(
     total = images.count()
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
-    with RecordFile(output, settings) as file:
+    with RecordFile(output, settings, batch_size) as file:
         if file.finished:
             _check_finished(file, images, total, source, output)
             return file.records, file.failed

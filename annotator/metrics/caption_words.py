@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,7 +80,7 @@ def said_words(
         collections.Counter(word for text in group for word in set(tokenizer(text)))
         for group in references
     ]
-    words = sorted(set().union(*said, *heard))
+    words = sorted(set(itertools.chain(*said, *heard)))
     column = {word: i for i, word in enumerate(words)}
     shape = (len(captions), len(words))
     arrays = [np.zeros(shape, bool) for _ in range(3)]
@@ -87,6 +88,6 @@ def said_words(
         zip(said, heard, references, strict=True)
     ):
         often = [word for word, count in counts.items() if 2 * count >= len(group)]
-        for array, some in zip(arrays, (own, counts, often), strict=True):
+        for array, some in zip(arrays, (own, set(counts), set(often)), strict=True):
             array[row, [column[word] for word in some]] = True
     return SaidWords(words, *arrays)

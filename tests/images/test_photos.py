@@ -214,7 +214,7 @@ def test_a_file_takes_no_more_than_a_picture_may(monkeypatch):
         return b"II*\0" + text.encode()
 
     fates = {
-        "while True: pass": (ValueError, "A TIFF file that takes more than 2 s"),
+        "while True: pass": (ValueError, "more than 1.75 s .* this TIFF file"),
         f"bytes({converter_process.MEGABYTES << 20})": (ValueError, "more than 512 MB"),
         "os.kill(os.getpid(), signal.SIGSEGV)": (ValueError, "A damaged TIFF.*-11"),
         # By the system, which is no fault of the file: the run goes on another time.
@@ -225,7 +225,7 @@ def test_a_file_takes_no_more_than_a_picture_may(monkeypatch):
             with pytest.raises(kind, match=message):
                 graph_content(code(text))
             assert graph_content(code("print(1)")) == code("print(1)")
-        with pytest.raises(ValueError, match="more than 7 bytes is refused; it has 8"):
+        with pytest.raises(ValueError, match="(?i)more than 7 bytes of TIFF .* are 8"):
             monkeypatch.setattr(converters, "_MOST_BYTES", 7)
             graph_content(code("pass"))
     finally:

@@ -15,6 +15,8 @@ from annotator.captioner.reranking.ngrams import (
 )
 
 _CAPTIONS_AT_ONCE = 4096
+# Large data sets have millions of n-grams; these are the most frequent.
+_MOST_NGRAMS = 40_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Consensus:
     CIDEr-D but for its clipping and its penalty on lengths.
 
     Attributes:
-        codes: int64 `[G + 1]`, ascending: the n-grams that enough images have, as of
-            `ngram_codes`, and `NO_CODE`.
+        codes: int64 `[G + 1]`, ascending: the n-grams that enough images have, the most
+            frequent 40,000 if they are more, as of `ngram_codes`, and `NO_CODE`.
         weights: float32 `[G + 1]`, their inverse document frequencies; the last is that
             of all other n-grams.
         targets: float32 `[N, G]`, sparse.
@@ -88,8 +90,11 @@ class Consensus:
         can_be_written = ~has_unknown_word(known, base)
         if not can_be_written.any():
             raise ValueError("No reference has a word that the vocabulary knows.")
-        least = min(min_images, frequency[can_be_written].max())
-        kept = can_be_written & (frequency >= least)
+        usable = np.where(can_be_written, frequency, 0)
+        kept = usable >= min(min_images, usable.max())
+        if kept.sum() > _MOST_NGRAMS:
+            most = np.argsort(-usable, kind="stable")[:_MOST_NGRAMS]
+            kept = np.isin(np.arange(len(usable)), most)
         exists = (tokens != 0).any(axis=2)
         share = exists / np.maximum(exists.sum(axis=1, keepdims=True), 1)
         mean = scipy.sparse.csr_matrix(

@@ -13,6 +13,7 @@ from annotator.captioner.reranking.ridge import LowRankRidge
 from annotator.captioner.vocabulary import Vocabulary
 
 RANK = 128
+_encode = tf.function(image_vectors, reduce_retracing=True)
 MIN_IMAGES = 3
 
 
@@ -50,12 +51,11 @@ def fit_reranker(
     Raises:
         ValueError: When there are no captions, or none with a word that is known.
     """
-    encode = tf.function(image_vectors, reduce_retracing=True)
     vectors, references = [], []
     for regions, captions in data:
         tokens = reference_tokens(captions, vocabulary, max_length + 2).numpy()
         captioned = tokens.any(axis=(1, 2))
-        vectors.append(encode(regions).numpy()[captioned])
+        vectors.append(_encode(tf.convert_to_tensor(regions)).numpy()[captioned])
         references.extend(tokens[captioned])
     if not references:
         raise ValueError("There are no captions to learn the re-ranking of.")

@@ -58,7 +58,8 @@ def report_page(
         scored: As of `write_report`.
         images: As of `write_report`.
     """
-    parts, contents = [], []
+    parts: list[Markup] = []
+    contents: list[Markup] = []
     for task, sections in SECTIONS.items():
         if task not in scored:
             continue

@@ -6,7 +6,7 @@ from typing import Any
 from annotator.config import Config
 from annotator.config.config import HEADS
 from annotator.config.data import DataSettings
-from annotator.config.setting import GROUPS
+from annotator.config.setting import GROUPS, Setting
 from annotator.evaluation.report.markup import Markup, tag
 
 # They say where things lay on a machine, which is nothing to others.
@@ -21,12 +21,12 @@ def settings_list(config: Config) -> Markup:
             data and caches are not.
     """
     heads = [HEADS[name] for name in HEADS if config.task in (name, "all")]
-    known: dict[str, Any] = DataSettings.settings()
+    known: dict[str, Setting] = dict(DataSettings.settings())
     for head in heads:
         known |= head.settings()
     known = {name: each for name, each in known.items() if name not in _PLACES}
     changed = [n for n, each in known.items() if getattr(config, n) != each.default]
-    groups = []
+    groups: list[Markup] = []
     for group in GROUPS:
         names = [name for name, each in known.items() if each.group == group]
         if names:

@@ -45,8 +45,8 @@ def convert_elsewhere(content: bytes, kind: str) -> bytes:
     """
     if len(content) > _MOST_BYTES:
         raise ValueError(
-            f"A {kind.upper()} file of more than {_MOST_BYTES} bytes is refused; it "
-            f"has {len(content)}."
+            f"More than {_MOST_BYTES} bytes of {kind.upper()} are refused; there are "
+            f"{len(content)}."
         )
     with _CONVERTERS.one() as converter:
         return converter.convert(content, kind)
@@ -152,7 +152,7 @@ def _error(kind, code):
     kind = kind.upper()
     if code == -signal.SIGPROF:
         return ValueError(
-            f"A {kind} file that takes more than {SECONDS:g} s to decode is refused."
+            f"It takes more than {SECONDS:g} s of a core to decode this {kind} file."
         )
     if -code in _FROM_OUTSIDE:
         return OSError(f"The process that decoded a {kind} file was ended: {-code}.")

@@ -38,23 +38,27 @@ def test_it_solves_the_normal_equations(columns):
 
 
 @pytest.mark.parametrize("columns", [6, 50])
-def test_errors_are_those_of_fits_without_a_row(columns):
+def test_ridges_are_judged_by_fits_without_a_row(columns):
+    """Each of 30 rows against the 20 others whose vectors are nearest."""
     vectors, targets = data(columns=columns)
-    fit = LowRankRidge.fit(vectors, targets, rank=3, ridges=(1e-3, 0.1))
-    y = targets.toarray()
-    for share, found in fit.errors.items():
+    fit = LowRankRidge.fit(vectors, targets, rank=3, ridges=(1e-3, 0.03, 1.0))
+    x, y = vectors - vectors.mean(axis=0), targets.toarray()
+    for share, found in fit.judged.items():
         _, ridge = solved(vectors, targets, share)
-        error = 0.0
+        won = []
         for row in range(len(vectors)):
-            rest = np.arange(len(vectors)) != row
+            rest = np.delete(np.arange(len(vectors)), row)
             centered = vectors[rest] - vectors[rest].mean(axis=0)
             # The ridge stays the one of all rows.
             own = ridge / np.square(centered, dtype=float).sum()
-            want, _ = solved(vectors[rest], targets[rest], own)
-            error += np.square(want(vectors[row]) - y[row]).sum()
-        error /= np.square(y - y.mean(axis=0)).sum()
-        np.testing.assert_allclose(found, error, rtol=1e-3)
-    assert fit.ridge == min(fit.errors, key=fit.errors.get)
+            predict, _ = solved(vectors[rest], targets[rest], own)
+            products = y @ predict(vectors[row])
+            cosines = x @ x[row] / np.linalg.norm(x, axis=1)
+            nearest = rest[np.argsort(-cosines[rest])[:20]]
+            won.append(np.mean(products[row] > products[nearest]))
+        np.testing.assert_allclose(found, np.mean(won), atol=1e-9)
+    assert fit.judged[fit.ridge] == max(fit.judged.values())
+    assert len(set(fit.judged.values())) > 1
 
 
 def test_a_low_rank_is_the_nearest_there_is():
