@@ -21,6 +21,7 @@ from annotator.evaluation.unknown_words import (
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import published
 from annotator.metrics import tags as tag_metrics
+from annotator.metrics.tag_intervals import tag_intervals
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
@@ -137,7 +138,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         "mean_average_precision": tag_metrics.mean_average_precision(
             scores, true, known
         ),
-        "tag_intervals": tag_metrics.tag_intervals(predicted, true, words),
+        "tag_intervals": tag_intervals(predicted, true, scores, known),
     }
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
