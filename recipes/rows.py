@@ -53,7 +53,7 @@ class Table:
 
 
 _TAGS = (
-    "--dataset=corel5k --backbone=vgg16 --backbone_weights=imagenet --tap=block5_conv2 "
+    "--dataset=corel5k --backbone=vgg16 --backbone_weights=imagenet "
     "--scales=224 --aspect=squash --noflip --top_k=5 --rank_by=score --seed=0"
 )
 _VLAD = "--components=256 --codebook=16 --vlad=power,l2 --covariance=0"
@@ -62,7 +62,7 @@ _WHITENED = f"{_VLAD} --similarity=whitened --shrinkage=0.001"
 
 _CAPTIONS = (
     "--dataset=flickr8k --backbone=vgg16 --backbone_weights=imagenet "
-    "--captioner_tap=block5_conv3 --scales=224 --aspect=squash --min_count=5 "
+    "--scales=224 --aspect=squash --min_count=5 "
     "--max_length=20 --units=512 --attention_units=256 --notied --dropout=0.4 "
     "--select_by=cider --beams=5 --length_penalty=0.7 --no_repeat_ngram=0 "
     "--norerank --seed=0"
@@ -307,7 +307,7 @@ TABLES = (
     Table(
         "resnet50_captions",
         "captioner",
-        _EQUAL.replace("vgg16", "resnet50").replace("block5_conv3", "conv4_block6_out"),
+        _EQUAL.replace("vgg16", "resnet50"),
         (
             Row(
                 "resnet50_captions_k2",
@@ -321,7 +321,7 @@ TABLES = (
     Table(
         "resnet50_tags",
         "tagger",
-        _TAGS.replace("vgg16", "resnet50").replace("block5_conv2", "conv4_block6_out"),
+        _TAGS.replace("vgg16", "resnet50"),
         (
             Row(
                 "resnet50_tags_means",

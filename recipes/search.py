@@ -5,8 +5,7 @@
 The paper gives neither the dimensions n of PCA nor the number m of visual words. For
 each pair a tagger of its form (VLAD as it is, mean vectors, L2, five words an image) is
 fitted to the training images, and each of these is tagged by means that it is left out
-of: `(n_w mean_w - x) / (n_w - 1)`. The pair with the best F1 is what the row
-`tags_paper` has.
+of: `(n_w mean_w - x) / (n_w - 1)`. The pair with the best F1 is named at the end.
 """
 
 import argparse

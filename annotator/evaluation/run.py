@@ -111,7 +111,7 @@ def evaluate_run(
             f"{run.files.folder} holds no captioner whose attention could be drawn."
         )
     metrics: dict = {}
-    seconds: dict[str, float] = {}
+    seconds: dict[str, float | None] = {}
     tables: list[str] = []
     texts: dict[str, list] = {}
     measured: dict[Task, Scored] = {}

@@ -21,6 +21,7 @@ from annotator.evaluation.unknown_words import (
 from annotator.metrics import captions as caption_metrics
 from annotator.metrics import published
 from annotator.metrics import tags as tag_metrics
+from annotator.metrics.tag_intervals import tag_intervals
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
@@ -68,15 +69,15 @@ class Scored:
         table: The same as text, in percent.
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
-        seconds: What the model took for the split, its features at hand.
         tags: What was said image by image, if it was tags.
+        seconds: What the model took for the split, its features at hand.
     """
 
     metrics: dict
     table: str
     lines: Sequence
-    seconds: float
     tags: TagResults | None = None
+    seconds: float | None = None
 
 
 def predict_scores(
@@ -137,7 +138,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         "mean_average_precision": tag_metrics.mean_average_precision(
             scores, true, known
         ),
-        "tag_intervals": tag_metrics.tag_intervals(predicted, true, words),
+        "tag_intervals": tag_intervals(predicted, true, scores, known),
     }
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
@@ -153,7 +154,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     if probabilities is not None:
         probabilities = np.asarray(probabilities)
     results = TagResults(words, scores, predicted, true, known, probabilities)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds, results)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, results, seconds)
 
 
 def _known_words(run, split, columns, words):
@@ -235,7 +236,8 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         unknown = unknown_caption_words(run.captioner().vocabulary, references)
         metrics = {**metrics, **unknown}
         note += caption_words_note(unknown)
-    return Scored(metrics, caption_table(metrics, rows) + note, captions, seconds)
+    table = caption_table(metrics, rows) + note
+    return Scored(metrics, table, captions, seconds=seconds)
 
 
 SCORES: dict[Task, Callable[[Run, str, bool], Scored]] = {

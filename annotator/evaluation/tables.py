@@ -74,13 +74,8 @@ def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
 def _tag_intervals(scores):
     if "tag_intervals" not in scores:
         return []
-    (low, high), (fewest, most) = (
-        scores["tag_intervals"][name] for name in ("f1", "n_plus")
-    )
-    return [
-        f"95 % intervals: F1 {100 * low:.2f} to {100 * high:.2f}, "
-        f"N+ {fewest:.0f} to {most:.0f}"
-    ]
+    low, high = scores["tag_intervals"]["f1"]
+    return [f"95 % interval of F1: {100 * low:.2f} to {100 * high:.2f}"]
 
 
 def comparable_rows(scores: dict, rows: list[tuple[str, dict]]) -> list:

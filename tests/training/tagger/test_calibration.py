@@ -63,9 +63,11 @@ def draw(images, seed, words=12, dimensions=20):
     return np.float32(tags @ directions * 0.6 + noise), tags
 
 
-@pytest.mark.parametrize("tagger", ["means", "2pknn"])
-def test_probabilities_of_a_real_tagger_hold_on_fresh_images(tagger):
-    config = Config(tagger=tagger)
+@pytest.mark.parametrize(
+    ("tagger", "similarity"), [("means", "whitened"), ("2pknn", "l2")]
+)
+def test_probabilities_of_a_real_tagger_hold_on_fresh_images(tagger, similarity):
+    config = Config(tagger=tagger, similarity=similarity)
     layer, _ = fit_scores(config, *draw(400, seed=0))
     vectors, tags = draw(400, seed=1)
     fitted = fit_calibration(layer(vectors).numpy(), tags)
