@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
-from annotator import loading
-from annotator.annotation.preset_models import preset_model
+from annotator.annotation.preset_models import preset_models
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
+from annotator.export.keras_model import keras_model
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.rules.chosen_words import ChosenWords
@@ -108,14 +108,12 @@ class AnnotationModel:
                     stacklevel=2,
                 )
         models = {
-            task: (
-                preset_model(folder, manifest["preset"], task)
-                if "preset" in manifest
-                else loading.model(folder / f"{task}.keras", compile=False)
-            )
+            task: keras_model(folder)
             for task, (folder, manifest) in exports.items()
+            if "preset" not in manifest
         }
-        return cls(models, **options)
+        models |= preset_models(exports)
+        return cls({task: models[task] for task in exports}, **options)
 
     def regions(self, views: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The regions that the heads read.

@@ -19,7 +19,7 @@ from annotator.annotation.records import Record, csv_row, records
 from annotator.annotation.sidecars import SIDECARS, SidecarOptions, write_sidecar
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
-from annotator.export.versions import Exports, find_exports
+from annotator.export.versions import Exports, find_exports, model_digest
 from annotator.metadata.journal import Journal
 from annotator.tagger.rules.word_rules import WordRules
 from annotator.terminal.progress import bar
@@ -171,7 +171,7 @@ def _models(exports):
         parts = pathlib.Path(folder).parts
         if "preset" not in manifest:  # WORKDIR/export/TASK/1 is named by its workdir
             parts = tuple(p for p in parts[:-1] if p not in ("export", task, os.sep))
-        checksum = manifest["files"][f"{task}.keras"]
+        checksum = model_digest(manifest)
         models[task] = (parts[-1] if parts else task, f"sha256:{checksum[:16]}")
     return models
 
@@ -179,7 +179,7 @@ def _models(exports):
 def _settings(exports, options, images, source, sidecars, naming):
     """All that makes the records; a run goes on only where all of it is the same."""
     settings = {
-        f"{task} (SHA-256)": manifest["files"][f"{task}.keras"]
+        f"{task} (SHA-256)": model_digest(manifest)
         for task, (_, manifest) in exports.items()
     }
     if "words" in options:

@@ -86,7 +86,8 @@ def test_roles_are_listed():
     )
     assert DataSettings.exported() == ()
     assert Config.free() == (
-        *("task", "data_dir", "cache_dir", "skip_bad_images", "batch_size"),
+        *("task", "data_dir", "cache_dir", "skip_bad_images", "keras_file"),
+        "batch_size",
         *("checkpoint_steps", "jit_compile"),
     )
     assert set(Config.encoding()) == {
@@ -107,4 +108,4 @@ def test_a_config_has_the_settings_of_its_three_parts():
     parts = (DataSettings, TaggerSettings, CaptionerSettings)
     names = [name for part in parts for name in part.settings()]
     assert names == list(Config.settings()) == list(Config().to_json())
-    assert len(names) == len(set(names)) == 73
+    assert len(names) == len(set(names)) == 74
