@@ -10,23 +10,30 @@ from annotator.tagger import (
     calibration,
     tagger,
     top_tags,
-    vlad,
     word_probabilities,
     word_scores,
 )
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
+from annotator.tagger.lift import label_lift
+from annotator.tagger.pooling import joined, mean, second_order, vlad
+from annotator.tagger.rules import word_thresholds
 
 __all__ = [
     "calibration",
     "captioner",
     "half_precision",
+    "joined",
+    "label_lift",
     "mbrm",
+    "mean",
     "nearest_neighbors",
     "pixel_normalization",
     "resize",
+    "second_order",
     "tagger",
     "top_tags",
     "vlad",
     "word_probabilities",
     "word_scores",
+    "word_thresholds",
 ]

@@ -1,5 +1,6 @@
 """What several benchmarks need: images to work on, and the name of the machine."""
 
+import csv
 import itertools
 import os
 import pathlib
@@ -24,6 +25,24 @@ def draw_photographs(folder, count):
         paths.append(folder / f"{number:05d}.jpg")
         image.filter(ImageFilter.SMOOTH).save(paths[-1], quality=90)
     return paths
+
+
+def draw_tagged(folder, count, seed=0):
+    """Small images that are light or dark, with tags and captions."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    tags, captions = [("image", "tags", "split")], [("image", "caption", "split")]
+    for i in range(count):
+        word = ("light", "dark")[i % 2]
+        pixels = rng.integers(0, 255, (16, 16, 3)) // (1, 4)[i % 2]
+        Image.fromarray(np.uint8(pixels)).save(folder / f"{i}.png")
+        split = "validation" if i % 6 == 5 else "train"
+        tags.append((f"{i}.png", word, split))
+        captions += [(f"{i}.png", f"a {word} {x}", split) for x in ("wall", "room")]
+    for name, rows in (("tags.csv", tags), ("captions.csv", captions)):
+        with open(folder / name, "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+    return folder
 
 
 def list_photographs(source, limit, folder):

@@ -6,9 +6,11 @@
 While each attack goes on, another client asks for the status every 20 ms and for the
 tags of a small image one after the other: a line tells the 99th percentile of the first
 and the longest of the second, the memory of the server beyond what it had at rest, and
-what the attack was answered. Then come `--trials` of SIGTERM under load, which must
-answer every request that was taken and end with code 0; a soak of `--minutes` with 8
-clients; and 64 clients for `--crowd_seconds`. Needs the extra `serve` and Linux.
+what the attack was answered. Then come a soak of `--minutes` with 8 clients, who rest
+for `--rest_seconds` between requests; 64 clients for `--crowd_seconds`; and `--trials`
+of SIGTERM under load, which must answer every request that was taken and end with code
+0. Needs the extra `serve` and Linux. The servers are forks of this process, in which
+TensorFlow has been imported and has computed nothing.
 """
 
 import base64
@@ -18,22 +20,27 @@ import contextlib
 import io
 import json
 import os
+import pathlib
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 
 import numpy as np
 from absl import app, flags
 from common import cpu
+from forked import Forked, prepare
 from hostile_images import png
 from PIL import Image
-from serving import ask, running_server
+from serving import ask
 
 _TRIALS = flags.DEFINE_integer("trials", 3, "Times that it is ended under load.")
 _MINUTES = flags.DEFINE_float("minutes", 0.5, "Length of the soak.")
 _CROWD_SECONDS = flags.DEFINE_float("crowd_seconds", 20, "How long 64 clients ask.")
+_REST_SECONDS = flags.DEFINE_float("rest_seconds", 0, "Between a client's requests.")
+_ATTACKS = flags.DEFINE_bool("attacks", True, "Whether there are attacks.")
 _ATTACK_SECONDS = flags.DEFINE_float("attack_seconds", 5, "Least time of an attack.")
 
 
@@ -152,20 +159,35 @@ class Bystander:
 
 def memory(process) -> float:
     """MB that a process has."""
-    with open(f"/proc/{process}/statm") as file:
+    with open(f"/proc/{process.pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def child() -> int:
-    """The process that `running_server` started."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return int(file.read().split()[-1])
+@contextlib.contextmanager
+def forked_server(exports):
+    """Starts a server; yields its port and process once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    models = [f"--model={folder}" for folder in exports.values()]
+    with tempfile.TemporaryDirectory() as folder:
+        said = pathlib.Path(folder, "output")
+        process = Forked(["serve", f"--port={port}", *models], said)
+        try:
+            while ask(port, "GET", "/v1/models")[0] != 200:
+                if process.poll() is not None:
+                    sys.exit(f"the server did not start: {said.read_text()[-2000:]}")
+                time.sleep(0.05)
+            yield port, process
+        finally:
+            process.send(signal.SIGTERM)
+            process.wait()
 
 
-def attack(port, path):
+def attack(port, path, process):
     """Prints what each attack does to others."""
     print("attack | answer | status p99 ms | predict longest s | failed | MB at most")
-    process, rest = child(), memory(child())
+    rest = memory(process)
     for name, act in attacks(port, path):
         most = 0.0
         with (
@@ -184,7 +206,7 @@ def attack(port, path):
     print(f"a minute later: {memory(process) - rest:+.0f} MB")
 
 
-def crowd(port, path, clients, seconds):
+def crowd(port, path, clients, seconds, rest=0.0):
     """Statuses and times of requests that several clients make all the time."""
     end = time.monotonic() + seconds
     body = predict_body([small_image()])
@@ -193,6 +215,7 @@ def crowd(port, path, clients, seconds):
         answers = []
         while time.monotonic() < end:
             answers.append(post(port, path, body))
+            time.sleep(rest)
         return answers
 
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
@@ -203,25 +226,47 @@ def crowd(port, path, clients, seconds):
 
 
 def end_under_load(exports, path):
-    """Whether all requests that were sent were answered, and seconds to the end."""
-    body = predict_body([small_image()] * 4)
-    answers = []
-    with running_server(exports) as port:
-        process = child()
-        threads = [
-            threading.Thread(target=lambda: answers.append(post(port, path, body)[0]))
-            for _ in range(8)
-        ]
+    """Outcomes of 8 requests at a time until SIGTERM, the exit code, and seconds."""
+    body = predict_body([small_image()] * 4).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    outcomes = collections.Counter()
+
+    def client(port):
+        while (outcome := _outcome(port, head.encode() + body)) != "refused":
+            outcomes[outcome] += 1
+
+    with forked_server(exports) as (port, process):
+        threads = [threading.Thread(target=client, args=[port]) for _ in range(8)]
         for thread in threads:
             thread.start()
         time.sleep(float(np.random.default_rng().uniform(0.05, 0.5)))
         start = time.monotonic()
-        os.kill(process, signal.SIGTERM)
-        _, status = os.waitpid(process, 0)
+        process.send(signal.SIGTERM)
+        code = process.wait()
+        seconds = time.monotonic() - start
         for thread in threads:
             thread.join()
-    lost = sum(answer not in (200, 503) for answer in answers)
-    return lost, os.waitstatus_to_exitcode(status), time.monotonic() - start
+    return outcomes, code, seconds
+
+
+def _outcome(port, request):
+    """Status of an answer; `refused` for a connection that is not taken any more.
+
+    A request that was sent, and to which nothing at all came, is `lost`.
+    """
+    try:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    except OSError:
+        return "refused"
+    with connection:
+        try:
+            connection.sendall(request)
+            answer = b""
+            while b"\r\n" not in answer and (more := connection.recv(1000)):
+                answer += more
+        except OSError:
+            return "lost"
+    return answer.split(b" ")[1].decode() if answer else "lost"
 
 
 def main(argv):
@@ -232,27 +277,46 @@ def main(argv):
     folders = flags.FLAGS.model
     exports = {task: folder for task, (folder, _) in find_exports(folders).items()}
     path = f"/v1/models/{next(iter(exports))}:predict"
+    prepare()
     print(cpu())
-    with running_server(exports) as port:
-        attack(port, path)
-        before = memory(child())
-        statuses, p50, p99 = crowd(port, path, 8, 60 * _MINUTES.value)
-        print(
-            f"8 clients for {_MINUTES.value:g} min: {dict(statuses)}, p50 {p50:.2f} s, "
-            f"p99 {p99:.2f} s, {memory(child()) - before:+.0f} MB"
-        )
-        statuses, p50, p99 = crowd(port, path, 64, _CROWD_SECONDS.value)
-        print(
-            f"64 clients for {_CROWD_SECONDS.value:g} s: {dict(statuses)}, p50 "
-            f"{p50:.2f} s, p99 {p99:.2f} s"
-        )
-    trials = [end_under_load(exports, path) for _ in range(_TRIALS.value)]
-    lost, codes, seconds = zip(*trials, strict=True)
+    with forked_server(exports) as (port, process):
+        if _ATTACKS.value:
+            attack(port, path, process)
+        if _MINUTES.value:
+            soak(port, path, process)
+        if _CROWD_SECONDS.value:
+            statuses, p50, p99 = crowd(port, path, 64, _CROWD_SECONDS.value)
+            print(
+                f"64 clients for {_CROWD_SECONDS.value:g} s: {dict(statuses)}, p50 "
+                f"{p50:.2f} s, p99 {p99:.2f} s",
+                flush=True,
+            )
+    outcomes, codes, longest = collections.Counter(), collections.Counter(), 0.0
+    for _ in range(_TRIALS.value):
+        found, code, seconds = end_under_load(exports, path)
+        outcomes += found
+        codes[code] += 1
+        longest = max(longest, seconds)
+        if outcomes["lost"] or code:
+            print(f"lost {found['lost']}, exit code {code}", flush=True)
     print(
-        f"SIGTERM under load, {len(trials)} trials: {sum(lost)} lost, exit codes "
-        f"{sorted(set(codes))}, {max(seconds):.1f} s at most"
+        f"SIGTERM under load, {codes.total()} trials: answers {dict(outcomes)}, exit "
+        f"codes {dict(codes)}, {longest:.1f} s at most"
     )
-    sys.exit(any(lost) or any(codes))
+    sys.exit(bool(outcomes["lost"] or set(codes) - {0}))
+
+
+def soak(port, path, process):
+    """Prints what 8 clients get all the time, tenth by tenth."""
+    print("soak, 8 clients | answers | p50 s | p99 s | MB beyond the first tenth")
+    first = None
+    for tenth in range(10):
+        seconds = 6 * _MINUTES.value
+        statuses, p50, p99 = crowd(port, path, 8, seconds, _REST_SECONDS.value)
+        first = memory(process) if first is None else first
+        grown = f"{memory(process) - first:+.0f}"
+        cells = [dict(statuses), f"{p50:.2f}", f"{p99:.2f}", grown]
+        print(f"{(tenth + 1) * seconds / 60:.1f} min", *cells, sep=" | ", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ does the same on made-up vectors.
 
 import numpy as np
 from absl import app, flags
+from scipy.optimize import minimize
 
 flags.DEFINE_string("workdir", None, "A trained tagger's, of --tagger=means.")
 flags.DEFINE_boolean("made_up", False, "Use made-up vectors.")
@@ -28,6 +29,7 @@ flags.DEFINE_multi_integer("dimensions", [512], "Dimensions that are kept; the f
 flags.DEFINE_multi_enum(
     "method", ["means", "2pknn", "logistic"], ["means", "2pknn", "logistic"], "Methods."
 )
+flags.DEFINE_string("picture", None, "Where the curves are drawn, an .svg file.")
 
 FLAGS = flags.FLAGS
 _TOP = 5
@@ -52,11 +54,19 @@ def main(argv):
     )
     print(f"{'':34}{'AP':>8}{'recall':>8}{'precision':>11}   (at {_TOP} words)")
     for dimensions in FLAGS.dimensions:
-        measure(vectors, tags, words, held_out, ranked, dimensions, settings)
+        full, curves = measure(
+            vectors, tags, words, held_out, ranked, dimensions, settings
+        )
+    if FLAGS.picture:
+        draw(FLAGS.picture, full, curves)
 
 
 def measure(vectors, tags, words, held_out, ranked, dimensions, settings):
-    """Prints the rows of one number of dimensions."""
+    """Prints the rows of one number of dimensions.
+
+    Returns the average precision of the full fit, and of each method those of the
+    draws, float `[numbers of pictures, draws]`.
+    """
     from annotator.tagger.taught_words import TaughtWords
     from annotator.tagger.teaching_basis import TeachingBasis
 
@@ -64,7 +74,9 @@ def measure(vectors, tags, words, held_out, ranked, dimensions, settings):
     full = TeachingBasis.fit(words, vectors[~ranked], tags[~ranked], **fit)
     scores = linear(TaughtWords(full), full.whiten(vectors[ranked]))
     name = f"full fit, {full.dimensions} dimensions"
-    show(name, [score(scores, tags[ranked], held_out)])
+    best = score(scores, tags[ranked], held_out)
+    show(name, [best])
+    curves = {method: [] for method in FLAGS.method}
     known = np.delete(np.arange(len(words)), held_out)
     basis = full.select(known)
     z, learned = basis.whiten(vectors), np.flatnonzero(~ranked)
@@ -80,6 +92,8 @@ def measure(vectors, tags, words, held_out, ranked, dimensions, settings):
                 scores = METHODS[method](basis, z, tags, words, known, taught, ranked)
                 rows.append(score(scores, tags[ranked], held_out))
             show(f"{count} pictures, {method}", rows)
+            curves[method].append([average for average, *_ in rows])
+    return best[0], curves
 
 
 def by_means(basis, z, tags, words, known, taught, ranked):
@@ -107,19 +121,43 @@ def by_two_pass_knn(basis, z, tags, words, known, taught, ranked):
 
 def by_regression(basis, z, tags, words, known, taught, ranked):
     """Logistic regression of each held-out word; the others keep their means."""
-    from sklearn.linear_model import LogisticRegression
-
     from annotator.tagger.taught_words import TaughtWords
 
     scores = np.full((int(ranked.sum()), len(words)), -1e30)
     scores[:, known] = linear(TaughtWords(basis), z[ranked])
     said = said_tags(tags, known, taught, ranked)
-    learned = np.flatnonzero(~ranked)
-    for place in taught:
-        model = LogisticRegression(class_weight="balanced", max_iter=200)
-        model.fit(np.float32(z[learned]), said[learned, place])
-        scores[:, place] = model.decision_function(np.float32(z[ranked]))
+    places = list(taught)
+    kernel, bias = regress(np.float32(z[~ranked]), said[~ranked][:, places])
+    scores[:, places] = np.float32(z[ranked]) @ kernel + bias
     return scores
+
+
+def regress(vectors, tags):
+    """scikit-learn's `LogisticRegression(class_weight="balanced")`, all words at once.
+
+    The sum of their losses has its least where each has its own, and a product of all
+    vectors with all kernels takes a tenth of the time of one word after the other.
+    """
+    count, dimensions = len(vectors), vectors.shape[1]
+    own = tags.sum(axis=0)
+    weights = np.where(tags, count / (2 * own), count / (2 * (count - own)))
+    weights, signs = np.float32(weights), np.float32(np.where(tags, 1, -1))
+
+    def loss(values):
+        kernel, bias = split(values)
+        margins = signs * (vectors @ kernel + bias)
+        slope = -weights * signs / (1 + np.exp(margins))
+        gradient = np.concatenate([vectors.T @ slope + kernel, [slope.sum(axis=0)]])
+        value = np.sum(weights * np.logaddexp(0, -margins)) + np.sum(kernel**2) / 2
+        return float(value), gradient.ravel().astype(np.float64)
+
+    def split(values):
+        values = np.float32(values).reshape(dimensions + 1, -1)
+        return values[:-1], values[-1]
+
+    start = np.zeros((dimensions + 1) * tags.shape[1])
+    options = {"maxiter": 200, "maxcor": 20}
+    return split(minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x)
 
 
 METHODS = {"means": by_means, "2pknn": by_two_pass_knn, "logistic": by_regression}
@@ -162,12 +200,46 @@ def show(name, rows):
     print(f"{name:34}{average:8.1f}{recall:8.1f}{precision:11.1f}", flush=True)
 
 
+def draw(path, full, curves):
+    """Average precision over the number of pictures, with the spread of the draws."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "teaching"  # the same file of the same data
+    from matplotlib import pyplot
+
+    names = {"means": "this page", "2pknn": "2PKNN", "logistic": "logistic regression"}
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.8), layout="constrained")
+    for color, (method, draws) in zip(("C0", "C1", "C2"), curves.items(), strict=False):
+        draws = 100 * np.array(draws)
+        axes.plot(
+            FLAGS.pictures, draws.mean(axis=1), "o-", label=names[method], color=color
+        )
+        axes.fill_between(
+            FLAGS.pictures, draws.min(axis=1), draws.max(axis=1), alpha=0.15, lw=0
+        )
+    for share, text in ((1, "all pictures in the fit"), (0.5, "half of that")):
+        axes.axhline(100 * share * full, color="0.4", lw=1, ls="--")
+        axes.text(20, 100 * share * full + 0.8, text, ha="right", color="0.35")
+    axes.set_xscale("log")
+    axes.set_xticks(FLAGS.pictures, map(str, FLAGS.pictures))
+    axes.minorticks_off()
+    axes.set_ylim(0, 100 * full + 8)
+    axes.set_xlabel("pictures that teach a word")
+    axes.set_ylabel("average precision, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(path, metadata={"Date": None})
+
+
 def read(workdir):
     """What a run left of its tagger."""
     from annotator.runs import settings_file
     from annotator.runs.workdir import Workdir
+    from annotator.training.tagger.chosen import chosen_settings
 
-    config, files = settings_file.load(workdir), Workdir(workdir)
+    files = Workdir(workdir)
+    config = chosen_settings(settings_file.load(workdir), files)
     vectors = np.load(files.vectors, mmap_mode="r", allow_pickle=False)
     with np.load(files.tags, allow_pickle=False) as arrays:
         words, tags = arrays["words"].tolist(), arrays["tags"]

@@ -7,12 +7,14 @@ import sys
 # Never remove or rename one: users' .keras files name them.
 NAMES = {
     "AdditiveAttention",
+    "BagOfWords",
     "BeamSearch",
     "CalibratedProbabilities",
     "BrnnDecoder",
     "CaptionDetails",
     "Captioner",
     "CausalTextFeedback",
+    "ConsensusReranker",
     "GreedySampler",
     "GridMeans",
     "HalfPrecision",
@@ -25,6 +27,7 @@ NAMES = {
     "PixelNormalization",
     "RandomSampler",
     "Resize",
+    "ScalarScore",
     "SoftDecoder",
     "StackedDecoder",
     "Tagger",

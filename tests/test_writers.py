@@ -25,6 +25,7 @@ EXCEPTIONS = {
         "tf.saved_model.save(exported, str(path), signatures=signatures)",
     },
     "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
+    "tagger/rules/held_out_precision.py": {"np.savez(path, **self.compact())"},
     "training/exports.py": {
         "teaching_basis(run).save(path)",
         "return saved_model.save(",
@@ -37,6 +38,9 @@ EXCEPTIONS = {
     "images/encode.py": {
         'pixels.save(content, "BMP")  # twenty times as fast',
         'pixels.save(content, "PNG", compress_level=0)',
+    },
+    "pictures/drawing.py": {
+        'image.save(content, "jpeg", quality=82, optimize=True, progressive=True)'
     },
     "datasets/shapes/reader.py": {'scene.draw(config.side, rng).save(image, "png")'},
     "library/thumbnails.py": {

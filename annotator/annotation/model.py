@@ -5,10 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
-from annotator.annotation.preset_models import preset_models
+from annotator.annotation.preset_models import (
+    held_out_precision,
+    preset_models,
+    tagger_words,
+)
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
@@ -16,8 +21,11 @@ from annotator.export.keras_model import keras_model
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.rules.chosen_words import ChosenWords
+from annotator.tagger.rules.held_out_precision import promised
 from annotator.tagger.rules.word_rules import WordRules
+from annotator.tagger.rules.word_thresholds import WordThresholds
 from annotator.tagger.top_tags import TopTags
+from annotator.tagger.word_scores import NEVER
 
 
 class AnnotationModel:
@@ -32,10 +40,12 @@ class AnnotationModel:
         captions: Captions per image, best first. A search that follows fewer beams
             than that is widened.
         top_k: Tags per image at most (0: as many as there are words); `None` for what
-            the export was made with.
+            the export was made with, or for all where there are `thresholds`.
         threshold: Lowest score of a tag; `None` as above.
         words: Which words are given, and under which names; `None` for all, as they
             were learned.
+        thresholds: The score that each of the tagger's W words must exceed, float
+            `[W]`, in place of any other threshold.
 
     Attributes:
         resizes: The `Resize` layers of the views that a call takes.
@@ -53,6 +63,7 @@ class AnnotationModel:
         top_k: int | None = None,
         threshold: float | None = None,
         words: WordRules | None = None,
+        thresholds: np.ndarray | None = None,
     ) -> None:
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
@@ -79,7 +90,7 @@ class AnnotationModel:
         details: dict[str, Callable] = {}
         describe = {
             "captioner": lambda model: _captions(_captioner(model), captions),
-            "tagger": lambda model: _tags(model, top_k, threshold, words),
+            "tagger": lambda model: _tags(model, top_k, threshold, words, thresholds),
         }
         for task, model in of_views.items():
             output = regions.output[task]
@@ -89,16 +100,23 @@ class AnnotationModel:
         self._details = details
 
     @classmethod
-    def load(cls, exports: Exports, **options: Any) -> "AnnotationModel":
+    def load(
+        cls, exports: Exports, precision: float | None = None, **options: Any
+    ) -> "AnnotationModel":
         """Loads a model from exports.
 
         Args:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
+            precision: How many of the images that get a word are to have it; each word
+                gets the threshold that promises this, see `HeldOutPrecision`.
             **options: `captions`, `top_k`, `threshold` and `words`, as in the class.
 
         Warns:
             UserWarning: When a model learned drawn scenes, which it will see in any
-                image.
+                image, or some words cannot be promised: it names them.
+
+        Raises:
+            ValueError: When no word can be promised, or a threshold is given, too.
         """
         for task, (folder, manifest) in exports.items():
             if manifest.get("config", {}).get("dataset") == "shapes":
@@ -107,6 +125,8 @@ class AnnotationModel:
                     "images by these. For photographs there is the model photos.",
                     stacklevel=2,
                 )
+        if precision is not None:
+            options["thresholds"] = _promised(exports, precision, options)
         models = {
             task: keras_model(folder)
             for task, (folder, manifest) in exports.items()
@@ -171,8 +191,30 @@ class AnnotationModel:
         return {task: self.describe(task, regions[task]) for task in self.tasks}
 
 
+def _promised(exports, precision, options):
+    """The thresholds of the tagger's words; those without are named."""
+    if "tagger" not in exports:
+        raise ValueError("--precision needs a tagger, see --model.")
+    if options.get("threshold") is not None:
+        raise ValueError("Give either --threshold or --precision.")
+    folder, manifest = exports["tagger"]
+    thresholds = promised(
+        held_out_precision(folder, manifest), precision, "--precision", folder
+    )
+    words = tagger_words(manifest)
+    unreached = [words[n] for n in np.flatnonzero(~np.isfinite(thresholds))]
+    if unreached:
+        warnings.warn(
+            f"--precision={precision}: {len(words) - len(unreached)} of the tagger's "
+            f"{len(words)} words are given. Too few held-out images say so much of the "
+            f"others: {', '.join(unreached)}",
+            stacklevel=3,
+        )
+    return thresholds
+
+
 def _captioner(of_views):
-    return next(layer for layer in of_views.layers if isinstance(layer, Captioner))
+    return _layer(of_views, Captioner)
 
 
 def _tagger(of_views):
@@ -184,7 +226,9 @@ _FIND_HEAD = {"captioner": _captioner, "tagger": _tagger}
 
 
 def _vectors(of_views):
-    layers = _tagger(of_views).layers[:-1]  # the last one scores the words
+    layers = _tagger(of_views).layers
+    names = [layer.name for layer in layers]
+    layers = layers[: names.index("scores")]
 
     def vectors(regions):
         for layer in layers:
@@ -233,8 +277,13 @@ def _captions(captioner, count):
     return describe
 
 
-def _tags(of_views, top_k, threshold, rules):
+def _tags(of_views, top_k, threshold, rules, thresholds):
     tagger, top = _tagger(of_views), of_views.get_layer("top_tags")
+    above = None if thresholds is None else WordThresholds.of(thresholds)
+    if above is not None:
+        top_k, threshold = 0 if top_k is None else top_k, NEVER
+    elif threshold is None:
+        above = _layer(of_views, WordThresholds)
     chosen = ChosenWords(rules.apply(top.words)) if rules else None
     top = TopTags(
         chosen.words if chosen else top.words,
@@ -243,16 +292,20 @@ def _tags(of_views, top_k, threshold, rules):
         top.rank_by,
     )
     # An export without it, of an earlier version, has scores alone.
-    probabilities = next(
-        (x for x in of_views.layers if isinstance(x, CalibratedProbabilities)), None
-    )
+    probabilities = _layer(of_views, CalibratedProbabilities)
 
     def describe(regions):
         scores = tagger(regions, training=False)
-        results = [scores] if probabilities is None else [scores, probabilities(scores)]
+        results = [scores if above is None else above(scores)]
+        if probabilities is not None:
+            results.append(probabilities(scores))
         return top(*(results if chosen is None else map(chosen, results)))
 
     return describe
+
+
+def _layer(of_views, kind):
+    return next((layer for layer in of_views.layers if isinstance(layer, kind)), None)
 
 
 def _word_probabilities(tokens, scores, penalty):

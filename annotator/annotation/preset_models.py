@@ -12,9 +12,11 @@ import annotator.layers  # noqa: F401  (registers what the heads are made of)
 from annotator.backbones.backbone import build_backbone
 from annotator.export import preset
 from annotator.export.saved_model import image_model
-from annotator.export.versions import Exports
+from annotator.export.versions import HELD_OUT, MANIFEST, Exports
 from annotator.images.resize import Resize
 from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
+from annotator.tagger.rules.word_thresholds import WordThresholds
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
@@ -60,7 +62,7 @@ def _image_model(folder, manifest, task, backbone):
         str(folder / f"{task}.safetensors"),
     )
     views = [Resize(**view) for view in facts["views"]]
-    model, _ = image_model(backbone, views, _outputs(head, facts), task)
+    model, _ = image_model(backbone, views, _outputs(head, facts, folder), task)
     return model
 
 
@@ -82,7 +84,39 @@ def preset_basis(
     return TeachingBasis.from_compact(manifest["tasks"]["tagger"]["words"], arrays)
 
 
-def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dict]:
+def tagger_words(manifest: Mapping[str, Any]) -> list[str]:
+    """The words of a tagger, in the order of its scores.
+
+    Args:
+        manifest: The manifest of its export.
+    """
+    if "preset" in manifest:
+        return manifest["preset"]["tasks"]["tagger"]["words"]
+    return manifest["words"]
+
+
+def held_out_precision(
+    folder: str | os.PathLike, manifest: Mapping[str, Any]
+) -> HeldOutPrecision | None:
+    """How often a tagger's words were right on held-out images, if that is known.
+
+    Args:
+        folder: Folder of an export or preset.
+        manifest: The export's manifest.
+    """
+    folder = pathlib.Path(folder)
+    if "preset" not in manifest:
+        name = MANIFEST.with_name(HELD_OUT)
+        known = str(name) in manifest["files"]
+        return HeldOutPrecision.load(folder / name) if known else None
+    if f"{preset.HELD_OUT}.safetensors" not in manifest["preset"]["files"]:
+        return None
+    return HeldOutPrecision.from_compact(preset.read_head(folder, preset.HELD_OUT))
+
+
+def _outputs(
+    head: keras.Model, facts: Mapping[str, Any], folder: pathlib.Path
+) -> Callable[[Any], dict]:
     """From regions to the outputs of an export."""
     if "words" not in facts:
         return head
@@ -93,8 +127,15 @@ def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dic
         facts["rank_by"],
         name="top_tags",
     )
+    given: Callable[[Any], Any] = _unchanged
+    precision = facts.get("tag_precision")
+    if precision is not None:
+        arrays = preset.read_head(folder, preset.HELD_OUT)
+        held_out = HeldOutPrecision.from_compact(arrays)
+        found = promised(held_out, precision, "tag_precision", folder)
+        given = WordThresholds.of(found, name="word_thresholds")
     if "calibration" not in facts:
-        return lambda regions: top(head(regions))
+        return lambda regions: top(given(head(regions)))
     fitted = facts["calibration"]
     probabilities = CalibratedProbabilities.from_fit(
         np.float32(fitted["slope"]),
@@ -104,6 +145,10 @@ def _outputs(head: keras.Model, facts: Mapping[str, Any]) -> Callable[[Any], dic
 
     def outputs(regions):
         scores = head(regions)
-        return top(scores, probabilities(scores))
+        return top(given(scores), probabilities(scores))
 
     return outputs
+
+
+def _unchanged(scores):
+    return scores

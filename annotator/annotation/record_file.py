@@ -26,8 +26,9 @@ class RecordFile:
     - `OUTPUT.settings.json` is written first and says what makes the records. A run
       with other settings is refused;
     - `OUTPUT.partial` has one JSON record a line, in the order they were made. Records
-      are only appended; a line that a kill has cut off is taken away when the file is
-      opened again, and its image counts as not done;
+      are only appended; a line that a kill has cut off, and the records of a batch that
+      it has cut off, are taken away when the file is opened again, and their images
+      count as not done;
     - `OUTPUT` appears, by renaming, when all records are there. `OUTPUT.partial` then
       goes and `OUTPUT.settings.json` stays.
 
@@ -37,6 +38,8 @@ class RecordFile:
         path: `OUTPUT`, ending in `.jsonl`, `.csv` or `.parquet`.
         settings: What makes the records, a JSON-ready dict. `csv_formulas` in it says
             how a CSV file is written, see `record_csv`.
+        batch_size: Records that are made at a time. The last digits of a score depend
+            on the other images of a batch, so a run goes on from whole ones.
 
     Attributes:
         finished: Whether `OUTPUT` is complete.
@@ -50,7 +53,9 @@ class RecordFile:
         BlockingIOError: When another process is writing it.
     """
 
-    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike, settings: dict[str, Any], batch_size: int = 1
+    ) -> None:
         check_output(path)
         self.path = pathlib.Path(path)
         self._format = self.path.suffix.lower()
@@ -83,12 +88,12 @@ class RecordFile:
         self.finished = self._file is None
         if not self.finished:
             self._remove_leftovers()
-            self._file.truncate(self._count())
+            self._file.truncate(self._count(self._partial, batch_size))
             return
         # A kill may have come just before it was removed.
         self._partial.unlink(missing_ok=True)
         if self._format == ".jsonl":
-            self._count(self.path)
+            self._count(self.path, 1)
         else:
             errors: Iterator[tuple[str, str | None]]
             if self._format == ".csv":
@@ -196,12 +201,15 @@ class RecordFile:
         text = json.dumps({**settings, _RUN: self.run}, indent=2)
         files.write_text(self._settings, text + "\n")
 
-    def _count(self, path=None):
-        """Counts whole records; returns the bytes that they take."""
-        size = 0
-        for record, end in _read(path or self._partial):
-            self._add(record["image"], record.get("error"))
-            size = end
+    def _count(self, path, batch_size):
+        """Counts the records of whole batches; returns the bytes that they take."""
+        size, batch = 0, []
+        for record, end in _read(path):
+            batch.append((record["image"], record.get("error")))
+            if len(batch) == batch_size:
+                for name, error in batch:
+                    self._add(name, error)
+                size, batch = end, []
         return size
 
     def _add(self, name, error):

@@ -16,10 +16,16 @@ from typing import Any
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.record_file import RecordFile
 from annotator.annotation.records import Record, csv_row, records
-from annotator.annotation.sidecars import SIDECARS, SidecarOptions, write_sidecar
+from annotator.annotation.sidecars import (
+    SIDECARS,
+    SidecarOptions,
+    write_into_image,
+    write_sidecar,
+)
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports, model_digest
+from annotator.metadata.embedding import Exiv2
 from annotator.metadata.journal import Journal
 from annotator.tagger.rules.word_rules import WordRules
 from annotator.terminal.progress import bar
@@ -37,8 +43,10 @@ def annotate(
     top_k: int | None = None,
     threshold: float | None = None,
     words: WordRules | None = None,
+    precision: float | None = None,
     sidecars: str | None = None,
     sidecar_options: SidecarOptions | None = None,
+    embed: bool = False,
     csv_formulas: bool = False,
     batch_size: int = 32,
     workers: int | None = None,
@@ -54,10 +62,14 @@ def annotate(
         top_k: Tags per image at most, as in `AnnotationModel`.
         threshold: Lowest score of a tag, as in `AnnotationModel`.
         words: Rules on the tags' words, as in `AnnotationModel`.
+        precision: How many of the images that get a word are to have it, as in
+            `AnnotationModel.load`.
         sidecars: One of `SIDECARS`, to also write a file beside each image, see
             `write_sidecar`. If one cannot be written, or a file of its name says
             something else, the record has an `error` besides.
         sidecar_options: Their names, policy and language; the rest is filled in here.
+        embed: Whether keywords and caption are also written into the image files, see
+            `write_into_image`.
         csv_formulas: Whether text of a CSV file that begins like a formula (with `=`,
             `+`, `-` or `@`) is written as it is. By default an apostrophe stands before
             it, so that no spreadsheet runs it.
@@ -72,7 +84,8 @@ def annotate(
         FileNotFoundError: When there is no such model or image.
         ValueError: When a model or table is damaged, `output` belongs to another run,
             is finished and there are other images now, or lies in the table, or
-            `sidecars` are asked for where images are no files.
+            `sidecars` or `embed` are asked for where images are no files.
+        ModuleNotFoundError: When `embed` needs what is not installed.
         OSError: When a file cannot be written. The same call goes on from there.
     """
     exports = find_exports(models)
@@ -83,20 +96,26 @@ def annotate(
     }
     if words is not None:
         options["words"] = words
+    if precision is not None:
+        options["precision"] = precision
     images = find_source(source)
-    _check_paths(images, source, output, sidecars)
+    _check_paths(images, source, output, sidecars, embed)
     naming = sidecar_options or SidecarOptions()
     settings = _settings(exports, options, images, source, sidecars, naming)
     if csv_formulas:
         settings["csv_formulas"] = True
+    if embed:
+        settings["embed"] = True
     total = images.count()
     if not total:
         raise FileNotFoundError(f"--images={source} holds no image files.")
-    with RecordFile(output, settings) as file:
+    with RecordFile(output, settings, batch_size) as file:
         if file.finished:
             _check_finished(file, images, total, source, output)
             return file.records, file.failed
-        journal = Journal() if sidecars else contextlib.nullcontext()
+        writes = sidecars or embed
+        journal = Journal() if writes else contextlib.nullcontext()
+        writer = Exiv2() if embed else contextlib.nullcontext()
         made = (engine or local_engine)(
             exports, options, images, file.names(), batch_size, workers
         )
@@ -106,7 +125,13 @@ def annotate(
             f"error: nothing was done for {_STALL_SECONDS} s, so this run was ended; "
             f"the same command goes on with {output}",
         )
-        with progress, contextlib.closing(made), watchdog, journal as notes:
+        with (
+            progress,
+            contextlib.closing(made),
+            watchdog,
+            journal as notes,
+            writer as exiv2,
+        ):
             if notes is not None:
                 notes.begin(file.run, output)
             naming = dataclasses.replace(
@@ -116,6 +141,8 @@ def annotate(
                 watchdog.alive()
                 if sidecars and "error" not in record:
                     write_sidecar(record, sidecars, naming)
+                if exiv2 is not None and "error" not in record:
+                    write_into_image(record, exiv2, naming)
                 file.append(record)
                 progress.update()
         file.finish(lambda record: csv_row(record, tuple(exports), captions))
@@ -134,8 +161,8 @@ def local_engine(
 
     Args:
         exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-        options: Dict of `captions`, `top_k`, `threshold` and maybe `words`, as in
-            `AnnotationModel`.
+        options: Dict of `captions`, `top_k`, `threshold` and maybe `words` and
+            `precision`, as in `AnnotationModel.load`.
         images: What is to be annotated.
         done: Names of the images that have records.
         batch_size: Images per pass of the backbone.
@@ -150,13 +177,14 @@ def local_engine(
     return records(model, pairs, batch_size, workers)
 
 
-def _check_paths(images, source, output, sidecars):
+def _check_paths(images, source, output, sidecars, embed):
     """Refuses outputs and sidecars that have no place."""
     is_table = isinstance(images, TableSource)
     if sidecars is not None and sidecars not in SIDECARS:
         raise ValueError(f"--sidecars must be one of {SIDECARS}, got {sidecars!r}.")
-    if sidecars and is_table:
-        raise ValueError(f"--sidecars need image files; --images={source} is a table.")
+    if (sidecars or embed) and is_table:
+        flag = "--sidecars need" if sidecars else "--embed needs"
+        raise ValueError(f"{flag} image files; --images={source} is a table.")
     if is_table and os.path.isdir(source) and _lies_in(output, source):
         raise ValueError(
             f"--output={output} lies in the table --images={source} and would become a "

@@ -14,8 +14,10 @@ from annotator import files
 from annotator.annotation.record_file import to_json
 from annotator.annotation.records import Record
 from annotator.metadata.edit import Change, edit
+from annotator.metadata.embedding import EMBEDDING_EXTENSIONS, Exiv2, embed
 from annotator.metadata.journal import Journal
 from annotator.metadata.keywords import Mark
+from annotator.metadata.patch import make_patch
 from annotator.metadata.sidecar import (
     SIDECAR_NAMES,
     read_file,
@@ -24,6 +26,7 @@ from annotator.metadata.sidecar import (
 )
 
 SIDECARS = ("txt", "json", "xmp")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 POLICIES = ("merge", "skip", "replace_own")
 
 
@@ -91,9 +94,40 @@ def write_sidecar(
         record["error"] = f"{path} cannot be merged: {error}"
     except OSError as error:
         # On a full disk nothing will go better; a folder may be an exception.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None):
+        if error.errno in (*_NO_ROOM, None):
             raise
         record["error"] = f"{path} cannot be written: {error.strerror}"
+
+
+def write_into_image(record: Record, exiv2: Exiv2, options: SidecarOptions) -> None:
+    """Writes keywords and caption into the image file itself, see `embed`.
+
+    Where that cannot be, the record gets an `error` that says so.
+
+    Args:
+        record: The record of an image that could be read; may be changed.
+        exiv2: What writes.
+        options: The captions' language, the run, its models and the journal.
+
+    Raises:
+        OSError: As in `write_sidecar`.
+    """
+    path = record["image"]
+
+    def note(before, after):
+        if options.journal is not None:
+            patch = make_patch(before, after)
+            options.journal.note(options.run, path, path, patch, after)
+
+    try:
+        _remove_leftovers(os.path.dirname(path))
+        embed(path, _change(record, options), exiv2, note)
+    except ValueError as error:
+        record["error"] = f"{path} is not written into: {error}"
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        record["error"] = f"{path} is not written into: {error.strerror or error}"
 
 
 def _may_write(path, record, before, after, options):
@@ -115,6 +149,11 @@ def _may_write(path, record, before, after, options):
 def _content(record, kind, before, options):
     if kind != "xmp":
         return _sidecar_text(record, kind).encode("utf-8")
+    return edit(before, _change(record, options))
+
+
+def _change(record, options):
+    """What a record says, as a change of XMP."""
     time = datetime.now(timezone.utc).isoformat(timespec="seconds")
 
     def mark(task, text, score, language=""):
@@ -130,14 +169,15 @@ def _content(record, kind, before, options):
     if "caption" in record:
         caption = (record["caption"], record["caption_score"], options.language)
         change = dataclasses.replace(change, caption=mark("captioner", *caption))
-    return edit(before, change)
+    return change
 
 
 @functools.lru_cache(maxsize=1024)
 def _remove_leftovers(folder):
     """Removes what a kill left in a folder, once: it may hold many images."""
     entries = pathlib.Path(folder).glob(".annotator-*")
-    files.remove_leftovers(e for e in entries if e.suffix[1:] in SIDECARS)
+    ours = (*(f".{kind}" for kind in SIDECARS), *EMBEDDING_EXTENSIONS)
+    files.remove_leftovers(e for e in entries if e.suffix.lower() in ours)
 
 
 def _sidecar_text(record, kind):

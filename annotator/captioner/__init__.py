@@ -16,6 +16,8 @@ from annotator.captioner.feedback.causal import CausalTextFeedback
 from annotator.captioner.feedback.draft import TextFeedback
 from annotator.captioner.feedback.feedback import Feedback
 from annotator.captioner.feedback.none import NoFeedback
+from annotator.captioner.reranking.fit import fit_reranker
+from annotator.captioner.reranking.reranker import ConsensusReranker
 from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.random import RandomSampler
@@ -29,6 +31,7 @@ __all__ = [
     "CaptionDetails",
     "Captioner",
     "CausalTextFeedback",
+    "ConsensusReranker",
     "Decoder",
     "Feedback",
     "GreedySampler",
@@ -45,4 +48,5 @@ __all__ = [
     "Vocabulary",
     "build_decoder",
     "decoder_names",
+    "fit_reranker",
 ]

@@ -13,12 +13,21 @@ from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.feedback.feedback import Feedback
 from annotator.captioner.feedback.none import NoFeedback
 from annotator.captioner.learner import Tensors
+from annotator.captioner.reranking.reranker import ConsensusReranker
 from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.vocabulary import Vocabulary
 
-_PARTS = ("dtype", "vocabulary", "decoder", "feedback", "sampler", "draft_sampler")
+_PARTS = (
+    "dtype",
+    "vocabulary",
+    "decoder",
+    "feedback",
+    "sampler",
+    "draft_sampler",
+    "reranker",
+)
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -39,6 +48,8 @@ class Captioner(CompiledLearner):
             decoded without feedback, so the decoder must keep that skill.
         seed: Of the choice of these images.
         region_power: Power of the values of regions, before they are standardized.
+        reranker: What ranks the captions that the sampler finds, if it finds several;
+            see `with_reranker`. By default they keep the sampler's order.
         **kwargs: Of `keras.Model`.
 
     Call arguments:
@@ -62,6 +73,7 @@ class Captioner(CompiledLearner):
         plain_rate: float = 0.5,
         seed: int = 0,
         region_power: float = 1.0,
+        reranker: ConsensusReranker | None = None,
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(region_power=region_power, **kwargs)
@@ -78,6 +90,12 @@ class Captioner(CompiledLearner):
         self.plain_rate = plain_rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        if reranker is not None and reranker.vocabulary_size != len(vocabulary):
+            raise ValueError(
+                f"The re-ranker knows {reranker.vocabulary_size} words, the vocabulary "
+                f"{len(vocabulary)}. Fit it for this captioner."
+            )
+        self.reranker = reranker
 
     def build(self, regions_shape: tuple) -> None:
         self.build_standardization(regions_shape)
@@ -86,6 +104,8 @@ class Captioner(CompiledLearner):
             self.decoder.build(regions_shape)
         if not self.feedback.built:
             self.feedback.build((None, None, self.decoder.units), regions_shape)
+        if self.reranker is not None and not self.reranker.built:
+            self.reranker.build(regions_shape)
         self.built = True
 
     def decode_by(self, sampler: Sampler, draft_sampler: Sampler | None = None) -> None:
@@ -100,6 +120,33 @@ class Captioner(CompiledLearner):
             sampler.max_length, sampler.no_repeat_ngram
         )
 
+    def with_reranker(self, reranker: ConsensusReranker) -> "Captioner":
+        """A captioner of the same parts, and weights, whose captions are re-ranked.
+
+        Args:
+            reranker: From `fit_reranker`.
+
+        Returns:
+            A captioner that shares the decoder and the feedback with this one. It is
+            not compiled.
+        """
+        captioner = Captioner(
+            self.vocabulary,
+            self.decoder,
+            self.feedback,
+            self.sampler,
+            self.draft_sampler,
+            self.plain_rate,
+            self.seed,
+            self.region_power,
+            reranker,
+            name=self.name,
+            dtype=self.dtype_policy,
+        )
+        captioner.build(self.regions_shape)
+        captioner.standardize(self.region_mean.numpy(), self.region_deviation.numpy())
+        return captioner
+
     def call(self, regions: tf.Tensor, region_mask: Mask = None) -> Tensors:
         return self.generate(regions, region_mask=region_mask)
 
@@ -110,6 +157,7 @@ class Captioner(CompiledLearner):
         region_mask: Mask = None,
         return_attention: bool = False,
         with_feedback: bool = True,
+        rerank: bool = True,
     ) -> Tensors:
         """Captions of a batch of images.
 
@@ -120,12 +168,14 @@ class Captioner(CompiledLearner):
             return_attention: Whether to tell where the captioner looked, too.
             with_feedback: False for what the decoder writes alone, as it does before
                 the feedback has joined its training.
+            rerank: False for the sampler's own order, where there is a re-ranker.
 
         Returns:
             A dict, where L is the sampler's `max_length`, n its number of results:
             `captions` string `[B]`, `tokens` int32 `[B, L + 2]`, `scores` and
             `log_probs` float32 `[B]`; `n_best_captions` `[B, n]`, `n_best_tokens`
-            `[B, n, L + 2]`, `n_best_scores` `[B, n]`, best first. With
+            `[B, n, L + 2]`, `n_best_scores` `[B, n]`, best first. Scores are those of
+            the sampler, also where the order is that of the re-ranker. With
             `return_attention` also what `CaptionDetails` lists.
         """
         sampler = sampler or self.sampler
@@ -137,7 +187,18 @@ class Captioner(CompiledLearner):
                 self.draft_sampler,
                 return_attention,
             )
-            best = sampler(*feedback.stepper(self.decoder, current))
+            step, initial = feedback.stepper(self.decoder, current)
+            everything = sampler.with_all_results()
+            if self.reranker is None or not rerank or everything.results == 1:
+                best = sampler(step, initial)
+            else:
+                found = everything(step, initial)
+                order = self.reranker.order(regions, found, region_mask)
+                order = order[:, : sampler.results]
+                best = {
+                    name: tf.gather(value, order, axis=1, batch_dims=1)
+                    for name, value in found.items()
+                }
             results = {
                 "captions": self.vocabulary.decode_in_graph(best["tokens"][:, 0]),
                 "tokens": best["tokens"][:, 0],
@@ -209,6 +270,7 @@ class Captioner(CompiledLearner):
             "feedback": self.feedback,
             "sampler": self.sampler,
             "draft_sampler": self.draft_sampler,
+            "reranker": self.reranker,
         }
         serialize = keras.saving.serialize_keras_object
         return {

@@ -175,7 +175,7 @@ class CompiledLearner(CaptionLearner):
             raise ValueError("Give batches of (regions, captions), not regions alone.")
         self.build_for(regions)
         limit = self.sampler.max_length + 2
-        return regions, _reference_tokens(captions, self.vocabulary, limit)
+        return regions, reference_tokens(captions, self.vocabulary, limit)
 
     def _own_draft(self, regions: tf.Tensor) -> tf.Tensor | None:
         """The drafts that the loss needs: no reference is seen, no gradient taken."""
@@ -211,7 +211,7 @@ class _Means:
         self.cross_entropy = keras.metrics.Mean("cross_entropy")
 
 
-def _reference_tokens(
+def reference_tokens(
     captions: tf.Tensor | tf.RaggedTensor, vocabulary: Vocabulary, length: int
 ) -> tf.Tensor:
     """Captions of one of the forms that `CompiledLearner` lists, int32 `[B, C, T]`.

@@ -51,6 +51,18 @@ class CaptionerSettings(Settings):
         "Rounds of text feedback; 0 for none, as where --decoder is not stacked.",
         least=0,
     )
+    feedback_score: str = _captioner(
+        "additive",
+        "How feedback scores a region v against the text s: additive, w^T tanh(W_v v + "
+        "W_s s), or scalar, tanh(W_v v + W_s s) of one unit, as printed in the paper.",
+        choices=("additive", "scalar"),
+    )
+    feedback_on: str = _captioner(
+        "regions",
+        "What these scores weigh: the regions, or, as logarithms that are added to its "
+        "scores, the attention.",
+        choices=("regions", "attention"),
+    )
     feedback_start: int = _training(
         1, "Epochs trained before the feedback joins; 0 if --epochs=1.", least=0
     )
@@ -129,6 +141,14 @@ class CaptionerSettings(Settings):
         "Power of the length that a caption's log probability is divided by.",
         least=0,
     )
+    rerank: bool = _decoding(
+        True,
+        "Whether the beams are ranked by how near they are to what the regions predict "
+        "people to say (fitted to the training captions in closed form).",
+    )
+    rerank_weight: float = _decoding(
+        0.03, "Weight of the search's own score where beams are ranked anew.", least=0
+    )
     no_repeat_ngram: int = _decoding(
         0, "Length of n-grams that a caption may not repeat; 0 for none.", least=0
     )
@@ -152,4 +172,9 @@ class CaptionerSettings(Settings):
             raise ValueError(
                 f"--decoder={self.decoder} has no attention that --feedback=causal "
                 "could steer: say --feedback=draft, or --rounds=0."
+            )
+        if self.feedback_on == "attention" and self.decoder in _INATTENTIVE:
+            raise ValueError(
+                f"--decoder={self.decoder} has no attention that "
+                "--feedback_on=attention could steer: say --feedback_on=regions."
             )

@@ -129,7 +129,9 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                     f"annotator.{suggestion(name, known)}"
                 )
         try:
-            return cls(**{k: known[k].from_json(v) for k, v in values.items()})
+            before = {k: s.before for k, s in known.items() if s.before is not None}
+            given = {k: known[k].from_json(v) for k, v in values.items()}
+            return cls(**{**before, **given})
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 
@@ -147,9 +149,9 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
             Name of the first setting that makes vectors of different kinds, or `None`
             if they can be compared.
         """
-        if self.scheme.pooling != other.scheme.pooling:
+        if self.pooling != other.pooling:
             return "tagger"
-        for name in self.scheme.encoding + self.encoding():
+        for name in self.pooling_settings + self.encoding():
             if getattr(self, name) != getattr(other, name):
                 return name
         return None

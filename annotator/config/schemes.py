@@ -24,7 +24,7 @@ class Scheme:
     name: str
     summary: str
     pooling: str | None = "vlad"
-    encoding: tuple[str, ...] = ("codebook", "vlad")
+    encoding: tuple[str, ...] = ("codebook", "vlad", "covariance")
     one_view: bool = False
     trains_backbone: bool = False
     extendable: bool = True

@@ -45,6 +45,8 @@ class Setting:
             what is exported and scored.
         free: Whether it decides no result, so that a run may go on with another value.
         encoding: Whether it is part of the vector of every image.
+        before: What runs did before there was the setting, if that is not the default:
+            the value where a run's file says nothing of it.
     """
 
     help: str
@@ -65,6 +67,7 @@ class Setting:
     exported: bool = False
     free: bool = False
     encoding: bool = False
+    before: Any = None
 
     @property
     def limit(self) -> str:

@@ -10,6 +10,11 @@ _tagger = functools.partial(setting, group="tagger")
 _decoding = functools.partial(setting, group="decoding", exported=True)
 
 
+def _check_vlad(value):
+    if "mean" in value and len(value) > 1:
+        raise ValueError(f"--vlad=mean stands alone, got {','.join(value)}.")
+
+
 @dataclasses.dataclass(frozen=True)
 class TaggerSettings(Settings):
     """The tagger."""
@@ -35,27 +40,50 @@ class TaggerSettings(Settings):
     codebook: int = _tagger(16, "Visual words of the VLAD vector.", least=1)
     vlad: tuple[str, ...] = _tagger(
         ("power", "l2"),
-        "Normalizations of the VLAD vector, or none.",
-        choices=("power", "intra", "l2"),
+        "Normalizations of the VLAD vector, or none; with bow, of the histogram of "
+        "visual words, which then takes VLAD's place; mean, alone, for the "
+        "descriptors' mean in place of it, by its square root at unit length.",
+        choices=("bow", "power", "intra", "l2", "mean"),
+        check=_check_vlad,
+    )
+    covariance: int = _tagger(
+        96,
+        "PCA dimensions whose covariance in an image joins its VLAD vector, by its "
+        "square root; 0 for none.",
+        least=0,
+        before=0,
     )
     similarity: str = _tagger(
         "whitened",
-        "How --tagger=means compares an image with a word.",
+        "How means compares an image with a word, jec, 2pknn and mbrm --grid=0 with "
+        "another image.",
         choices=("whitened", "l2", "cosine"),
     )
-    shrinkage: float = _tagger(
-        1e-3,
+    shrinkage: float | None = _tagger(
+        None,
         "Share of the trace that is added to the whitening's covariance.",
+        unset="what does best on training images that are left out",
         above=0,
     )
-    margin: float = _tagger(
-        0.7,
+    margin: float | None = _tagger(
+        None,
         "Share of a word's typical similarity that is taken off its score.",
+        unset="what does best on training images that are left out",
         least=0,
+    )
+    lift: float | None = _tagger(
+        None,
+        "How much a word gains by the other words of an image, 0 for nothing.",
+        unset="what does best on training images that are left out",
+        least=0,
+        before=0.0,
     )
     neighbours: int = _tagger(5, "K of jec and 2pknn.", least=1)
     grid: int = _tagger(
-        3, "Cells along a side, whose mean descriptors mbrm compares.", least=1
+        3,
+        "Cells along a side, whose mean descriptors mbrm compares; 0 for the VLAD "
+        "vector of the whole image.",
+        least=0,
     )
     bandwidth: float = _tagger(
         0.03, "Variance of mbrm's kernel, as share of that of the cells.", above=0
@@ -77,13 +105,22 @@ class TaggerSettings(Settings):
     extend: str | None = _tagger(
         None,
         "Workdir of an earlier run whose tagger is given this data set's images and "
-        "words, without fitting its projection, codebook and whitening again; with "
+        "words, without fitting its projection, codebook and whitening or choosing "
+        "anything again; with "
         "--task=tagger.",
     )
     top_k: int = _decoding(
         5, "Tags per image; 0 for all that reach --threshold.", least=0
     )
     threshold: float | None = _decoding(None, "Lowest score of a tag.")
+    tag_precision: float | None = _decoding(
+        None,
+        "Gives a word only where, by its score, so many are right on held-out images, "
+        "with 95 % confidence; instead of --threshold. Words that cannot reach it are "
+        "not given.",
+        least=0.01,
+        below=1,
+    )
     rank_by: str = _decoding(
         "score",
         "What picks the tags: score, in which rare words count as much as others, as "
@@ -96,7 +133,29 @@ class TaggerSettings(Settings):
         """The way in which this run tags."""
         return SCHEMES[self.tagger]
 
+    @property
+    def pooling(self) -> str | None:
+        """How the regions of an image become its vector; see `Scheme.pooling`."""
+        return "vlad" if self._whole else self.scheme.pooling
+
+    @property
+    def pooling_settings(self) -> tuple[str, ...]:
+        """The settings of this pooling; see `Scheme.encoding`."""
+        return SCHEMES["jec"].encoding if self._whole else self.scheme.encoding
+
+    @property
+    def _whole(self):
+        """Whether a scheme that compares the cells of a grid is given none."""
+        return self.scheme.pooling == "grid" and not self.grid
+
     def check_together(self) -> None:
+        if {"bow", "intra"} <= set(self.vlad):
+            raise ValueError(
+                "--vlad=bow,intra would leave ones of the histogram: take "
+                "--vlad=bow, with power or l2 or both."
+            )
+        if self.threshold is not None and self.tag_precision is not None:
+            raise ValueError("Give either --threshold or --tag_precision.")
         if self.extend and not self.scheme.extendable:
             raise ValueError(
                 f"--tagger={self.tagger} has no means that --extend could add to: "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -10,6 +11,9 @@ from annotator.captioner import Captioner
 from annotator.pictures.attention import attention_picture
 from annotator.runs.splits import Split
 from annotator.terminal.progress import Running, track
+
+# Images whose attention is computed together.
+AT_ONCE = 8
 
 
 def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
@@ -24,6 +28,16 @@ def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
 
     return tf.function(caption)
+
+
+def trace(caption: Any, regions: tf.data.Dataset) -> None:
+    """Makes the graph that `generate` runs, which keeps it.
+
+    Args:
+        caption: As of `generate`.
+        regions: As of `generate`.
+    """
+    caption.get_concrete_function(regions.element_spec)
 
 
 def generate(
@@ -46,6 +60,27 @@ def generate(
     ]
 
 
+def attention_details(
+    captioner: Captioner, regions: tf.data.Dataset
+) -> Iterator[dict[str, np.ndarray]]:
+    """Captions with where the captioner looked.
+
+    Args:
+        captioner: `Captioner`.
+        regions: `tf.data.Dataset` of regions `[B, R, D]`; all that is known of an image
+            takes megabytes, so B should be small.
+
+    Yields:
+        Of each image what `Captioner.generate` returns with `return_attention`, without
+        the batch dimension.
+    """
+    for some in regions:
+        details = captioner.generate(some, return_attention=True)
+        details = {name: value.numpy() for name, value in details.items()}
+        for i in range(len(some)):
+            yield {name: value[i] for name, value in details.items()}
+
+
 def attention_pictures(
     captioner: Captioner, split: Split, regions: tf.data.Dataset | None = None
 ) -> Iterator[tuple[str, Image.Image]]:
@@ -61,12 +96,8 @@ def attention_pictures(
         `(image id, PIL.Image)` of each.
     """
     encoded = split.annotated.encoded_images().as_numpy_iterator()
-    image_ids = iter(split.annotated.image_ids)
-    # A few at a time: all that the captioner knows of an image takes megabytes.
-    for some in split.regions(8) if regions is None else regions:
-        details = captioner.generate(some, return_attention=True)
-        details = {name: value.numpy() for name, value in details.items()}
-        for i in range(len(some)):
-            of_image = {name: value[i] for name, value in details.items()}
-            _, image = next(encoded)
-            yield next(image_ids), attention_picture(image, of_image)
+    regions = split.regions(AT_ONCE) if regions is None else regions
+    details = attention_details(captioner, regions)
+    for image_id, of_image in zip(split.annotated.image_ids, details, strict=True):
+        _, image = next(encoded)
+        yield image_id, attention_picture(image, of_image)

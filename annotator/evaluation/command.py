@@ -70,6 +70,20 @@ def _define(parser: commands.Parser) -> None:
         "Images to draw with where each layer looked.",
         lower_bound=0,
     )
+    group.add(
+        flags.DEFINE_bool,
+        "html",
+        False,
+        "Write a report: one HTML page that needs no other file.",
+    )
+    group.add(
+        flags.DEFINE_integer,
+        "html_images",
+        24,
+        "Images of the report: the best, the middling and the worst of each task.",
+        lower_bound=0,
+        upper_bound=300,
+    )
 
 
 def _run(values: flags.FlagValues) -> None:
@@ -91,6 +105,8 @@ def _run(values: flags.FlagValues) -> None:
             values.attention,
             values.task,
             progress,
+            html=values.html,
+            html_images=values.html_images,
             dataset=values.dataset,
             data_dir=values.data_dir,
             cache_dir=values.cache_dir,

@@ -7,9 +7,11 @@ import annotator.layers  # noqa: F401  (what .keras files are made of)
 from annotator import files
 from annotator.evaluation.pictures import draw_attention, draw_contact_sheet
 from annotator.evaluation.plan import FeatureStages, evaluation_plan
-from annotator.evaluation.scores import SCORES
+from annotator.evaluation.report.page import write_report
+from annotator.evaluation.scores import SCORES, Scored
 from annotator.evaluation.tables import learned_note
-from annotator.runs.heads import CAPTIONER, tasks_of
+from annotator.runs.heads import CAPTIONER, Task, tasks_of
+from annotator.runs.processor import processor
 from annotator.runs.run import Run
 from annotator.terminal.progress import Progress
 
@@ -22,6 +24,8 @@ def evaluate(
     attention: int = 0,
     task: str = "all",
     progress: Progress | None = None,
+    html: bool = False,
+    html_images: int = 24,
     **overrides: Any,
 ) -> tuple[dict, str]:
     """Scores the models of a run's folder on one split; see `evaluate_run`.
@@ -34,6 +38,8 @@ def evaluate(
         attention: As in `evaluate_run`.
         task: As in `evaluate_run`.
         progress: What is told of how far it is; by default a bar a stage.
+        html: As in `evaluate_run`.
+        html_images: As in `evaluate_run`.
         **overrides: As of `Run.open`; `dataset` names another data set to score on.
 
     Returns:
@@ -49,7 +55,7 @@ def evaluate(
         tasks = [each for each in tasks_of(task) if run.is_trained(each)]
         if tasks:
             progress.expect(evaluation_plan(run, split, tasks, FeatureStages(run)))
-    return evaluate_run(run, split, compare, shown, attention, task)
+    return evaluate_run(run, split, compare, shown, attention, task, html, html_images)
 
 
 def evaluate_run(
@@ -59,12 +65,15 @@ def evaluate_run(
     shown: int = 0,
     attention: int = 0,
     task: str = "all",
+    html: bool = False,
+    html_images: int = 24,
 ) -> tuple[dict, str]:
     """Scores the models of a run on one split.
 
-    Writes `metrics/<split>.json` (fractions); for tags `<split>_words.csv`, a row a
-    word; for captions `<split>_captions.json`, in COCO's result format (where ids are
-    numbers, as COCO's are; others stay text). Where the run was opened with another
+    Writes `metrics/<split>.json` (fractions) and `<split>_seconds.json` (what the
+    models took); for tags `<split>_words.csv`, a row a word; for captions
+    `<split>_captions.json`, in COCO's result format (where ids are numbers, as COCO's
+    are; others stay text). Where the run was opened with another
     data set, `<dataset>_` stands before the split, and what the models could not know
     of its words is counted.
 
@@ -77,6 +86,10 @@ def evaluate_run(
         attention: Number of images, spread over the split, to draw with where the
             captioner looked in `pictures/<split>_attention/`, a PNG file each.
         task: Name of the task whose model is scored, or `"all"`.
+        html: Whether all that was measured is written as one page,
+            `reports/<split>.html`.
+        html_images: Number of images that the page shows of each task: the best, the
+            middling and the worst.
 
     Returns:
         `(metrics, table)`: the content of the JSON file, and a text in percent.
@@ -98,11 +111,14 @@ def evaluate_run(
             f"{run.files.folder} holds no captioner whose attention could be drawn."
         )
     metrics: dict = {}
+    seconds: dict[str, float] = {}
     tables: list[str] = []
     texts: dict[str, list] = {}
+    measured: dict[Task, Scored] = {}
     for each in trained:
-        scored = SCORES[each](run, split, compare)
+        measured[each] = scored = SCORES[each](run, split, compare)
         # Of the two, one may leave out images that the other scores.
+        seconds[each.name] = scored.seconds
         counts = {f"{each.name}_images": scored.metrics["images"]}
         metrics |= counts | {k: v for k, v in scored.metrics.items() if k != "images"}
         heading, note = f"{run.config.dataset} {split}", ""
@@ -116,8 +132,13 @@ def evaluate_run(
             # Captions stand above tags.
             texts.setdefault(image_id, []).insert(0, line)
     files.write_json(run.files.metrics(run.label(split)), metrics)
+    files.write_json(
+        run.files.seconds(run.label(split)), {**seconds, "processor": processor()}
+    )
     if attention:
         draw_attention(run, split, attention)
     if shown:
         draw_contact_sheet(run, annotated, texts, shown)
+    if html:
+        print(f"report: {write_report(run, split, measured, html_images)}")
     return metrics, "\n\n".join(tables)

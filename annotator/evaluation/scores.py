@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -39,6 +40,27 @@ _CAPTION_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
+class TagResults:
+    """What a tagger said of the N images of a split.
+
+    Attributes:
+        words: Its W words.
+        scores: float32 `[N, W]`.
+        predicted: bool `[N, W]`, whether an image was given the word.
+        true: bool `[N, W]`, whether it carries it.
+        known: bool `[N, W]`, whether it was asked for it.
+        probabilities: float32 `[N, W]`; `None` without calibration.
+    """
+
+    words: Sequence[str]
+    scores: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+    known: np.ndarray
+    probabilities: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Scored:
     """What was measured of a model.
 
@@ -47,11 +69,15 @@ class Scored:
         table: The same as text, in percent.
         lines: For each image of the split, in order, the line that a contact sheet
             shows of it.
+        seconds: What the model took for the split, its features at hand.
+        tags: What was said image by image, if it was tags.
     """
 
     metrics: dict
     table: str
     lines: Sequence
+    seconds: float
+    tags: TagResults | None = None
 
 
 def predict_scores(
@@ -92,14 +118,18 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     size = run.config.batch_size
     where = f"{run.config.dataset} {name}"
     running = run.progress.stage(TAGGING, where, -(-len(split) // size), "batch")
-    scores = predict_scores(run.tagger(), split, size, running)
+    tagger = run.tagger()
+    start = time.monotonic()
+    scores = predict_scores(tagger, split, size, running)
+    seconds = time.monotonic() - start
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
     for column, word in columns.items():
         true[:, words.index(word)] = tags[:, column]
-    known = _known_words(run, split, columns, words)
+    known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
+    given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
     probabilities = None if calibration is None else calibration(scores)
-    predicted = top.predicted(np.where(known, scores, NEVER), probabilities).numpy()
+    predicted = top.predicted(np.where(known, given, NEVER), probabilities).numpy()
     table = tag_metrics.per_word_table(predicted, true, words)
     path = run.files.word_scores(run.label(name))
     files.write_csv(path, table[0], [row.values() for row in table])
@@ -108,6 +138,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         "mean_average_precision": tag_metrics.mean_average_precision(
             scores, true, known
         ),
+        "tag_intervals": tag_metrics.tag_intervals(predicted, true, words),
     }
     rows = published.tagger_rows(run.config.dataset) if compare else []
     lines = [
@@ -124,7 +155,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         all_words = metrics["words"] + len(unknown)
         metrics = {**metrics, "split_words": all_words, "unknown_tags": unknown}
         note += tags_note(metrics)
-    return Scored(metrics, tag_table(metrics, rows) + note, lines)
+    if probabilities is not None:
+        probabilities = np.asarray(probabilities)
+    results = TagResults(words, scores, predicted, true, known, probabilities)
+    return Scored(metrics, tag_table(metrics, rows) + note, lines, seconds, results)
 
 
 def _known_words(run, split, columns, words):
@@ -175,7 +209,11 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     total = -(-len(split) // _CAPTION_BATCH)
     where = f"{run.config.dataset} {name}"
     running = run.progress.stage(CAPTIONING, where, total, "batch")
-    captions = captioning.generate(caption, split.regions(_CAPTION_BATCH), running)
+    regions = split.regions(_CAPTION_BATCH)
+    captioning.trace(caption, regions)  # which is no part of its seconds
+    start = time.monotonic()
+    captions = captioning.generate(caption, regions, running)
+    seconds = time.monotonic() - start
     files.write_json(
         run.files.captions(run.label(name)),
         [
@@ -188,7 +226,10 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
     references = split.annotated.captions or ()
     with run.progress.stage(SCORING, "captions"):
         metrics = caption_metrics.score_captions(
-            captions, references, bootstrap_samples=_BOOTSTRAP_SAMPLES
+            captions,
+            references,
+            meteor="both",
+            bootstrap_samples=_BOOTSTRAP_SAMPLES,
         )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
@@ -199,7 +240,7 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         unknown = unknown_caption_words(run.captioner().vocabulary, references)
         metrics = {**metrics, **unknown}
         note += caption_words_note(unknown)
-    return Scored(metrics, caption_table(metrics, rows) + note, captions)
+    return Scored(metrics, caption_table(metrics, rows) + note, captions, seconds)
 
 
 SCORES: dict[Task, Callable[[Run, str, bool], Scored]] = {

@@ -66,8 +66,38 @@ def tag_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
             f"recall {100 * scores['image_recall']:.2f}",
             "mean average precision of a word: "
             f"{100 * scores['mean_average_precision']:.2f}",
+            *_tag_intervals(scores),
         ]
     )
+
+
+def _tag_intervals(scores):
+    if "tag_intervals" not in scores:
+        return []
+    (low, high), (fewest, most) = (
+        scores["tag_intervals"][name] for name in ("f1", "n_plus")
+    )
+    return [
+        f"95 % intervals: F1 {100 * low:.2f} to {100 * high:.2f}, "
+        f"N+ {fewest:.0f} to {most:.0f}"
+    ]
+
+
+def comparable_rows(scores: dict, rows: list[tuple[str, dict]]) -> list:
+    """Published rows without what cannot be compared.
+
+    Args:
+        scores: From `annotator.metrics.captions.score_captions`.
+        rows: Name and scores of each system.
+
+    Returns:
+        The rows, without METEOR if that of `scores` is of another dialect.
+    """
+    if scores["meteor_dialect"] == METEOR_15:
+        return rows
+    return [
+        (name, {k: v for k, v in row.items() if k != "meteor"}) for name, row in rows
+    ]
 
 
 def caption_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
@@ -79,12 +109,10 @@ def caption_table(scores: dict, rows: list[tuple[str, dict]]) -> str:
             is left out if this run's is of another dialect.
     """
     columns = [name for name in CAPTION_COLUMNS if scores[name] is not None]
-    if scores["meteor_dialect"] != METEOR_15:
-        rows = [
-            (name, {k: v for k, v in row.items() if k != "meteor"})
-            for name, row in rows
-        ]
-    rows = [*rows, ("this run", {name: 100 * scores[name] for name in columns})]
+    rows = [
+        *comparable_rows(scores, rows),
+        ("this run", {name: 100 * scores[name] for name in columns}),
+    ]
     intervals = [scores["intervals"].get(name) for name in columns]
     lines = [
         f"captions: {scores['images']} images",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from annotator.metrics.reliability import reliability
+from annotator.metrics.reliability import Reliability, reliability
 from annotator.runs.run import Run
 from annotator.tagger.calibration import CalibratedProbabilities, fit_calibration
 
@@ -31,8 +31,9 @@ def tag_reliability(
         predicted: bool `[N, W]`, the tags that are given.
 
     Returns:
-        `tag_reliability` and `word_reliability`, as of `reliability`: of the tags that
-        are given, and of all words that images were asked for.
+        `tag_reliability` and `word_reliability`, of the tags that are given and of all
+        words that images were asked for, JSON-ready: `calibration_error`, and the
+        lists `said`, `happened` and `counts` of `Reliability`; `None` without any.
     """
     if _tells_the_calibration(run, split) and len(scores) > 1:
         probabilities = _of_halves(run, scores, true, known)
@@ -40,8 +41,8 @@ def tag_reliability(
         probabilities = _probabilities(run.calibration(), scores)
     given = predicted & known
     return {
-        "tag_reliability": reliability(probabilities[given], true[given]),
-        "word_reliability": reliability(probabilities[known], true[known]),
+        "tag_reliability": _facts(probabilities[given], true[given]),
+        "word_reliability": _facts(probabilities[known], true[known]),
     }
 
 
@@ -52,23 +53,35 @@ def reliability_note(metrics: dict[str, Any]) -> str:
         metrics: From `tag_reliability`.
     """
     tags, words = metrics["tag_reliability"], metrics["word_reliability"]
-    if not tags["bins"]:
+    if tags is None:
         return ""
-    columns = [
-        (f"{each['from']:.1f}-{each['to']:.1f}", each["count"], 100 * each["right"])
-        for each in tags["bins"]
-    ]
     return "\n".join(
         [
             "",
             "probabilities of the tags: off by "
             f"{100 * tags['calibration_error']:.1f} points in the mean, those of all "
             f"words by {100 * words['calibration_error']:.2f}",
-            "probability" + "".join(f"{name:>9}" for name, _, _ in columns),
-            "tags       " + "".join(f"{count:9}" for _, count, _ in columns),
-            "right in % " + "".join(f"{right:9.1f}" for _, _, right in columns),
+            "probability in %" + _cells(100 * said for said in tags["said"]),
+            "right in %      " + _cells(100 * part for part in tags["happened"]),
+            "tags            " + "".join(f"{n:8}" for n in tags["counts"]),
         ]
     )
+
+
+def _cells(numbers):
+    return "".join(f"{number:8.1f}" for number in numbers)
+
+
+def _facts(probabilities, right):
+    if not len(probabilities):
+        return None
+    bins: Reliability = reliability(probabilities, right)
+    return {
+        "calibration_error": bins.error,
+        "said": bins.said.tolist(),
+        "happened": bins.happened.tolist(),
+        "counts": bins.counts.tolist(),
+    }
 
 
 def _tells_the_calibration(run, split):

@@ -21,6 +21,8 @@ PRESET = "preset.json"
 BACKBONE = "backbone.safetensors"
 # The arrays of `annotator.tagger.teaching_basis`, as if they were those of a task.
 TEACHING = "teaching"
+# The arrays of `annotator.tagger.rules.held_out_precision`, in the same way.
+HELD_OUT = "held_out"
 # For photographs: what is used where no model is named.
 DEFAULT_PRESET = "photos"
 _FORMAT = 1

@@ -15,6 +15,8 @@ MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
 DESCRIPTION = MANIFEST.with_name("model.json")
 # Of a tagger: what `annotator.tagger.teaching_basis` reads.
 TEACHING = "teaching.npz"
+# Of a tagger: what `annotator.tagger.rules.held_out_precision` reads.
+HELD_OUT = "held_out.npz"
 TASKS = ("captioner", "tagger")
 
 # From task to the folder of a version and its manifest.

@@ -1,4 +1,9 @@
-"""How many pixels an image file says it has, at no cost."""
+"""How many pixels an image file says it has, at no cost, and how many it may have."""
+
+# A larger image is refused from its header, before memory is spent on decoding it.
+MAX_PIXELS = 1 << 26
+# One with alpha, which is composited.
+MAX_ALPHA = MAX_PIXELS // 2
 
 # Markers of JPEG with the size of the image: SOF0 to SOF15 but DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -7,6 +7,7 @@ cannot disagree with the training that made it.
 import tensorflow as tf
 
 from annotator.images import bmp, exif, gif, png
+from annotator.images.claimed import MAX_ALPHA, MAX_PIXELS
 
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
@@ -14,8 +15,6 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 _JPEG = b"\xff\xd8\xff"
 _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
-# A larger image is refused from its header, before memory is spent on decoding it.
-MAX_PIXELS = 1 << 26
 # A JPEG that is larger is decoded to half its height and width, which takes a quarter
 # of the memory. One stored progressively takes 6 bytes a pixel all the same.
 MAX_JPEG_PIXELS = 4 * MAX_PIXELS
@@ -26,9 +25,8 @@ _MAX_SCANNED = 10 * MAX_PIXELS
 _SMALLEST_SCANNED = 1 << 19
 # Of several scans, all coefficients are held, two bytes each.
 _MAX_COEFFICIENTS = 3 * MAX_PIXELS
-# What a PNG unpacks to, and the pixels with alpha, which are composited.
+# What a PNG unpacks to.
 _MAX_UNPACKED = 4 * MAX_PIXELS
-_MAX_ALPHA = MAX_PIXELS // 2
 _CHANNELS_OF_PNG = [1, 0, 3, 1, 2, 0, 4, 0]
 _BLOCKS = 16
 _PIECE = 1 << 20
@@ -58,7 +56,12 @@ def decode_image(encoded: tf.Tensor | bytes) -> tf.Tensor:
             `MAX_JPEG_PIXELS`), or one that would take many times as long or as much
             memory as others of its size.
     """
-    encoded = tf.convert_to_tensor(encoded, tf.string)
+    return _decoded(tf.convert_to_tensor(encoded, tf.string))
+
+
+# Traced once a process, for all graphs that decode: it has some thousand nodes.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def _decoded(encoded):
     encoded, frame_pixels = tf.cond(
         tf.equal(tf.strings.substr(encoded, 0, 4), b"GIF8"),
         lambda: gif.first_frame(encoded),
@@ -108,9 +111,9 @@ def _over_white(image):
     height, width, channels = tf.unstack(tf.shape(image), num=3)
     pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
     refusal = tf.debugging.Assert(
-        pixels <= _MAX_ALPHA,
+        pixels <= MAX_ALPHA,
         [
-            f"An image with alpha of more than {_MAX_ALPHA} pixels is refused; it has",
+            f"An image with alpha of more than {MAX_ALPHA} pixels is refused; it has",
             pixels,
         ],
     )

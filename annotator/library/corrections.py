@@ -1,56 +1,21 @@
 """What a person says of photographs: judged words, captions, and taking it back."""
 
-import dataclasses
-import datetime
 import json
-import sqlite3
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
-from annotator.library import texts
 from annotator.library.database import Database
+from annotator.library.events import (
+    Change,
+    Event,
+    apply_changes,
+    current_state,
+    read_caption,
+    read_event,
+    read_judgment,
+)
 
 MOST_LETTERS = 200  # of a word
 _MOST_CAPTION = 20_000
-
-
-class Change(NamedTuple):
-    """What an event did to a photograph.
-
-    Attributes:
-        photograph: Its number.
-        word: The word that was judged; `None` where the caption changed.
-        before: Of a word `True` (accepted), `False` (rejected) or `None` (not judged),
-            of a caption `[text, by]`.
-        after: The same, afterwards.
-    """
-
-    photograph: int
-    word: str | None
-    before: Any
-    after: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """Something that a person did.
-
-    Attributes:
-        id: Its number; later ones are larger.
-        time: UTC, as ISO 8601.
-        action: `"accept"`, `"reject"`, `"forget"`, `"caption"`, `"import"`, `"undo"`,
-            or `"redo"`, which undoes an undoing.
-        undoes: The event that it undoes, if any.
-        undone_by: The event that undoes it, if any.
-        changes: What changed.
-    """
-
-    id: int
-    time: str
-    action: str
-    undoes: int | None
-    undone_by: int | None
-    changes: tuple[Change, ...]
 
 
 class Corrections:
@@ -106,11 +71,10 @@ class Corrections:
             changes = []
             for number, word, after in judgments:
                 word = checked_word(word)
-                place = _place(connection, word)
-                before = _judgment(connection, number, place)
+                before = read_judgment(connection, number, word)
                 if before is not after:
                     changes.append(Change(number, word, before, after))
-            return _apply(connection, action, changes)
+            return apply_changes(connection, action, changes)
 
     def write_caption(
         self, photograph: int, text: str, by: str = "person"
@@ -135,10 +99,12 @@ class Corrections:
                 f"A caption has {_MOST_CAPTION} letters at most, this one {len(text)}."
             )
         with self._database.transaction() as connection:
-            before = _caption(connection, photograph)
+            before = read_caption(connection, photograph)
             after = [text, by if text else ""]
             changes = [Change(photograph, None, before, after)]
-            return _apply(connection, "caption", changes if before != after else [])
+            return apply_changes(
+                connection, "caption", changes if before != after else []
+            )
 
     def undo(self, event: int | None = None) -> Event:
         """Undoes an event; undoing that again does it once more.
@@ -163,7 +129,7 @@ class Corrections:
                 event = row[0]
                 if event is None:
                     raise ValueError("There is nothing to undo.")
-            undone = _event(connection, event)
+            undone = read_event(connection, event)
             if undone is None:
                 raise ValueError(f"There is no event {event}.")
             if undone.undone_by is not None:
@@ -171,10 +137,10 @@ class Corrections:
             changes = [
                 Change(change.photograph, change.word, change.after, change.before)
                 for change in undone.changes
-                if _current(connection, change) == change.after
+                if current_state(connection, change) == change.after
             ]
             action = "redo" if undone.action == "undo" else "undo"
-            made = _apply(connection, action, changes, event)
+            made = apply_changes(connection, action, changes, event)
             if made is None:
                 raise ValueError(
                     f"All that the event {event} did was changed again since."
@@ -233,7 +199,7 @@ class Corrections:
 
     def _events(self, numbers: Iterable[int]) -> list[Event]:
         with self._database.transaction(writes=False) as connection:
-            found = [_event(connection, number) for number in numbers]
+            found = [read_event(connection, number) for number in numbers]
         return [event for event in found if event is not None]
 
 
@@ -251,102 +217,3 @@ def checked_word(word: str) -> str:
             f"A word has {MOST_LETTERS} letters at most, this one {len(word)}."
         )
     return word
-
-
-def _apply(
-    connection: sqlite3.Connection,
-    action: str,
-    changes: list[Change],
-    undoes: int | None = None,
-) -> Event | None:
-    if not changes:
-        return None
-    time = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    event = connection.execute(
-        "INSERT INTO events (time, action, undoes) VALUES (?, ?, ?)",
-        (time, action, undoes),
-    ).lastrowid
-    assert event is not None  # of an INSERT
-    for change in changes:
-        word = None if change.word is None else _place(connection, change.word)
-        connection.execute(
-            "INSERT INTO changes VALUES (?, ?, ?, ?, ?)",
-            (
-                event,
-                change.photograph,
-                word,
-                json.dumps(change.before),
-                json.dumps(change.after),
-            ),
-        )
-        if word is None:
-            connection.execute(
-                "UPDATE photographs SET caption = ?, caption_by = ? WHERE id = ?",
-                (*change.after, change.photograph),
-            )
-        elif change.after is None:
-            connection.execute(
-                "DELETE FROM judgments WHERE photograph = ? AND word = ?",
-                (change.photograph, word),
-            )
-        else:
-            connection.execute(
-                "INSERT OR REPLACE INTO judgments VALUES (?, ?, ?)",
-                (change.photograph, word, change.after),
-            )
-    texts.index_photographs(connection, {change.photograph for change in changes})
-    return Event(event, time, action, undoes, None, tuple(changes))
-
-
-def _event(connection, number):
-    row = connection.execute(
-        "SELECT time, action, undoes, (SELECT id FROM events AS later "
-        "WHERE later.undoes = events.id) FROM events WHERE id = ?",
-        (number,),
-    ).fetchone()
-    if row is None:
-        return None
-    changes = connection.execute(
-        "SELECT photograph, words.word, before, after FROM changes "
-        "LEFT JOIN words ON words.id = changes.word WHERE event = ?",
-        (number,),
-    )
-    return Event(
-        number,
-        *row,
-        tuple(
-            Change(photograph, word, json.loads(before), json.loads(after))
-            for photograph, word, before, after in changes
-        ),
-    )
-
-
-def _place(connection, word):
-    connection.execute("INSERT OR IGNORE INTO words (word) VALUES (?)", (word,))
-    row = connection.execute("SELECT id FROM words WHERE word = ?", (word,))
-    return row.fetchone()[0]
-
-
-def _judgment(connection, photograph, place):
-    _caption(connection, photograph)  # it exists
-    row = connection.execute(
-        "SELECT accepted FROM judgments WHERE photograph = ? AND word = ?",
-        (photograph, place),
-    ).fetchone()
-    return None if row is None else bool(row[0])
-
-
-def _caption(connection, photograph):
-    row = connection.execute(
-        "SELECT caption, caption_by FROM photographs WHERE id = ?", (photograph,)
-    ).fetchone()
-    if row is None:
-        raise KeyError(photograph)
-    return list(row)
-
-
-def _current(connection, change):
-    if change.word is None:
-        return _caption(connection, change.photograph)
-    place = _place(connection, change.word)
-    return _judgment(connection, change.photograph, place)

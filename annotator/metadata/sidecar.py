@@ -34,18 +34,21 @@ def sidecar_path(
     return upper if os.path.lexists(upper) and not os.path.lexists(path) else path
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes | None:
-    """Reads a sidecar, if there is one.
+def read_file(
+    path: str | os.PathLike[str], most_bytes: int = MAX_BYTES
+) -> bytes | None:
+    """Reads a sidecar, or the image itself, if there is one.
 
     Args:
         path: Its path.
+        most_bytes: How large it may be.
 
     Returns:
         Its content; `None` where there is no such file.
 
     Raises:
         OSError: When it cannot be read, is a symbolic link or no regular file, or has
-            more than `MAX_BYTES` bytes.
+            more than `most_bytes` bytes.
     """
     # Opening a pipe would wait for somebody to write to it.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -63,8 +66,8 @@ def read_file(path: str | os.PathLike[str]) -> bytes | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        if status.st_size > MAX_BYTES:
-            raise OSError(errno.EINVAL, f"more than {MAX_BYTES} bytes", str(path))
+        if status.st_size > most_bytes:
+            raise OSError(errno.EINVAL, f"more than {most_bytes} bytes", str(path))
         return file.read()
 
 

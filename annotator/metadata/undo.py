@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterator
 
 from annotator.metadata.edit import Change, edit, is_empty
+from annotator.metadata.embedding import MOST_BYTES, Exiv2, embed
 from annotator.metadata.journal import Entry, Journal, digest
 from annotator.metadata.keywords import folded, read_keywords
 from annotator.metadata.packet import Packet
+from annotator.metadata.patch import apply_patch, is_patch, leads_to
 from annotator.metadata.sidecar import read_file, write_file
 
 
@@ -30,9 +32,10 @@ def undo(journal: Journal, run: str) -> Undone:
     """Takes back all that a run wrote; what was edited since stays.
 
     A sidecar that is as the run left it becomes what it was before, to the byte, or
-    goes if it did not exist. In an XMP sidecar that was edited since, the run's words
-    and caption give way to those that they replaced, and the edits stay. Taking back
-    twice does no more than once.
+    goes if it did not exist; so does an image that it wrote into. Of an image that was
+    edited since, the run's words and caption are taken out. In an XMP sidecar that was
+    edited since, they give way to those that they replaced, and the edits stay. Taking
+    back twice does no more than once.
 
     Args:
         journal: Where the run noted what it wrote.
@@ -92,6 +95,9 @@ def undo_in_folder(folder: str | os.PathLike[str], run: str) -> Undone:
 
 
 def _undo_entry(entry: Entry, run: str, others: list[str], undone: Undone) -> None:
+    if is_patch(entry.before):
+        _undo_image(entry, run, others, undone)
+        return
     current = read_file(entry.path)
     is_xmp = entry.path.lower().endswith(".xmp")
     if current is not None and digest(current) == entry.after:
@@ -112,6 +118,29 @@ def _undo_entry(entry: Entry, run: str, others: list[str], undone: Undone) -> No
         undone.edited += 1
     else:
         undone.left.append((entry.path, "somebody edited it"))
+
+
+def _undo_image(entry, run, others, undone):
+    """Takes back what was written into an image file; `entry.before` is a patch."""
+    current = read_file(entry.path, MOST_BYTES)
+    if current is None:
+        undone.left.append((entry.path, "somebody removed it"))
+        return
+    gone = others
+    if digest(current) == entry.after:
+        write_file(entry.path, apply_patch(entry.before, current))
+        undone.restored += 1
+    elif leads_to(entry.before, current):  # a kill came before it was written
+        undone.restored += 1
+    else:
+        gone = [run, *others]
+        undone.edited += 1
+    if gone:
+        with Exiv2() as exiv2:
+            packet = exiv2.read(entry.path) or b""
+            for each in gone:
+                if each.encode() in packet:
+                    embed(entry.path, Change(without_run=each), exiv2)
 
 
 def _taken_back(current, before, run, others):

@@ -14,9 +14,11 @@ from absl import logging
 
 from annotator.metrics.bleu import bleu_counts, bleu_of_counts
 from annotator.metrics.cider import score_cider
-from annotator.metrics.meteor import score_meteor
+from annotator.metrics.meteor import METEOR_NLTK, score_meteor
 from annotator.metrics.rouge import score_rouge_l
 from annotator.metrics.tokenizer import TOKENIZATION, tokenize
+
+_METEORS = ("auto", "1.5", "nltk", "both", "none")
 
 
 def score_captions(
@@ -46,7 +48,7 @@ def score_captions(
         references: N sequences of at least one reference caption each.
         tokenizer: Text to tokens, for both. Pass `str.split` for tokenized text.
         meteor: `"auto"`: METEOR 1.5 if it can run, else NLTK's; `"1.5"`; `"nltk"`; or
-            `"none"`, to save its time.
+            `"none"`, to save its time; `"both"`: as `"auto"`, and NLTK's beside it.
         bootstrap_samples: How often the images are resampled for the intervals; 0: no
             intervals.
         confidence: Share of resampled scores that an interval covers.
@@ -58,6 +60,7 @@ def score_captions(
         - `bleu_1` to `bleu_4`, `meteor`, `meteor_dialect`, `cider` (CIDEr-D),
             `rouge_l`; `None` where a score could not be computed, with the reason in
             `missing`, `{score: reason}`;
+        - `meteor_nltk`, with `"both"` only: NLTK's METEOR, or `None`;
         - `ngram_matches`: how many unigrams to 4-grams match a reference's, a list of
             four counts: where the last is 0, BLEU-4 is nothing but the guards;
         - `distinct_1`, `distinct_2`: different n-grams over all n-grams;
@@ -89,7 +92,9 @@ def score_captions(
         name: float(score) for name, score in _bleu_scores(counts.sum(0)).items()
     }
     per_image, missing = {}, {}
-    meteor_values, dialect, reason = score_meteor(tokens, reference_tokens, meteor)
+    meteor_values, dialect, reason = score_meteor(
+        tokens, reference_tokens, "auto" if meteor == "both" else meteor
+    )
     computed = {
         "meteor": (meteor_values, reason),
         "cider": (score_cider(tokens, reference_tokens), None),
@@ -112,6 +117,8 @@ def score_captions(
         "tokenization": TOKENIZATION if tokenizer is tokenize else "given",
         "missing": missing,
     }
+    if meteor == "both":
+        result["meteor_nltk"] = _meteor_nltk(tokens, reference_tokens, scores, dialect)
     if bootstrap_samples:
         rng = np.random.default_rng(seed)
         images = len(hypotheses)
@@ -128,6 +135,13 @@ def score_captions(
             for name, values in resampled.items()
         }
     return result
+
+
+def _meteor_nltk(tokens, references, scores, dialect):
+    if dialect == METEOR_NLTK:
+        return scores["meteor"]
+    values, _, _ = score_meteor(tokens, references, "nltk")
+    return None if values is None else float(values[0])
 
 
 def _resampled_scores(draws, counts, scores, per_image):
@@ -155,10 +169,8 @@ def _check(hypotheses, references, meteor):
             raise ValueError(
                 f"Image {row} needs a sequence of references, not {group!r}."
             )
-    if meteor not in ("auto", "1.5", "nltk", "none"):
-        raise ValueError(
-            f"`meteor` must be 'auto', '1.5', 'nltk' or 'none'; got {meteor!r}."
-        )
+    if meteor not in _METEORS:
+        raise ValueError(f"`meteor` must be one of {_METEORS}; got {meteor!r}.")
 
 
 def _diversity(hypotheses):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from annotator import files
-from annotator.pictures.drawing import INK, RIGHT, WRONG, load_font, load_picture
+from annotator.pictures.drawing import INK, RIGHT, WRONG, fit_picture, load_font
 
 # A text and whether it is right; neither right nor wrong is `None`.
 Piece = tuple[str, bool | None]
@@ -55,7 +55,7 @@ def write_contact_sheet(
         )
     font, gap = load_font(max(8, side // 14)), max(4, side // 12)
     cells = [
-        (_fit(picture, side), _wrapped(lines, font, side))
+        (fit_picture(picture, side), _wrapped(lines, font, side))
         for picture, lines in zip(pictures, texts, strict=True)
     ]
     columns = min(columns, len(cells))
@@ -89,20 +89,6 @@ def write_contact_sheet(
         top = baseline + text_height + gap + gap // 2
     with files.atomic_path(path) as temporary:
         sheet.save(temporary, "png", optimize=True)
-
-
-def _fit(picture, side):
-    """The picture as a PIL image of at most `side` by `side`."""
-    image = load_picture(picture)
-    longest = max(image.size)
-    # Interpolation would blur an icon; a photograph has pixels enough for it.
-    factor = side // longest
-    if factor >= 4:
-        scale, method = factor, Image.Resampling.NEAREST
-    else:
-        scale, method = side / longest, Image.Resampling.LANCZOS
-    size = [max(1, round(scale * pixels)) for pixels in image.size]
-    return image.resize(size, method)
 
 
 def _wrapped(lines, font, width):

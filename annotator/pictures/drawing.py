@@ -1,5 +1,7 @@
 """Basics of drawing: colors, fonts, and pictures as arrays."""
 
+import base64
+import io
 from typing import cast
 
 import numpy as np
@@ -42,3 +44,40 @@ def load_picture(picture: np.ndarray | bytes) -> Image.Image:
     if isinstance(picture, bytes):
         picture = decode_image(picture).numpy()
     return Image.fromarray(np.asarray(picture, np.uint8))
+
+
+def fit_picture(picture: np.ndarray | bytes, side: int) -> Image.Image:
+    """Scales a picture to fit a square, its aspect kept.
+
+    Args:
+        picture: As of `load_picture`.
+        side: Width and height of the square in pixels.
+
+    Returns:
+        The picture; one far smaller is enlarged by a whole factor, which leaves its
+        pixels sharp.
+    """
+    image = load_picture(picture)
+    longest = max(image.size)
+    # Interpolation would blur an icon; a photograph has pixels enough for it.
+    factor = side // longest
+    if factor >= 4:
+        scale, method = float(factor), Image.Resampling.NEAREST
+    else:
+        scale, method = side / longest, Image.Resampling.LANCZOS
+    width, height = (max(1, round(scale * pixels)) for pixels in image.size)
+    return image.resize((width, height), method)
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as an address that holds all of it, to stand in a page.
+
+    Args:
+        image: The picture.
+
+    Returns:
+        A `data:` address of a JPEG file without metadata.
+    """
+    content = io.BytesIO()
+    image.save(content, "jpeg", quality=82, optimize=True, progressive=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"

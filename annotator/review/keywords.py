@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from annotator.library.corrections import MOST_LETTERS, Event
+from annotator.library.corrections import MOST_LETTERS
+from annotator.library.events import Event
 from annotator.library.library import Library, Photograph
 from annotator.metadata import Change, read_image, sidecar_path, write_sidecar
 

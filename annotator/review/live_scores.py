@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from annotator.review.best_words import BestWords
 from annotator.tagger.taught_words import TaughtWords
 from annotator.tagger.word_means import NEVER
 
@@ -27,8 +28,8 @@ class LiveScores:
     """Scores and suggestions; a row is the number of a photograph.
 
     Suggested are a photograph's best words that were not rejected for it. A corrected
-    word costs one product of all vectors with its kernel, and the choice of the best
-    words only where it was or becomes one of them.
+    word costs one product of all vectors with its kernel, and the choice among all
+    words only where it was one of the best and fell, see `BestWords`.
 
     Args:
         words: The words that are taught.
@@ -41,15 +42,16 @@ class LiveScores:
     ) -> None:
         self.words = words
         self.top_k = top_k
-        self._least = NEVER / 2 if threshold is None else threshold
-        self._judged: dict[int, dict[int, bool]] = {}
+        self._best = BestWords(top_k, NEVER / 2 if threshold is None else threshold)
+        self._judged: dict[int, dict[int, bool]] = {}  # by row, by place
+        self._judged_rows: dict[int, dict[int, bool]] = {}  # the same, by place, by row
         self._rows = 0
         # In single precision, as that is what products are fast in.
         self._vectors = np.zeros((0, words.basis.dimensions), np.float32)
         self._present = np.zeros(0, bool)
         self._scores = np.zeros((len(words.words), 0), np.float32)
-        self._best = np.zeros((0, top_k), np.int32)
-        self._cut = np.zeros(0, np.float32)
+        # What other words add, where they add anything: of the tagger's words.
+        self._lifts = np.zeros((len(words.basis.lifts), 0), np.float16)
         # Room for words: those that do not exist yet are never suggested.
         self._kernel, self._bias = words.linear()
 
@@ -75,22 +77,27 @@ class LiveScores:
         """
         self._grow(int(max(rows, default=-1)) + 1)
         taught = set()
-        for row, vector in zip(rows, vectors, strict=True):
-            judged = self._judged.get(row, {})
-            for place, accepted in judged.items():
+        for index in np.flatnonzero([row in self._judged for row in rows.tolist()]):
+            row, vector = int(rows[index]), vectors[index : index + 1]
+            for place, accepted in self._judged[row].items():
                 word = self.words.words[place]
                 if self._present[row]:
                     old = self._vectors[row : row + 1].astype(np.float16)
                     self.words.remove(word, old, accepted)
-                self.words.add(word, vector[None], accepted)
+                self.words.add(word, vector, accepted)
                 taught.add(word)
-        self._vectors[rows] = vectors
-        self._present[rows] = True
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            scores = self._vectors[block] @ self._kernel + self._bias
+            vector = vectors[start : start + _BLOCK].astype(np.float32)
+            self._vectors[block], self._present[block] = vector, True
+            scores = vector @ self._kernel + self._bias
+            if len(self._lifts):
+                # Rounded as they are kept, so that scoring again changes nothing.
+                lifts = np.float16(self.words.lifts(vector))
+                scores[:, : lifts.shape[1]] += lifts
+                self._lifts[:, block] = lifts.T
             self._scores[: len(self._bias), block] = scores.T
-            self._choose(block)
+            self._choose(block, scores)
         return taught
 
     def judge(self, row: int, word: str, accepted: bool | None) -> None:
@@ -104,8 +111,9 @@ class LiveScores:
         place = self.words.add_word(word)
         judged = self._judged.setdefault(row, {})
         before = judged.pop(place, None)
+        self._judged_rows.setdefault(place, {}).pop(row, None)
         if accepted is not None:
-            judged[place] = accepted
+            judged[place] = self._judged_rows[place][row] = accepted
         if row >= self._rows or not self._present[row]:
             return
         vector = self._vectors[row : row + 1].astype(np.float16)  # as it was
@@ -129,15 +137,18 @@ class LiveScores:
             place = self.words.place(word)
             kernel, bias = self.words.linear([place])
             self._kernel[:, place], self._bias[place] = kernel[:, 0], bias[0]
-            scores = self.vectors @ kernel[:, 0] + bias[0]
+            scores = self._scores[place, : self._rows]
+            np.matmul(self.vectors, kernel[:, 0], out=scores)
+            scores += bias[0]
+            if place < len(self._lifts):
+                scores += self._lifts[place, : self._rows]
             before = self._suggested(place)
-            self._scores[place, : self._rows] = scores
-            near = (scores >= self._cut[: self._rows]) & (scores >= self._least)
-            rejected = [r for r, judged in self._judged.items() if place in judged]
-            near[[row for row in rejected if row < self._rows]] = True
-            affected = np.flatnonzero((near | before) & self.present)
-            for start in range(0, len(affected), _BLOCK):
-                self._choose(affected[start : start + _BLOCK])
+            possible = np.where(self.present, scores, NEVER)
+            possible[self._rows_judged(place, (False,))] = NEVER
+            fallen = self._best.change(place, possible)
+            for start in range(0, len(fallen), _BLOCK):
+                block = fallen[start : start + _BLOCK]
+                self._choose(block, self._scores[:, block].T.copy())
             after = self._suggested(place)
             shifts[word] = Shift(
                 np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
@@ -156,20 +167,21 @@ class LiveScores:
         if row >= self._rows or not self._present[row]:
             return []
         judged = self._judged.get(row, {})
-        places = [p for p in self._best[row].tolist() if p >= 0 and p not in judged]
+        best = self._best.places[row].tolist()
+        places = [p for p in best if p >= 0 and p not in judged]
         places.sort(key=lambda place: -self._scores[place, row])
         return [(self.words.words[p], float(self._scores[p, row])) for p in places]
 
     def suggested(self, word: str) -> np.ndarray:
         """Photographs to which a word is suggested and that were not judged for it."""
         place = self.words.place(word)
-        rows = np.flatnonzero(self._suggested(place))
-        judged = self._judged
-        return np.array([r for r in rows if place not in judged.get(r, ())], int)
+        suggested = self._suggested(place)
+        suggested[self._rows_judged(place)] = False
+        return np.flatnonzero(suggested)
 
     def counts(self) -> np.ndarray:
         """To how many photographs each word is suggested, judged or not, int `[W]`."""
-        best = self._best[: self._rows][self.present]
+        best = self._best.places[: self._rows][self.present]
         return np.bincount(best[best >= 0], minlength=len(self.words.words))
 
     def scores(self, word: str) -> np.ndarray:
@@ -190,12 +202,9 @@ class LiveScores:
         """
         if word is not None:
             distances = np.abs(self.scores(word))
-            place = self.words.place(word)
-            for row, judged in self._judged.items():
-                if row < self._rows and place in judged:
-                    distances[row] = np.inf
+            distances[self._rows_judged(self.words.place(word))] = np.inf
             return np.where(self.present, -distances, -np.inf)
-        best = self._best[: self._rows]
+        best = self._best.places[: self._rows]
         rows = np.arange(self._rows)[:, None]
         distances = np.abs(self._scores[best, rows])
         distances = np.where(best >= 0, distances, np.inf)
@@ -210,25 +219,19 @@ class LiveScores:
         return (self.vectors @ np.float32(vector)) / np.maximum(lengths, 1e-12)
 
     def _suggested(self, place):
-        return (self._best[: self._rows] == place).any(axis=1)
+        return (self._best.places[: self._rows] == place).any(axis=1)
 
-    def _choose(self, rows):
-        """Looks for the best words of rows again."""
-        scores = self._scores[:, rows].T.copy()
-        for index, row in enumerate(rows.tolist()):
-            for place, accepted in self._judged.get(row, {}).items():
+    def _rows_judged(self, place, verdicts=(True, False)):
+        judged = self._judged_rows.get(place, {})
+        return [r for r, said in judged.items() if r < self._rows and said in verdicts]
+
+    def _choose(self, rows, scores):
+        """Looks for the best words of rows again; `scores` of all words are changed."""
+        for index in np.flatnonzero([row in self._judged for row in rows.tolist()]):
+            for place, accepted in self._judged[int(rows[index])].items():
                 if not accepted:
                     scores[index, place] = NEVER
-        count = min(self.top_k, scores.shape[1])
-        if count < scores.shape[1]:
-            places = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        else:
-            places = np.tile(np.arange(count), (len(rows), 1))
-        best = np.take_along_axis(scores, places, axis=1)
-        self._best[rows] = -1
-        self._best[rows, :count] = np.where(best >= self._least, places, -1)
-        full = count == self.top_k
-        self._cut[rows] = best.min(axis=1) if full else -np.inf
+        self._best.choose(rows, scores)
 
     def _add_words(self):
         missing = len(self.words.words) - len(self._bias)
@@ -254,5 +257,5 @@ class LiveScores:
         self._scores = np.pad(
             self._scores, ((0, 0), (0, missing)), constant_values=NEVER
         )
-        self._best = np.pad(self._best, ((0, missing), (0, 0)), constant_values=-1)
-        self._cut = np.pad(self._cut, (0, missing), constant_values=-np.inf)
+        self._lifts = np.pad(self._lifts, ((0, 0), (0, missing)))
+        self._best.grow(len(self._present))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from annotator.library import texts
-from annotator.library.corrections import Event
+from annotator.library.events import Event
 from annotator.library.library import Library, Photograph
 from annotator.review.live_scores import LiveScores, Shift
 from annotator.tagger.taught_words import TaughtWords

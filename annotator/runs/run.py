@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from annotator import datasets, files, loading
 from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
-from annotator.captioner import BeamSearch, Captioner
+from annotator.captioner import BeamSearch, Captioner, ConsensusReranker
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
 from annotator.features.extraction import extract
@@ -22,8 +23,11 @@ from annotator.images.resize import Resize
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
 from annotator.runs.splits import Split
+from annotator.runs.stopwatch import Stopwatch
 from annotator.runs.workdir import Workdir
 from annotator.tagger.calibration import CalibratedProbabilities
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
+from annotator.tagger.rules.word_thresholds import WordThresholds
 from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
@@ -51,6 +55,7 @@ class Run:
         progress: As given.
         files: `Workdir`, the paths in that folder.
         tasks: The `Task`s that `config.task` names.
+        stopwatch: What times their trainings; it stands still while features are made.
 
     Raises:
         ValueError: If the precision is unknown.
@@ -86,6 +91,7 @@ class Run:
         self.learned_dataset = learned_dataset
         self.progress = progress or Bars()
         self.tasks = tasks_of(config.task)
+        self.stopwatch = Stopwatch()
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
         self._splits: dict[Any, Split] = {}
@@ -258,10 +264,17 @@ class Run:
         )
 
     def captioner(self) -> Captioner:
-        """The trained captioner, which decodes as the settings say."""
+        """The trained captioner, which decodes as the settings say.
+
+        Warns:
+            UserWarning: If its beams are to be ranked, and an earlier version that
+                could not do so has trained it.
+        """
         if CAPTIONER not in self._models:
             captioner = loading.model(self.files.model(CAPTIONER.name))
             captioner.decode_by(self.sampler())
+            if self.config.rerank:
+                captioner = self._with_reranker(captioner)
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
 
@@ -290,9 +303,44 @@ class Run:
             arrays["slope"], arrays["offsets"], name="probabilities"
         )
 
+    def held_out(self) -> HeldOutPrecision | None:
+        """How often the tagger's words were right on held-out images, if there were."""
+        path = self.files.held_out
+        return HeldOutPrecision.load(path) if path.is_file() else None
+
+    def word_thresholds(self) -> WordThresholds | None:
+        """The thresholds that `tag_precision` asks for, if it does.
+
+        Raises:
+            ValueError: When there were no held-out images, or no word can reach it.
+        """
+        precision = self.config.tag_precision
+        if precision is None:
+            return None
+        thresholds = promised(
+            self.held_out(), precision, "--tag_precision", self.files.folder
+        )
+        return WordThresholds.of(thresholds, name="word_thresholds")
+
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
+
+    def _with_reranker(self, captioner):
+        path = self.files.reranker
+        if not path.is_file():
+            warnings.warn(
+                f"{self.files.folder} has nothing to rank beams by, so captions are "
+                "the search's first: the command of its training, given again, makes "
+                "it in a minute. (--norerank does without.)",
+                stacklevel=3,
+            )
+            return captioner
+        arrays, weight = loading.arrays(path), self.config.rerank_weight
+        words = int(arrays["vocabulary_size"])
+        return captioner.with_reranker(
+            ConsensusReranker.from_arrays(words, arrays, beam_weight=weight)
+        )
 
     def _build_backbone(self, task, weights=None, trainable=False, mixed=False):
         return build_backbone(
@@ -325,7 +373,8 @@ class Run:
     def _load(self, task, name, backbone, views):
         annotated = self.annotated(name)
         task.check_labels(annotated)
-        caches = tuple(self._cache(annotated, view, backbone) for view in views)
+        with self.stopwatch.paused():
+            caches = tuple(self._cache(annotated, view, backbone) for view in views)
         bad = {row: reason for cache in caches for row, reason in cache.bad.items()}
         self._list_skipped(annotated, bad)
         rows = np.setdiff1d(np.arange(len(annotated)), list(bad))

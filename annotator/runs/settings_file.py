@@ -75,5 +75,5 @@ def begun(folder: pathlib.Path) -> bool:
     Args:
         folder: Folder of a head in a workdir.
     """
-    first = ("vocabulary.json", "data.json")
+    first = ("vocabulary.json", "data.json", "training.json")
     return any(path.name not in first for path in folder.glob("[!.]*"))

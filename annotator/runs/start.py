@@ -92,7 +92,8 @@ def check_start(config: Config) -> None:
     other = find_start(config.init_from).config
     values = {name: (value(config), value(other)) for name, value in _AGREEING.items()}
     if config.rounds and other.rounds:
-        values["feedback"] = config.feedback, other.feedback
+        for name in ("feedback", "feedback_score", "feedback_on"):
+            values[name] = getattr(config, name), getattr(other, name)
     if "stacked" not in (config.decoder, other.decoder):
         del values["layers"]  # they have one, whatever it says
     differing = {name: pair for name, pair in values.items() if pair[0] != pair[1]}

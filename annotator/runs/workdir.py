@@ -37,6 +37,10 @@ class Workdir:
         """What the task began to learn from, JSON."""
         return self.task(task) / "data.json"
 
+    def training(self, task: str) -> pathlib.Path:
+        """How long the task has been trained, and on what, JSON; see `Stopwatch`."""
+        return self.task(task) / "training.json"
+
     def backbone(self, task: str) -> pathlib.Path:
         """The backbone that was trained together with a task's model."""
         return self.task(task) / "backbone.keras"
@@ -74,14 +78,29 @@ class Workdir:
         return self.task("tagger") / "tags.npz"
 
     @property
+    def strengths(self) -> pathlib.Path:
+        """What was chosen to fit the tagger's scores with, JSON."""
+        return self.task("tagger") / "strengths.json"
+
+    @property
     def calibration(self) -> pathlib.Path:
         """How probable the tagger's words are by their scores, NumPy arrays."""
         return self.task("tagger") / "calibration.npz"
 
     @property
+    def held_out(self) -> pathlib.Path:
+        """How often the tagger's words were right on held-out images, NumPy arrays."""
+        return self.task("tagger") / "held_out.npz"
+
+    @property
     def vocabulary(self) -> pathlib.Path:
         """The captioner's vocabulary, JSON."""
         return self.task("captioner") / "vocabulary.json"
+
+    @property
+    def reranker(self) -> pathlib.Path:
+        """What ranks the captioner's beams, NumPy arrays."""
+        return self.task("captioner") / "reranker.npz"
 
     def drafts(self, epoch: int | str) -> pathlib.Path:
         """Drafts of the training images as of an epoch's start; `"*"` for a pattern."""
@@ -90,6 +109,10 @@ class Workdir:
     def metrics(self, split: str) -> pathlib.Path:
         """Scores on a split, JSON."""
         return self.folder / "metrics" / f"{split}.json"
+
+    def seconds(self, split: str) -> pathlib.Path:
+        """How long each task's model took for a split, and on what, JSON."""
+        return self.folder / "metrics" / f"{split}_seconds.json"
 
     def word_scores(self, split: str) -> pathlib.Path:
         """Scores of each tag on a split, CSV."""
@@ -106,6 +129,10 @@ class Workdir:
     def attention(self, split: str) -> pathlib.Path:
         """Folder of pictures of where the captioner looked."""
         return self.folder / "pictures" / f"{split}_attention"
+
+    def report(self, split: str) -> pathlib.Path:
+        """The report on a split, HTML."""
+        return self.folder / "reports" / f"{split}.html"
 
     def skipped_images(self, split: str) -> pathlib.Path:
         """Images of a split that were left out, and why, CSV."""

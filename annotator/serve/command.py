@@ -60,6 +60,15 @@ def _define_network(group):
     integer = flags.DEFINE_integer
     group.add(integer, "port", 8501, "HTTP port.", lower_bound=1, upper_bound=65535)
     group.add(
+        integer,
+        "grpc_port",
+        None,
+        "Port of TensorFlow Serving's gRPC form, which has 8500 there.",
+        lower_bound=1,
+        upper_bound=65535,
+        note="default: no gRPC",
+    )
+    group.add(
         flags.DEFINE_string,
         "token_file",
         None,
@@ -90,6 +99,8 @@ def _run(values: flags.FlagValues) -> None:
         raise commands.UsageError("--tls_certificate and --tls_key go together.")
     token = _token(values.token_file)
     _check_port(values.host, values.port)
+    if values.grpc_port is not None:
+        _check_port(values.host, values.grpc_port, "grpc_port")
     start_tensorflow()
     announce()
     try:
@@ -121,6 +132,7 @@ def _run(values: flags.FlagValues) -> None:
         token=token,
         certificate=values.tls_certificate,
         key=values.tls_key,
+        grpc_port=values.grpc_port,
     )
 
 
@@ -133,7 +145,7 @@ def _token(path):
     return text
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int, flag: str = "port") -> None:
     """Finds out before models are loaded whether the server will be able to listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as server:
@@ -148,7 +160,7 @@ def _check_port(host: str, port: int) -> None:
             }
             reason = reasons.get(error.errno or 0, f"cannot be had ({error.strerror})")
             raise commands.UsageError(
-                f"--port={port} {reason}: name another --port."
+                f"--{flag}={port} {reason}: name another --{flag}."
             ) from error
 
 

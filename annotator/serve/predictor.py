@@ -184,7 +184,7 @@ def _row(instance, spec):
     try:
         if spec.dtype == tf.string:
             return _bytes(instance, spec.name)
-        return _array(instance, spec)
+        return array_row(instance, spec)
     except BrokenInput as error:
         return error
 
@@ -204,7 +204,19 @@ def _bytes(value, name):
         raise BrokenInput(f'"b64" is not base64: {error}') from error
 
 
-def _array(value, spec):
+def array_row(value: Any, spec: tf.TensorSpec) -> np.ndarray:
+    """A row of a numeric input.
+
+    Args:
+        value: An array, or nested lists of numbers.
+        spec: The input, `[batch, ...]`.
+
+    Returns:
+        The array, of the input's dtype.
+
+    Raises:
+        BrokenInput: When it is of another shape, or of values that do not fit.
+    """
     dtype, shape = spec.dtype.as_numpy_dtype, spec.shape[1:]
     try:
         array = np.array(value)

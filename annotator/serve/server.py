@@ -7,9 +7,13 @@ from annotator.export import serving_files
 from annotator.export.versions import find_exports
 from annotator.serve.application import Application
 from annotator.serve.connections import Server, fitting
+from annotator.serve.grpc_service import grpc_server
 from annotator.serve.limits import Limits
 from annotator.serve.predictor import Predictor
 from annotator.serve.served_model import ServedModel
+
+# In which calls that have come are answered when the server ends.
+_LAST_SECONDS = 10.0
 
 
 def serve(
@@ -25,6 +29,7 @@ def serve(
     token: str | None = None,
     certificate: str | os.PathLike | None = None,
     key: str | os.PathLike | None = None,
+    grpc_port: int | None = None,
 ) -> None:
     """Loads exports, checks and warms them, and serves them until the process ends.
 
@@ -41,6 +46,7 @@ def serve(
         token: A bearer token that requests must have; `None` for none.
         certificate: File of a TLS certificate (PEM); `None` for no TLS.
         key: File of its private key.
+        grpc_port: Port of TensorFlow Serving's gRPC form; `None` for none.
 
     Raises:
         FileNotFoundError: When a path is no export.
@@ -58,6 +64,11 @@ def serve(
         metadata = serving_files.read_metadata(folder, task)
         models.append(Predictor(task, folder.name, model, metadata, max_instances))
         print(f"Serving {task}, version {folder.name}, on {host}:{port}.", flush=True)
+    calls = None
+    if grpc_port is not None:
+        calls = grpc_server(models, host, grpc_port, limits, token, certificate, key)
+        calls.start()
+        print(f"Serving gRPC on {host}:{grpc_port}.", flush=True)
     application = Application(models, limits, token)
     server = Server(
         application.asgi,
@@ -68,5 +79,7 @@ def serve(
         ssl_keyfile=key,
     )
     server.run()
+    if calls is not None:
+        calls.stop(_LAST_SECONDS).wait()
     if server.interrupted:
         raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """The tagger as a Keras model of its own, which is fitted to a data set."""
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -7,11 +8,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from annotator.tagger.encoder import DESCRIPTOR_SAMPLE, fit_encoder, sample_descriptors
+from annotator.tagger.choice.strengths import Strengths
+from annotator.tagger.lift.cooccurrence import MOST_WORDS
 from annotator.tagger.mean_scores import fit_mean_scores, unfitted_mean_scores
-from annotator.tagger.projection import projection_layer
+from annotator.tagger.pooling.encoder import (
+    DESCRIPTOR_SAMPLE,
+    MEAN,
+    fit_encoder,
+    sample_descriptors,
+    vector_pooling,
+)
+from annotator.tagger.pooling.projection import projection_layer
 from annotator.tagger.top_tags import TopTags
-from annotator.tagger.vlad import VLAD
 
 _ROWS = 32  # of a batch, where arrays are given
 
@@ -30,12 +38,18 @@ class Tagger(keras.Model):
         words: The W words.
         components: Principal components of a descriptor.
         codebook: Visual words.
-        vlad: Normalizations of the vector, see `VLAD`.
+        vlad: Normalizations of the VLAD vector, or `("mean",)`, see `vector_pooling`.
+        covariance: Dimensions of `CovarianceRoot`, which joins it; 0 for none.
         similarity: `"whitened"`, `"l2"` or `"cosine"`, see `fit_mean_scores`.
-        shrinkage: See `fit_mean_scores`.
-        margin: See `fit_mean_scores`.
+        shrinkage: See `fit_mean_scores`; `None` to choose it.
+        margin: See `fit_mean_scores`; `None` to choose it.
+        lift: See `fit_mean_scores`; `None` to choose it.
         seed: Of the sample of descriptors and of their clusters.
         **kwargs: Of `keras.Model`.
+
+    Attributes:
+        strengths: `Strengths` of the last fit, chosen or given; `None` before it, and
+            of other similarities.
 
     Call arguments:
         regions: The descriptors of images, float `[B, R, D]`.
@@ -65,9 +79,11 @@ class Tagger(keras.Model):
         components: int = 256,
         codebook: int = 16,
         vlad: Collection[str] = ("power", "l2"),
+        covariance: int = 96,
         similarity: str = "whitened",
-        shrinkage: float = 1e-3,
-        margin: float = 0.7,
+        shrinkage: float | None = None,
+        margin: float | None = None,
+        lift: float | None = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -76,10 +92,13 @@ class Tagger(keras.Model):
         self.components = components
         self.codebook = codebook
         self.vlad = tuple(vlad)
+        self.covariance = covariance
         self.similarity = similarity
         self.shrinkage = shrinkage
         self.margin = margin
+        self.lift = lift
         self.seed = seed
+        self.strengths: Strengths | None = None
         self.channels: int | None = None
 
     def fit(self, x: Any, y: Any = None, images: int | None = None) -> "Tagger":
@@ -110,20 +129,31 @@ class Tagger(keras.Model):
         sample = sample_descriptors(
             (regions for regions, _ in batches), images, DESCRIPTOR_SAMPLE, self.seed
         )
-        fitted = fit_encoder(sample, self.components, self.codebook, self.seed)
+        codebook = None if self.vlad == MEAN else self.codebook
+        fitted = fit_encoder(sample, self.components, codebook, self.seed)
         self._make_layers(sample.shape[-1])
         self.projection.set_weights([fitted["kernel"], fitted["bias"]])
-        self.pooling.set_weights([fitted["codebook"]])
+        if codebook is not None:
+            self.pooling.set_weights([fitted["codebook"]])
         encoded = [(self.encode(regions).numpy(), tags) for regions, tags in batches]
         vectors, tags = (np.concatenate(parts) for parts in zip(*encoded, strict=True))
         if len(tags) != images:
             raise ValueError(f"There are {len(tags)} images, not images={images}.")
         if not tags.any():
             raise ValueError("No image carries a word: there is nothing to learn.")
-        scores = fit_mean_scores(
-            vectors, tags, self.similarity, self.shrinkage, self.margin
+        layers, self.strengths = fit_mean_scores(
+            vectors,
+            tags,
+            self.similarity,
+            self.shrinkage,
+            self.margin,
+            self.lift,
+            seed=self.seed,
         )
-        self.scores.set_weights(scores.get_weights())
+        for ours, fitted_layer in itertools.zip_longest(self._last(), layers):
+            weights = [np.zeros_like(weight) for weight in ours.get_weights()]
+            # Without a lift the layer is there, and adds nothing.
+            ours.set_weights(fitted_layer.get_weights() if fitted_layer else weights)
         self.built = True
         return self
 
@@ -134,12 +164,15 @@ class Tagger(keras.Model):
             regions: Float `[B, R, D]`.
 
         Returns:
-            float32 `[B, codebook * components]`.
+            float32 `[B, d]`.
         """
         return self.pooling(self.projection(regions))
 
     def call(self, regions: tf.Tensor) -> tf.Tensor:
-        return self.scores(self.encode(regions))
+        scores = self.encode(regions)
+        for layer in self._last():
+            scores = layer(scores)
+        return scores
 
     def tags(
         self, regions: Any, top_k: int = 5, threshold: float | None = None
@@ -175,15 +208,22 @@ class Tagger(keras.Model):
             "components": self.components,
             "codebook": self.codebook,
             "vlad": list(self.vlad),
+            "covariance": self.covariance,
             "similarity": self.similarity,
             "shrinkage": self.shrinkage,
             "margin": self.margin,
+            "lift": self.lift,
             "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Tagger":
-        return cls(**config)
+        # Files of earlier versions have neither.
+        return cls(**{"covariance": 0, "lift": 0.0, **config})
+
+    def _last(self):
+        """The layers from vectors to scores."""
+        return [self.scores, self.lifting] if self.lifting else [self.scores]
 
     def _make_layers(self, channels: int) -> None:
         """Makes the layers, of zeros, unless they are there."""
@@ -191,10 +231,17 @@ class Tagger(keras.Model):
             kernel = np.zeros((channels, self.components))
             codebook = np.zeros((self.codebook, self.components))
             self.projection = projection_layer(kernel, kernel[0])
-            self.pooling = VLAD.from_codebook(codebook, self.vlad, name="vlad")
-            self.scores = unfitted_mean_scores(
-                codebook.size, len(self.words), self.similarity
+            self.pooling = vector_pooling(
+                self.vlad, self.covariance, self.components, codebook
             )
+            regions = keras.KerasTensor((None, None, self.components), "float64")
+            self.scores, *lift = unfitted_mean_scores(
+                self.pooling.compute_output_spec(regions).shape[-1],
+                len(self.words),
+                self.similarity,
+                self.lift != 0 and len(self.words) <= MOST_WORDS,
+            )
+            self.lifting = lift[0] if lift else None
             self.channels = channels
         if self.channels != channels:
             raise ValueError(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from annotator.tagger.lift.cooccurrence import TEMPERATURE, word_shares
 from annotator.tagger.teaching_basis import PRIOR_IMAGES, SHORTEST, TeachingBasis
 from annotator.tagger.word_means import NEVER, WordMeans
 
@@ -54,6 +55,8 @@ class TaughtWords:
         self._rejected = WordMeans(self.words, basis.dimensions)
         self._squares = np.zeros(len(self.words))
         self._average = basis.average
+        self._base_images = base_images
+        self._untaught: tuple[np.ndarray, np.ndarray] | None = None
 
     def place(self, word: str) -> int:
         """The place of a word in `words`.
@@ -124,6 +127,29 @@ class TaughtWords:
             return np.zeros((self.basis.dimensions, 0), np.float32), np.zeros(0)
         kernels, biases = zip(*fitted, strict=True)
         return np.stack(kernels, axis=1).astype(np.float32), np.float32(biases)
+
+    def lifts(self, vectors: np.ndarray) -> np.ndarray:
+        """What other words add to those of the tagger, see `LabelLift`.
+
+        They are those that the tagger sees in the photographs: what is taught since
+        moves a word's own score alone.
+
+        Args:
+            vectors: Whitened vectors, float `[B, p]`.
+
+        Returns:
+            float32 `[B, W]` for the W words of the tagger.
+        """
+        basis = self.basis
+        if not len(basis.lifts):
+            return np.zeros((len(vectors), len(basis.words)), np.float32)
+        if self._untaught is None:
+            self._untaught = TaughtWords(basis, self._base_images).linear()
+        kernel, bias = self._untaught
+        shares = word_shares(
+            np.float32(vectors) @ kernel + bias, 1 / (TEMPERATURE * basis.sharpness)
+        )
+        return np.float32(shares) @ np.float32(basis.lifts)
 
     def _change(self, word, vectors, accepted, sign):
         vectors = np.asarray(vectors)

@@ -19,6 +19,7 @@ DIMENSIONS = 512
 PRIOR_IMAGES = 3
 # A mean that is shorter points nowhere: all images carry the word.
 SHORTEST = 1e-4
+NO_LIFTS = np.zeros((0, 0), np.float32)
 _OF_WORDS = ("groups", "counts", "sums", "similarity_sums", "squares")
 _BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
 
@@ -53,6 +54,9 @@ class TeachingBasis:
             the covariance towards itself is undone. float32 `[W, p]`.
         squares: Sum of `z . z` with the same factors, float32 `[W]`.
         margin: Share of its typical similarity that is taken off a word's score.
+        lifts: What each word lends to each other one, float32 `[W, W]`; without words
+            in it where the tagger has no `LabelLift`.
+        sharpness: Of the softmax over scores in `LabelLift`.
 
     Source: as of `whitened_means`.
     """
@@ -68,6 +72,8 @@ class TeachingBasis:
     similarity_sums: np.ndarray
     squares: np.ndarray
     margin: float
+    lifts: np.ndarray = dataclasses.field(default_factory=lambda: NO_LIFTS)
+    sharpness: float = 0.0
 
     @classmethod
     def fit(
@@ -157,6 +163,8 @@ class TeachingBasis:
         """
         chosen = {name: getattr(self, name)[places] for name in _OF_WORDS}
         words = [self.words[place] for place in places]
+        if len(self.lifts):
+            chosen["lifts"] = self.lifts[np.ix_(places, places)]
         averages = _averages(chosen["groups"], len(self.centers), *_statistics(chosen))
         return dataclasses.replace(self, words=words, averages=averages, **chosen)
 
@@ -173,7 +181,8 @@ class TeachingBasis:
         """Reads what `save` wrote."""
         values: dict[str, Any] = {**loading.arrays(path)}
         words, margin = values.pop("words").tolist(), float(values.pop("margin"))
-        return cls(words=words, margin=margin, **values)
+        sharpness = float(values.pop("sharpness", 0.0))  # earlier files have none
+        return cls(words=words, margin=margin, sharpness=sharpness, **values)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays, an `.npz` file."""
@@ -187,6 +196,7 @@ class TeachingBasis:
             projection, transposed, as the only large array of float32.
         """
         counts = np.maximum(self.counts, 1)[:, None]
+        lent = {"lifts": self.lifts, "sharpness": np.float32([self.sharpness])}
         return {
             "mean": self.mean,
             "projection": np.ascontiguousarray(self.projection.T),
@@ -198,6 +208,7 @@ class TeachingBasis:
             "similarity_means": np.float16(self.similarity_sums / counts),
             "squares": self.squares,
             "margin": np.float32([self.margin]),
+            **(lent if len(self.lifts) else {}),
         }
 
     @classmethod
@@ -218,6 +229,8 @@ class TeachingBasis:
             similarity_sums=np.float32(arrays["similarity_means"]) * counts,
             squares=arrays["squares"],
             margin=float(arrays["margin"][0]),
+            lifts=arrays.get("lifts", NO_LIFTS),
+            sharpness=float(arrays.get("sharpness", [0.0])[0]),
         )
 
     @property

@@ -15,8 +15,50 @@ import scipy.linalg
 from annotator.tagger.word_means import SetsAlike, WordMeans
 from annotator.tagger.word_scores import NEVER
 
+# A word's typical similarity is shrunk to the average, as by so many images.
+PRIOR_IMAGES = 3
 _ALWAYS = 1e4  # above any similarity
 _BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Covariance:
+    """Mean and covariance of vectors.
+
+    Attributes:
+        mean: Mean vector, float64 `[d]`.
+        matrix: Covariance C, float64 `[d, d]`.
+        rows: Number of vectors that they were taken from.
+    """
+
+    mean: np.ndarray
+    matrix: np.ndarray
+    rows: int
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray) -> "Covariance":
+        """Fits both, block by block.
+
+        Args:
+            vectors: A vector an image, float `[N, d]`; may be a memory map.
+
+        Returns:
+            Mean and covariance.
+
+        Raises:
+            ValueError: When all vectors are equal.
+        """
+        mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in _blocks(vectors))
+        mean /= len(vectors)
+        # Double precision: the smallest eigenvalues decide most about the inverse.
+        matrix = np.zeros((len(mean), len(mean)))
+        for _, block in _blocks(vectors):
+            centered = block - mean
+            matrix += centered.T @ centered
+        matrix /= len(vectors)
+        if np.trace(matrix) <= 0:
+            raise ValueError("All vectors are equal: they tell no words apart.")
+        return cls(mean, matrix, len(vectors))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +80,7 @@ class Whitening:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, shrinkage: float = 1e-3) -> "Whitening":
-        """Fits mean and covariance, block by block.
+        """Fits mean and covariance, and shrinks it.
 
         Args:
             vectors: A vector an image, float `[N, d]`; may be a memory map.
@@ -50,22 +92,39 @@ class Whitening:
         Raises:
             ValueError: When all vectors are equal, or `shrinkage` is not positive.
         """
+        return cls.of(Covariance.fit(vectors), shrinkage)
+
+    @classmethod
+    def of(cls, covariance: Covariance, shrinkage: float) -> "Whitening":
+        """Shrinks a covariance.
+
+        Args:
+            covariance: Of the vectors.
+            shrinkage: As of `fit`.
+
+        Returns:
+            The metric.
+
+        Raises:
+            ValueError: When `shrinkage` is not positive.
+        """
         if shrinkage <= 0:
             raise ValueError(f"shrinkage must be positive, got {shrinkage}.")
-        mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in _blocks(vectors))
-        mean /= len(vectors)
-        # Double precision: the smallest eigenvalues decide most about the inverse.
-        covariance = np.zeros((len(mean), len(mean)))
-        for _, block in _blocks(vectors):
-            centered = block - mean
-            covariance += centered.T @ centered
-        covariance /= len(vectors)
-        trace = float(np.trace(covariance))
-        if trace <= 0:
-            raise ValueError("All vectors are equal: they tell no words apart.")
-        covariance[np.diag_indices_from(covariance)] += shrinkage * trace
-        factor = scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True)
-        return cls(mean, factor, len(vectors))
+        shrunk = covariance.matrix.copy()
+        shrunk[np.diag_indices_from(shrunk)] += shrinkage * np.trace(shrunk)
+        factor = scipy.linalg.cholesky(shrunk, lower=True, overwrite_a=True)
+        return cls(covariance.mean, factor, covariance.rows)
+
+    def solve(self, vectors: np.ndarray) -> np.ndarray:
+        """The product of the inverse of S with vectors.
+
+        Args:
+            vectors: Float `[d, B]`, which are not centered.
+
+        Returns:
+            float64 `[d, B]`.
+        """
+        return scipy.linalg.cho_solve((self.factor, True), vectors)
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """Whitens vectors.
@@ -79,6 +138,19 @@ class Whitening:
         centered = vectors - self.mean
         return scipy.linalg.solve_triangular(self.factor, centered.T, lower=True).T
 
+    def layer(self, name: str = "whitening") -> keras.layers.Dense:
+        """`apply` as a frozen layer on vectors `[B, d]`, in float32.
+
+        Args:
+            name: Name of the layer.
+
+        Returns:
+            The built layer, with `d * d` weights.
+        """
+        unit = np.eye(len(self.mean))
+        inverse = scipy.linalg.solve_triangular(self.factor, unit, lower=True)
+        return linear_scores(inverse.T, -inverse @ self.mean, name)
+
 
 def fit_whitened_means(
     means: WordMeans,
@@ -86,7 +158,7 @@ def fit_whitened_means(
     vectors: np.ndarray,
     tags: np.ndarray,
     margin: float = 0.7,
-    prior_images: int = 3,
+    prior_images: int = PRIOR_IMAGES,
     known: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits linear scores of words.
@@ -145,11 +217,14 @@ def _fit(
     for start, block in _blocks(vectors):
         rows = slice(start, start + len(block))
         within = np.arange(start, start + len(block)) < whitening.rows
-        weight = 1.0 if weights is None else weights(rows)
+        weight = np.broadcast_to(weights(rows), tags[rows].shape)
+        some = tags[rows].any(axis=1)  # the others cost as much and tell nothing
+        weight = weight[some]
         similarity = _left_out(
-            whitening, whitened, lengths, counts, block, within, weight
+            whitening, whitened, lengths, counts, block[some], within[some], weight
         )
-        total += np.where(tags[rows] & pointing, weight * similarity, 0.0).sum(axis=0)
+        counted = tags[rows][some] & pointing
+        total += np.where(counted, weight * similarity, 0.0).sum(axis=0)
     has_several = pointing & (counts > 1)
     average = 0.0
     if has_several.any():

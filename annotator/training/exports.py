@@ -1,5 +1,6 @@
 """The exports of a run's trained models."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
@@ -8,11 +9,13 @@ from typing import Any
 from annotator import files, loading
 from annotator.captioner import CaptionDetails
 from annotator.export import saved_model
-from annotator.export.versions import MANIFEST, TEACHING
+from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
+from annotator.tagger.lift.label_lift import LabelLift
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
+from annotator.training.tagger.chosen import chosen_settings
 
 
 def export_tagger(run: Run) -> list[pathlib.Path]:
@@ -25,13 +28,14 @@ def export_tagger(run: Run) -> list[pathlib.Path]:
         run.config.rank_by,
         name="top_tags",
     )
-    probabilities = run.calibration()
+    probabilities, thresholds = run.calibration(), run.word_thresholds()
 
     def head(regions):
         scores = tagger(regions)
+        given = scores if thresholds is None else thresholds(scores)
         if probabilities is None:
-            return top(scores)
-        return top(scores, probabilities(scores))
+            return top(given)
+        return top(given, probabilities(scores))
 
     served: tuple[str, ...] = ("tags", "scores")
     if probabilities is not None:
@@ -128,11 +132,15 @@ def _extras(run, task):
     return _EXTRAS[task](run) if task in _EXTRAS else {}
 
 
-def _teaching(run):
-    """Only a tagger with a vector an image can be taught by single images."""
-    if not run.files.vectors.is_file():
-        return {}
-    return {TEACHING: functools.partial(_write_teaching, run)}
+def _beside_tagger(run):
+    extras = {}
+    # Only a tagger with a vector an image can be taught by single images.
+    if run.files.vectors.is_file():
+        extras[TEACHING] = functools.partial(_write_teaching, run)
+    held_out = run.held_out()
+    if held_out is not None:
+        extras[HELD_OUT] = held_out.save
+    return extras
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
@@ -142,17 +150,24 @@ def _write_teaching(run: Run, path: pathlib.Path) -> None:
 def teaching_basis(run: Run) -> TeachingBasis:
     """What a run's tagger hands on to be taught; it must have a vector an image."""
     stored = loading.arrays(run.files.tags)
-    return TeachingBasis.fit(
+    config = chosen_settings(run.config, run.files)
+    # Of a tagger that has no such settings the basis has its own.
+    settings: dict[str, Any] = {"shrinkage": config.shrinkage, "margin": config.margin}
+    basis = TeachingBasis.fit(
         stored["words"].tolist(),
         loading.array(run.files.vectors, mmap_mode="r"),
         stored["tags"],
         int(stored["whitening_rows"]),
-        run.config.shrinkage,
-        run.config.margin,
         known=stored["known"] if "known" in stored else None,
+        **{name: value for name, value in settings.items() if value is not None},
     )
+    lift = run.tagger().layers[-1]
+    if not isinstance(lift, LabelLift):
+        return basis
+    lifts, sharpness = lift.get_weights()
+    return dataclasses.replace(basis, lifts=lifts, sharpness=float(sharpness))
 
 
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {
-    TAGGER: _teaching
+    TAGGER: _beside_tagger
 }

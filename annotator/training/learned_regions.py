@@ -59,6 +59,18 @@ class LearnedRegions:
         """
         return self.train.caches[0].gather(self.train.rows[rows])
 
+    def views(self, epoch: int, batch_size: int) -> tf.data.Dataset:
+        """`tf.data.Dataset` of the regions of the training images, in order.
+
+        They are those of whole images. What an epoch sees is cropped, colored and
+        perhaps mirrored as the seed of a step says, and so no draft can be of it.
+
+        Args:
+            epoch: Number of the epoch.
+            batch_size: Images of a batch.
+        """
+        return self.stream(self.train, batch_size)
+
     def regions(self, batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Regions `[B, R, D]` of a training batch, in the graph.
 

@@ -55,6 +55,7 @@ class TrainingLoop(abc.ABC):
         self.progress = run.progress
         self.files = run.files
         self.task = task.name
+        self.stopwatch = run.stopwatch
         self.strategy = workers.strategy()
         self.chief = workers.is_chief()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -176,6 +177,7 @@ class TrainingLoop(abc.ABC):
             # Numbered by itself: a step may have two, before and after a validation,
             # and a checkpoint must not be written over the last one.
             self.manager.save()
+            self.stopwatch.lap()
 
     def _seed(self):
         """int32 `[2]`, another one for every step."""
@@ -188,6 +190,7 @@ class TrainingLoop(abc.ABC):
         count: str,
         seed: tf.Tensor,
         *inputs: Any,
+        with_late: bool = True,
     ) -> dict:
         """A step on every replica; returns sums over the global batch.
 
@@ -198,6 +201,7 @@ class TrainingLoop(abc.ABC):
             count: Name of the sum that tells how much was learned.
             seed: int32 `[2]`.
             *inputs: Per-replica tensors.
+            with_late: As of `GroupedOptimizer.apply`.
         """
 
         def replica_step(*inputs):
@@ -208,7 +212,7 @@ class TrainingLoop(abc.ABC):
                 total = context.all_reduce(tf.distribute.ReduceOp.SUM, sums[count])
                 mean = sums["loss"] / tf.maximum(total, 1.0)
             variables = optimizer.variables_to_train
-            optimizer.apply(tape.gradient(mean, variables))
+            optimizer.apply(tape.gradient(mean, variables), with_late)
             return sums
 
         sums = self.strategy.run(replica_step, inputs)

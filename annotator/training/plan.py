@@ -3,8 +3,10 @@
 Seconds are those of two slow cores without a GPU; what is measured corrects them.
 """
 
+from collections.abc import Callable
+
 from annotator.evaluation.plan import FeatureStages, evaluation_plan
-from annotator.runs.heads import CAPTIONER, TAGGER
+from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.terminal.plan import Stage
 from annotator.terminal.progress import (
@@ -18,6 +20,7 @@ from annotator.terminal.progress import (
     TAGGING,
 )
 from annotator.training.captioner.phases import feedback_joins
+from annotator.training.captioner.reranking import RERANKER
 from annotator.training.tagger.calibration import why_no_validation
 
 # Of an image, unless it says otherwise.
@@ -27,8 +30,10 @@ _SECONDS = {
     TAGGING: 0.01,
     DRAFTING: 0.02,
     CAPTIONING: 0.05,
+    FITTING: 0.005,
 }
 _SECONDS_TO_FIT = 15.0
+_SECONDS_TO_CHOOSE = 45.0  # what the scores of tags are fitted with
 _SECONDS_TO_EXPORT = 15.0
 # Of an image in a step: of a captioner of 512 units; of a captioner that learns from
 # its own captions; of a network that is trained.
@@ -51,6 +56,7 @@ def training_plan(run: Run, eval_split: str) -> list[Stage]:
     for task in run.tasks:
         if not run.is_trained(task):
             stages += _STAGES[task](run, features)
+        stages += _LAST_STAGES.get(task, _none)(run, features)
         stages.append(Stage(EXPORTING, f"the {task.name}", _SECONDS_TO_EXPORT))
     return stages + evaluation_plan(run, eval_split, run.tasks, features)
 
@@ -76,7 +82,7 @@ def _tagger(run: Run, features: FeatureStages) -> list[Stage]:
             _stage(SAMPLING, images),
             Stage(FITTING, "projection and codebook", _SECONDS_TO_FIT),
             _stage(ENCODING, images),
-            Stage(FITTING, "the scores of tags", _SECONDS_TO_FIT),
+            Stage(FITTING, "the scores of tags", _SECONDS_TO_FIT + _SECONDS_TO_CHOOSE),
             *_calibration(run, features),
         ]
     if TAGGER.reads_validation(config):
@@ -129,8 +135,23 @@ def _captioner(run: Run, features: FeatureStages) -> list[Stage]:
     return stages
 
 
+def _reranker(run: Run, features: FeatureStages) -> list[Stage]:
+    if not run.config.rerank or run.files.reranker.is_file():
+        return []
+    images = len(run.annotated(run.config.train_split))
+    stages = features.of(CAPTIONER, run.config.train_split)
+    return [*stages, _stage(FITTING, images, RERANKER)]
+
+
+def _none(run: Run, features: FeatureStages) -> list[Stage]:
+    return []
+
+
 def _stage(kind, images, detail="images"):
     return Stage(kind, detail, images * _SECONDS[kind])
 
 
-_STAGES = {TAGGER: _tagger, CAPTIONER: _captioner}
+_Stages = dict[Task, Callable[[Run, FeatureStages], list[Stage]]]
+_STAGES: _Stages = {TAGGER: _tagger, CAPTIONER: _captioner}
+# What is made of a trained model, also of one that was trained before.
+_LAST_STAGES: _Stages = {CAPTIONER: _reranker}

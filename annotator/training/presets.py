@@ -61,6 +61,8 @@ def save_preset(
         heads[task.name] = preset.head_weights(model)
         if task is TAGGER and run.files.vectors.is_file():
             heads[preset.TEACHING] = teaching_basis(run).compact()
+        if task is TAGGER and (held_out := run.held_out()) is not None:
+            heads[preset.HELD_OUT] = held_out.compact()
     manifest = {
         "network": first.config.backbone,
         "backbone_weights": _backbone_weights(folder, runs),
@@ -136,6 +138,7 @@ def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
         "top_k": config.top_k,
         "threshold": config.threshold,
         "rank_by": config.rank_by,
+        "tag_precision": config.tag_precision,
     }
     calibration = run.calibration()
     if calibration is not None:

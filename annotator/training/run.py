@@ -127,7 +127,8 @@ def _splits(run, eval_split):
 def _complete(run, task):
     """Does what is left to do for a task; returns the paths of its exports."""
     stages = STAGES[task]
-    stages.train(run)
+    with run.stopwatch.timing(run.files.training(task.name)):
+        stages.train(run)
     exported = versions.latest(run.files.export, task.name)
     if exported is not None and is_current(run, task, exported[1]):
         folder, _ = exported

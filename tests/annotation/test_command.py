@@ -65,6 +65,11 @@ def command(*arguments, modules=None, **options):
         ([*COMPLETE, "--engine=spark"], "--engine=spark needs --master"),
         ([*COMPLETE, "--master=yarn"], "--master and --spark_conf need --engine=spark"),
         ([*COMPLETE, "--sidecar_name=photo"], "--sidecar_name needs --sidecars"),
+        (
+            [*COMPLETE, "--caption_language=de"],
+            "--caption_language needs --sidecars or --embed",
+        ),
+        ([*COMPLETE, "--precision=2"], "precision"),
         ([*LOOKED_AT, "--sidecars_policy=skip"], "beside --sidecars_policy"),
         ([*COMPLETE, *SPARK, "--sidecars=txt"], "--sidecars are written by"),
         ([*COMPLETE, *SPARK, "--spark_conf=x"], "--spark_conf=x is not NAME=VALUE"),

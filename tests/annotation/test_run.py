@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -28,11 +29,12 @@ def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
     expected = read(tmp_path / "whole.jsonl")
     assert [r["tags"] for r in expected] == [["dark"]] * 11 + [["light"]] * 14
     output, partial = tmp_path / "cut.jsonl", tmp_path / "cut.jsonl.partial"
-    append, stops = RecordFile.append, 0
+    append, stops, moments = RecordFile.append, 0, [7, 14, 21]
 
     def stopping(self, record):
         append(self, record)
-        if self.records % 7 == 0:
+        if self.records in moments:
+            moments.remove(self.records)
             # What a kill leaves in mid-write.
             self._file.write(b'{"image": "half of a na')
             raise KeyboardInterrupt
@@ -50,6 +52,31 @@ def test_a_run_that_stops_anywhere_ends_as_one_that_does_not(
     # Finished is finished: nothing is done again.
     monkeypatch.setattr(AnnotationModel, "load", None)
     assert run("cut.jsonl") == (25, 0)
+
+
+def test_an_image_has_the_same_neighbors_when_a_run_goes_on(
+    brightness_model, stand_in, gray_images, tmp_path
+):
+    """The last digits of a score depend on the other images of a batch."""
+
+    class Neighborly(type(brightness_model)):
+        def __call__(self, views):
+            found = super().__call__(views)
+            scores = found["tagger"]["scores"]
+            found["tagger"]["scores"] = scores + tf.reduce_mean(scores)
+            return found
+
+    stand_in(Neighborly())
+    (gray_images / "11.png").write_bytes(b"no image")
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    annotate(["m"], gray_images, whole, batch_size=4)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for done in (1, 3, 4, 10, 12, 24):
+        cut.unlink(missing_ok=True)
+        (tmp_path / "cut.jsonl.partial").write_bytes(b"".join(lines[:done]))
+        shutil.copy(f"{whole}.settings.json", f"{cut}.settings.json")
+        assert annotate(["m"], gray_images, cut, batch_size=4) == (25, 1)
+        assert cut.read_bytes() == whole.read_bytes()
 
 
 def test_other_settings_are_refused_by_name(brightness, gray_images, tmp_path):

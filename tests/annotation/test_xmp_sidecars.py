@@ -8,7 +8,7 @@ import pytest
 from annotator.annotation.record_file import run_of
 from annotator.annotation.run import annotate
 from annotator.annotation.sidecars import SidecarOptions, write_sidecar
-from annotator.metadata import Change, edit, read_sidecar
+from annotator.metadata import Change, edit, read_embedded, read_sidecar
 from annotator.metadata.journal import Journal
 from annotator.metadata.undo import undo
 
@@ -177,3 +177,23 @@ def test_a_better_models_run_is_taken_back_to_the_first(
     assert {k: v for k, v in after.items() if k != corrected.name} == {
         k: v for k, v in before.items() if k != corrected.name
     }
+
+
+def test_a_run_writes_into_image_files_and_is_taken_back(
+    brightness, gray_images, tmp_path
+):
+    pytest.importorskip("pyexiv2", reason="pyexiv2 is not installed")
+    (gray_images / "25.bmp").write_bytes((gray_images / "01.png").read_bytes())
+    before = state(gray_images)
+    output = tmp_path / "o.jsonl"
+    assert annotate([], gray_images, output, embed=True) == (26, 1)
+    assert state(gray_images).keys() == before.keys()
+    for name, word in (("00.png", "dark"), ("24.png", "light")):
+        (mark,) = read_embedded(gray_images / name).machine
+        assert (mark.text, mark.run) == (word, run_of(output))
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    (failed,) = [each for each in records if "error" in each]
+    assert failed["image"].endswith("25.bmp") and "only .jpg" in failed["error"]
+    with Journal() as journal:
+        assert undo(journal, run_of(output)).restored == 25
+    assert state(gray_images) == before

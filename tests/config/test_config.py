@@ -1,5 +1,6 @@
 """The configuration: what is refused, what suits what, what `config.json` may hold."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -16,7 +17,7 @@ from annotator.config import Config
         *((name, -1) for name in ("rounds", "top_k", "patience", "feedback_start")),
         *(("dropout", 1.0), ("dropout", float("nan")), ("learning_rate", 0.0)),
         *(("scales", ()), ("scales", (224, 0)), ("self_critical_samples", 1)),
-        *(("layers", 0), ("layers", 7), ("shrinkage", 0.0)),
+        *(("layers", 0), ("layers", 7), ("shrinkage", 0.0), ("lift", -0.1)),
         *(("seed", -1), ("batch_size", 48), ("patience", 0), ("bandwidth", 0.0)),
     ],
 )
@@ -147,8 +148,10 @@ def test_the_file_of_version_0_1_loads():
 
 
 def test_json_of_other_versions():
-    assert Config.from_json({}, "f") == Config()
-    assert Config.from_json({"layers": 3}, "f") == Config(layers=3)
+    before = Config(covariance=0, lift=0.0)  # as long as there was neither
+    assert Config.from_json({}, "f") == before
+    three = dataclasses.replace(before, layers=3)
+    assert Config.from_json({"layers": 3}, "f") == three
     with pytest.raises(ValueError, match=r"w/f .*'layer'.*Did you mean layers\?"):
         Config.from_json({"layer": 3}, "w/f")
 

@@ -59,6 +59,7 @@ def test_what_is_given_counts_even_if_it_is_the_default():
         ("--scales=", "--scales needs sides in pixels"),
         ("--epochs=0", "--epochs must be 1 or more, got 0"),
         ("--vlad=none,l2", "none alone; got none,l2"),
+        ("--vlad=mean,l2", "--vlad=mean stands alone, got mean,l2"),
     ],
 )
 def test_errors_name_the_flag(argument, message):
@@ -89,7 +90,7 @@ def test_every_setting_is_in_one_group():
         ("layers", "1 to 6; default: 2; --schedule=paper: 4"),
         ("flip", "default: false"),
         ("scales", "default: 224; shapes: 112"),
-        ("vlad", "any of power, intra, l2; default: power,l2"),
+        ("vlad", "any of power, intra, l2, mean; default: power,l2"),
         ("schedule", "one of cosine, paper; default: cosine"),
         ("data_dir", "default: $ANNOTATOR_DATA/DATASET"),
         ("threshold", "shapes: 0"),

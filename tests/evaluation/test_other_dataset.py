@@ -45,7 +45,12 @@ def test_tags_that_the_tagger_does_not_know(tagger_run, other_folder, tmp_path):
     workdir = shutil.copytree(tagger_run[0], tmp_path / "run")
     own, config = written(workdir), (workdir / "config.json").read_bytes()
     metrics, table = evaluate(
-        workdir, "test", dataset="folder", data_dir=str(other_folder)
+        workdir,
+        "test",
+        html=True,
+        html_images=3,
+        dataset="folder",
+        data_dir=str(other_folder),
     )
     # Counted, named, and no part of the score.
     assert metrics["unknown_tags"] == {"pink": 3, "shiny": 2}
@@ -73,6 +78,10 @@ def test_tags_that_the_tagger_does_not_know(tagger_run, other_folder, tmp_path):
     assert {"folder_test.json", "folder_test_words.csv"} == set(now) - set(own)
     assert json.loads(now["folder_test.json"]) == metrics
     assert (workdir / "config.json").read_bytes() == config
+    report = (workdir / "reports" / "folder_test.html").read_text()
+    assert "2 of the 4 words of the split are unknown" in report
+    assert report.count('src="data:image/jpeg') == 3
+    assert 'id="tagger-probabilities"' in report  # it was calibrated
 
 
 def test_known_words_are_scored_as_if_there_were_no_others(
@@ -121,6 +130,8 @@ def test_captions_with_words_that_the_captioner_does_not_know(
         "test",
         shown=2,
         attention=1,
+        html=True,
+        html_images=4,
         dataset="folder",
         data_dir=str(other_folder),
     )
@@ -137,6 +148,11 @@ def test_captions_with_words_that_the_captioner_does_not_know(
     assert names == [f"o{i}.png" for i in range(9)]
     pictures = {path.name for path in (workdir / "pictures").iterdir()}
     assert {"folder_test.png", "folder_test_attention"} <= pictures
+    report = (workdir / "reports" / "folder_test.html").read_text()
+    assert "learned from another data set, folder" in report
+    assert "26.7 % of the 45 words of the references" in report
+    assert report.count('src="data:image/jpeg') == 4 and "data-maps=" in report
+    assert "Loss: cross entropy (nats a word) by training step" in report
 
 
 def test_another_data_set_lies_elsewhere_unless_said(tagger_run, tmp_path):

@@ -51,6 +51,7 @@ def stand_ins(monkeypatch):
     scores = caption_metrics.score_captions
     monkeypatch.setattr(Run, "tagger", lambda run: None)
     monkeypatch.setattr(Run, "captioner", lambda run: None)
+    monkeypatch.setattr(captioning, "trace", lambda *_: None)
     monkeypatch.setattr(captioning, "generate", lambda *_: ["a dog", "a cat"])
     monkeypatch.setattr(captioning, "attention_pictures", draw)
     monkeypatch.setattr(

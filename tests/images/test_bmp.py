@@ -38,12 +38,14 @@ def data_8(indices):
     return np.pad(np.uint8(indices)[::-1], ((0, 0), (0, 3))).tobytes()
 
 
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+def signature(encoded):
+    return decode_image(encoded)
+
+
 def decode_all(encoded):
     """What comes eagerly; a graph must give the same."""
     eager = decode_image(encoded).numpy()
-    signature = tf.function(
-        decode_image, input_signature=[tf.TensorSpec([], tf.string)]
-    )
     np.testing.assert_array_equal(signature(tf.constant(encoded)), eager)
     return eager
 

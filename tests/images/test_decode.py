@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from annotator.images import decode
 from annotator.images.decode import decode_image
 
 RNG = np.random.default_rng(0)
@@ -97,23 +96,23 @@ def test_refuses_with_a_reason(encoded, message):
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
-def test_size_is_read_from_the_header_alone(format, monkeypatch):
+def test_size_is_read_from_the_header_alone(format, set_limit):
     encoded = encode(RGB, format)
     name = "MAX_JPEG_PIXELS" if format == "JPEG" else "MAX_PIXELS"
-    monkeypatch.setattr(decode, name, 599)
+    set_limit(name, 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
         decode_image(encoded)
-    monkeypatch.setattr(decode, name, 600)
+    set_limit(name, 600)
     assert decode_image(encoded).shape == (20, 30, 3)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_large_jpeg_is_decoded_to_half_its_sides(mode, monkeypatch):
+def test_a_large_jpeg_is_decoded_to_half_its_sides(mode, set_limit):
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
     image = Image.fromarray(np.add.outer(ramp // 2, ramp // 2)).convert(mode)
     encoded = encode(image, "JPEG", quality=95)
     whole = decode_image(encoded).numpy().astype(int)
-    monkeypatch.setattr(decode, "MAX_PIXELS", 64 * 64 - 1)
+    set_limit("MAX_PIXELS", 64 * 64 - 1)
     half = decode_image(encoded).numpy()
     assert half.shape == (32, 32, 3)
     means = whole.reshape(32, 2, 32, 2, 3).mean((1, 3))
@@ -121,7 +120,7 @@ def test_a_large_jpeg_is_decoded_to_half_its_sides(mode, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"exif": b"Exif\0\0long"}])
-def test_size_of_the_other_webp_layouts(options, monkeypatch):
-    monkeypatch.setattr(decode, "MAX_PIXELS", 599)
+def test_size_of_the_other_webp_layouts(options, set_limit):
+    set_limit("MAX_PIXELS", 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
         decode_image(encode(RGB, "WEBP", **options))

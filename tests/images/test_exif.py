@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from annotator.images import decode, exif
+from annotator.images import exif
 from annotator.images.decode import decode_image
 from annotator.images.resize import Resize
 
@@ -256,11 +256,11 @@ def test_mutated_headers_are_read_or_upright():
         assert 1 <= orientation(bytes(encoded)) <= 8
 
 
-def test_the_size_is_still_read_from_the_header_alone(monkeypatch):
-    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 599)
+def test_the_size_is_still_read_from_the_header_alone(set_limit):
+    set_limit("MAX_JPEG_PIXELS", 599)
     with pytest.raises(tf.errors.InvalidArgumentError, match="600"):
         decode_image(with_segments(EXIF))
-    monkeypatch.setattr(decode, "MAX_JPEG_PIXELS", 600)
+    set_limit("MAX_JPEG_PIXELS", 600)
     assert decode_image(with_segments(EXIF)).shape == (30, 20, 3)
 
 

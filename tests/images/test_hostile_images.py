@@ -189,7 +189,7 @@ def test_gif_of_many_frames_is_cut_behind_the_first():
 
 
 def test_gif_of_countless_pieces_is_refused():
-    """A megabyte of comment, in pieces of one byte, would be walked for a minute."""
+    """A megabyte of comment, in pieces of a byte or two, would be walked for long."""
     encoded = encode(RGB, "GIF")
     begin = 13 + 3 * 2 ** (encoded[10] % 8 + 1)
 
@@ -199,17 +199,28 @@ def test_gif_of_countless_pieces_is_refused():
 
     expected = decode_image(encoded)
     for decode in (decode_image, tf.function(decode_image)):
-        # 4096 and one for every 32 bytes: no walk over all of them.
         with pytest.raises(
             tf.errors.InvalidArgumentError,
-            match=r"(?s)small pieces is refused.*41\d{3}",
+            match=r"(?s)small pieces is refused.*16384",
         ):
-            decode(commented(b"\x01x", 600_000))
+            decode(commented(b"\x01x\x02xx", 200_000))
         for harmless in (
             commented(b"\xff" + b"x" * 255, 6000),
-            commented(b"\1x", 4000),
+            commented(b"\xfe" + b"x" * 254, 6000),
+            commented(b"\x01x", 300_000),  # a step each 64
+            commented(b"\x01x\x02xx", 2000),
         ):
             np.testing.assert_array_equal(decode(harmless), expected)
+
+
+def test_a_gif_with_much_before_its_pixels_is_refused(monkeypatch):
+    """Its data would take seconds to decode."""
+    monkeypatch.setattr(gif, "_MOST_BYTES", 500)
+    encoded = encode(RGB, "GIF")
+    message = f"(?s)ends behind 500 bytes is refused.*{len(encoded) - 1}"
+    for decode in (decode_image, tf.function(decode_image)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            decode(tf.constant(encoded))
 
 
 def test_files_and_names(mean_color, tmp_path):

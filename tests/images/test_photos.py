@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator.images import photos
 from annotator.images.decode import decode_image
-from annotator.images.photos import graph_content, photo_kind
+from annotator.images.photos import (
+    conversion,
+    converter_process,
+    converters,
+    graph_content,
+    photo_kind,
+)
+from annotator.images.photos.conversion import convert
 from annotator.images.read_ahead import decode_ahead
 from annotator.images.resize import Resize
 
@@ -131,7 +137,7 @@ def test_without_the_extra_the_error_names_the_remedy(
 ):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=r"needs .*: pip install .*\[photos\]"):
-        graph_content(content, name)
+        convert(content, photo_kind(content, name))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +159,77 @@ def test_damaged_files_are_errors_of_one_image(content, name):
 
 
 def test_too_many_pixels(monkeypatch):
-    monkeypatch.setattr(photos, "MAX_PIXELS", 599)
-    with pytest.raises(ValueError, match="more than 599 pixels .* it has 600"):
-        graph_content(encode(RGB, "TIFF"))
+    monkeypatch.setattr(conversion, "MAX_PIXELS", 599)
+    monkeypatch.setattr(conversion, "MAX_ALPHA", 500)
+    for mode, most in (("RGB", 599), ("RGBA", 500)):
+        content = encode(RGB.convert(mode), "TIFF")
+        with pytest.raises(ValueError, match=f"more than {most} pixels .* it has 600"):
+            convert(content, "tiff")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_what_has_many_pixels_is_made_smaller(mode, monkeypatch):
+    monkeypatch.setattr(conversion, "WHOLE_PIXELS", 600)
+    smooth = Image.linear_gradient("L").resize((60, 42))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(smooth).astype(np.uint16) * 257)
+    else:
+        image = smooth.convert(mode)
+    result = decode_image(convert(encode(image, "TIFF"), "tiff")).numpy().astype(int)
+    assert result.shape == (11, 15, 3)
+    expected = np.asarray(image.convert("L") if mode == "1" else smooth)
+    means = expected[:40].reshape(10, 4, 15, 4).mean((1, 3))  # the last row has half
+    assert abs(result[:10, :, 0] - means).max() < 2
+
+
+def test_jpeg_2000_is_decoded_at_a_lower_level(monkeypatch):
+    monkeypatch.setattr(conversion, "_WHOLE_JPEG_2000", 64 * 64 // 4)
+    smooth = Image.linear_gradient("L").resize((64, 64))
+    for levels, side in ((4, 32), (1, 64)):
+        content = encode(smooth, "JPEG2000", num_resolutions=levels)
+        result = decode_image(convert(content, "jpeg 2000")).numpy()
+        assert result.shape == (side, side, 3)
+        expected = np.asarray(smooth.resize((side, side), Image.Resampling.BOX))
+        assert abs(result[..., 0].astype(int) - expected).mean() < 4
+
+
+CONVERTER = """
+import json, os, signal, sys, time
+sys.path[:] = json.loads(sys.argv[1])
+from annotator.images.photos import converter_process as process
+def convert(content, kind):
+    exec(content[4:])
+    return content
+process.convert, process.SECONDS = convert, 0.2
+process.main()
+"""
+
+
+def test_a_file_takes_no_more_than_a_picture_may(monkeypatch):
+    """Whatever a decoder does: the next file is decoded."""
+    monkeypatch.setattr(converters, "_BEGIN", CONVERTER)
+    monkeypatch.setattr(converters, "_CONVERTERS", converters._Converters())
+
+    def code(text):
+        return b"II*\0" + text.encode()
+
+    fates = {
+        "while True: pass": (ValueError, "more than 1.75 s .* this TIFF file"),
+        f"bytes({converter_process.MEGABYTES << 20})": (ValueError, "more than 512 MB"),
+        "os.kill(os.getpid(), signal.SIGSEGV)": (ValueError, "A damaged TIFF.*-11"),
+        # By the system, which is no fault of the file: the run goes on another time.
+        "os.kill(os.getpid(), signal.SIGKILL)": (OSError, "was ended: 9"),
+    }
+    try:
+        for text, (kind, message) in fates.items():
+            with pytest.raises(kind, match=message):
+                graph_content(code(text))
+            assert graph_content(code("print(1)")) == code("print(1)")
+        with pytest.raises(ValueError, match="(?i)more than 7 bytes of TIFF .* are 8"):
+            monkeypatch.setattr(converters, "_MOST_BYTES", 7)
+            graph_content(code("pass"))
+    finally:
+        converters._CONVERTERS.close()
 
 
 class Preview:
@@ -191,6 +265,6 @@ def test_a_preview_is_upright(form, flip, turns, monkeypatch):
         data = encode(smooth, "JPEG", exif=exif, quality=100)
     preview = Preview(data, form.split()[0], flip)
     monkeypatch.setitem(sys.modules, "rawpy", preview)
-    result = decoded(b"II*\0\x08\0\0\0", "a.NEF").astype(int)
+    result = decode_image(convert(b"II*\0\x08\0\0\0", "raw")).numpy().astype(int)
     assert result.shape == expected.shape
     assert abs(result - expected).mean() < 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from annotator.metrics.tags import per_word_table, score_tags
+from annotator.metrics.tags import per_word_table, score_tags, tag_intervals
 
 WORDS = ["sky", "sea", "cat", "unused"]
 
@@ -42,6 +42,26 @@ def test_hand_computed():
     assert scores["image_precision"] == pytest.approx(1 / 2)
     assert scores["image_recall"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
     assert scores["images"] == 4
+
+
+def test_intervals_are_those_of_scores_of_resampled_images():
+    rng = np.random.default_rng(3)
+    true, predicted = rng.random((2, 40, 5)) < 0.3
+    true[3:, 4] = False  # a word of few images, which samples lack
+    words = list("abcde")
+    draws = np.random.default_rng(1).multinomial(40, np.full(40, 1 / 40), 50)
+    resampled = [
+        score_tags(predicted[rows], true[rows], words)
+        for rows in (np.repeat(np.arange(40), draw) for draw in draws)
+    ]
+    scores = score_tags(predicted, true, words)
+    intervals = tag_intervals(predicted, true, words, samples=50, seed=1)
+    assert set(intervals) == {"precision", "recall", "f1", "n_plus"}
+    for name, (low, high) in intervals.items():
+        deviation = np.std([sample[name] for sample in resampled])
+        assert deviation > 0
+        assert (low + high) / 2 == pytest.approx(scores[name])
+        assert (high - low) / 2 == pytest.approx(1.96 * deviation)
 
 
 def test_f1_is_that_of_the_averages_not_an_average():

@@ -2,7 +2,6 @@
 
 import importlib.resources
 import shutil
-import time
 
 import pytest
 
@@ -13,6 +12,12 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 DESKTOP, PHONE = (1280, 860), (390, 844)
+# What comes of an element that the page has just drawn anew, covers or does not show.
+REDRAWN = (
+    exceptions.StaleElementReferenceException,
+    exceptions.ElementClickInterceptedException,
+    exceptions.ElementNotInteractableException,
+)
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
@@ -60,11 +65,24 @@ class Browser:
         self.driver.get(self.address)
         self.wait(lambda: self.tiles() and "photograph" in self.text("#summary"))
 
-    def wait(self, condition, seconds=15):
-        # The page redraws a list while its items are read.
-        ignored = [exceptions.StaleElementReferenceException]
-        wait = WebDriverWait(self.driver, seconds, 0.05, ignored)
+    def wait(self, condition, seconds=60):
+        """What a condition returns once it is true; it reads a page that is redrawn."""
+        wait = WebDriverWait(self.driver, seconds, 0.05, REDRAWN)
         return wait.until(lambda _: condition())
+
+    def click(self, selector):
+        """Clicks an element once it is there and nothing lies over it."""
+
+        def clicked():
+            self.one(selector).click()
+            return True
+
+        self.wait(clicked)
+
+    def type(self, selector, *keys):
+        """Types into a field, once."""
+        self.wait(lambda: self.one(selector).is_displayed())
+        self.one(selector).send_keys(*keys)  # a field is never drawn anew
 
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -84,8 +102,9 @@ class Browser:
         return self.wait(lambda: (self.all(found) or [None])[0])
 
     def open_photograph(self, name):
-        self.tile(name).find_element(By.CSS_SELECTOR, ".open").click()
-        self.wait(lambda: self.text("#viewer-name") == name)
+        """Opens it large, and waits for its words."""
+        self.click(f'.tile .open[aria-label^="{name}."]')
+        self.wait(lambda: self.text("#viewer-name") == name and self.words("suggested"))
 
     def words(self, which):
         return [
@@ -102,9 +121,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def choose_word(self, word):
-        button = f'#words button[data-word="{word}"]'
-        self.wait(lambda: self.all(button))
-        self.one(button).click()
+        self.click(f'#words button[data-word="{word}"]')
         self.wait(lambda: word in self.text("#summary"))
 
     def errors(self):
@@ -157,42 +174,41 @@ def test_the_gallery_fills_rows_with_whole_photographs(browser):
 
 def test_accepting_rejecting_and_undoing_by_mouse(browser, opened):
     browser.open_photograph("red 0.jpg")
-    assert "red" in browser.words("suggested")[0]
-    browser.one('[aria-label="Accept red"]').click()
+    browser.wait(lambda: browser.text("#viewer-suggested .name") == "red")
+    browser.click('[aria-label="Accept red"]')
     browser.wait(lambda: browser.words("accepted") == ["red"])
-    browser.one('#viewer-suggested [aria-label^="Reject"]').click()
+    browser.click('#viewer-suggested [aria-label^="Reject"]')
     browser.wait(lambda: browser.words("rejected"))
-    (rejected,) = browser.words("rejected")
-    assert (("red 0.jpg", "red", True)) in judgments(opened)
-    assert (("red 0.jpg", rejected, False)) in judgments(opened)
-    browser.one("#viewer-rejected button").click()
+    (rejected,) = browser.wait(lambda: browser.words("rejected"))
+    said = [("red 0.jpg", "red", True), ("red 0.jpg", rejected, False)]
+    assert sorted(judgments(opened)) == sorted(said)
+    browser.click("#viewer-rejected button")
     browser.wait(lambda: not browser.words("rejected"))
-    browser.one("#viewer-close").click()
-    browser.one("#undo").click()
-    browser.one("#undo").click()
+    browser.click("#viewer-close")
+    browser.click("#undo")
+    browser.wait(lambda: len(judgments(opened)) == 2)
+    browser.click("#undo")
     browser.wait(lambda: judgments(opened) == [("red 0.jpg", "red", True)])
-    browser.one("#history-button").click()
+    browser.click("#history-button")
     browser.wait(lambda: len(browser.all(".events li")) == 5)
-    assert "Accepted “red” · 1 photograph" in browser.all(".events li")[-1].text
+    first = "Accepted “red” · 1 photograph"
+    browser.wait(lambda: first in browser.text(".events li:last-child"))
 
 
 def test_a_new_word_is_learned_at_once_and_what_changed_is_shown(browser, opened):
     browser.open_photograph("yellow 0.jpg")
-    field = browser.one("#viewer-word")
-    field.send_keys("sun", Keys.ENTER)
-    browser.wait(lambda: browser.words("accepted") == ["sun"])
+    browser.type("#viewer-word", "sun", Keys.ENTER)
     note = browser.wait(lambda: browser.text(".toast"))
     assert "“sun” accepted for 1 photograph" in note and "gained it" in note
-    (show,) = [b for b in browser.all(".toast button") if b.text == "Show"]
-    show.click()
+    # It goes after some seconds, but not while it has the focus.
+    browser.run("document.querySelector('.toast button').focus()")
+    browser.wait(lambda: browser.words("accepted") == ["sun"])
+    assert browser.text(".toast button") == "Show"
+    browser.click(".toast button")
     browser.wait(lambda: "gained “sun”" in browser.text("#summary"))
-    first = browser.wait(
-        lambda: (
-            browser.one(".tile .open").get_attribute("aria-label") != "Photograph"
-            and browser.one(".tile .open").get_attribute("aria-label")
-        )
+    browser.wait(
+        lambda: "yellow" in browser.one(".tile .open").get_attribute("aria-label")
     )
-    assert "yellow" in first
     assert judgments(opened) == [("yellow 0.jpg", "sun", True)]
 
 
@@ -208,7 +224,7 @@ def test_everything_by_keyboard(browser, opened):
     browser.wait(lambda: browser.run(focused) == second)
     browser.press(Keys.ENTER)
     browser.wait(lambda: browser.words("suggested") and browser.text("#viewer-name"))
-    word = browser.one("#viewer-suggested .name").text
+    word = browser.wait(lambda: browser.text("#viewer-suggested .name"))
     name = browser.text("#viewer-name")
     browser.press("1")
     browser.wait(lambda: (name, word, True) in judgments(opened))
@@ -239,19 +255,20 @@ def test_a_word_is_gone_through_with_two_keys(browser, opened):
     browser.wait(lambda: len(judgments(opened)) == 2)
     assert [yes for *_, yes in judgments(opened)].count(True) == 1
     browser.wait(lambda: browser.all(".tile.rejected"))
-    browser.one("#by").send_keys("Rejected")
+    browser.type("#by", "Rejected")
     browser.wait(lambda: browser.text("#summary").startswith("1 photograph "))
 
 
 def test_many_at_once(browser, opened):
-    marks = [tile.find_element(By.CSS_SELECTOR, ".mark") for tile in browser.tiles()]
-    browser.run("arguments[0].click()", marks[1])
+    browser.run("document.querySelectorAll('.tile .mark')[1].click()")
+    browser.wait(lambda: browser.text("#selection-count") == "1 selected")
+    mark = browser.wait(lambda: browser.all(".tile .mark")[5])
     webdriver.ActionChains(browser.driver).key_down(Keys.SHIFT).move_to_element(
-        marks[5]
+        mark
     ).click().key_up(Keys.SHIFT).perform()
     browser.wait(lambda: browser.text("#selection-count") == "5 selected")
-    browser.one("#selection-word").send_keys("holiday")
-    browser.one("#selection .no").click()
+    browser.type("#selection-word", "holiday")
+    browser.click("#selection .no")
     browser.wait(lambda: len(judgments(opened)) == 5)
     assert {(word, yes) for _, word, yes in judgments(opened)} == {("holiday", False)}
     browser.wait(lambda: not browser.one("#selection").is_displayed())
@@ -265,9 +282,9 @@ def test_captions_and_where_the_captioner_looked(browser, opened):
             == "A wall of one color"
         )
     )
-    browser.one("#look").click()
-    browser.wait(lambda: browser.all("#looked button"))
-    assert [button.text for button in browser.all("#looked button")] == ["A", "wall"]
+    browser.click("#look")
+    looked = browser.wait(lambda: [b.text for b in browser.all("#looked button")])
+    assert looked == ["A", "wall"]
     alpha = (
         "const c = document.getElementById('viewer-heat');"
         "const at = (x, y) => c.getContext('2d').getImageData("
@@ -276,8 +293,8 @@ def test_captions_and_where_the_captioner_looked(browser, opened):
     )
     bright, dark = browser.run(alpha)
     assert bright < 60 < 150 < dark
-    browser.one("#viewer-caption").send_keys(" <b>at</b> sea")
-    browser.one("#caption-save").click()
+    browser.type("#viewer-caption", " <b>at</b> sea")
+    browser.click("#caption-save")
     say = opened[0].library.corrections
     browser.wait(lambda: say.history())
     assert say.history()[0].changes[0].after[0].endswith("color <b>at</b> sea")
@@ -287,37 +304,30 @@ def test_captions_and_where_the_captioner_looked(browser, opened):
 def test_hostile_words_are_text(browser):
     word = "<img src=x onerror=document.title='hacked'><script>1</script>\"'"
     browser.open_photograph("red 1.jpg")
-    browser.one("#viewer-word").send_keys(word, Keys.ENTER)
+    browser.type("#viewer-word", word, Keys.ENTER)
     browser.wait(lambda: browser.words("accepted") == [word])
-    browser.one("#viewer-close").click()
+    browser.click("#viewer-close")
     browser.wait(lambda: word in [e.text for e in browser.all("#words .name")])
     assert browser.driver.title != "hacked"
     assert not browser.all("#words img, #toasts img, .said img")
-    browser.one("#history-button").click()
+    browser.click("#history-button")
     browser.wait(lambda: word in browser.text(".events"))
 
 
 def test_likeness_and_duplicates(browser):
     browser.open_photograph("violet 0.jpg")
-    browser.one("#like").click()
+    browser.click("#like")
     browser.wait(lambda: "most like violet 0.jpg" in browser.text("#summary"))
-    label = browser.wait(
-        lambda: [t.get_attribute("aria-label") for t in browser.all(".tile .open")[:5]]
-    )
     browser.wait(
-        lambda: (
-            all(
-                "violet" in e.get_attribute("aria-label")
-                for e in browser.all(".tile .open")[:5]
-            )
-            or label is None
+        lambda: all(
+            "violet" in e.get_attribute("aria-label")
+            for e in browser.all(".tile .open")[:5]
         )
     )
-    browser.one("#more-button").click()
-    browser.wait(lambda: browser.all("#sheet .actions button"))
-    browser.all("#sheet .actions button")[0].click()
+    browser.click("#more-button")
+    browser.click("#sheet .actions button")
     browser.wait(lambda: "near duplicates" in browser.text("#summary"))
-    browser.one("#clear").click()
+    browser.click("#clear")
     browser.wait(lambda: browser.text("#summary") == "32 photographs")
 
 
@@ -342,7 +352,7 @@ def test_a_dropped_image_is_described(browser):
     words = browser.wait(lambda: [e.text for e in browser.all("#sheet .chip")])
     assert words[0] == "red"
     browser.wait(lambda: len(browser.all(".strip button")) == 12)
-    browser.one(".strip button").click()
+    browser.click(".strip button")
     browser.wait(lambda: "red" in browser.text("#viewer-name"))
 
 
@@ -414,7 +424,12 @@ def test_it_is_accessible_and_fits(browser, size, scheme):
     def check(where):
         width = browser.run("return document.documentElement.scrollWidth")
         assert width <= size[0], f"{where} is {width} wide"
-        time.sleep(0.25)  # until nothing moves: colors are compared
+        # Until nothing moves: colors are compared.
+        browser.wait(
+            lambda: browser.run(
+                "return document.getAnimations().every(a => a.playState !== 'running')"
+            )
+        )
         browser.run(source)
         violations = browser.driver.execute_async_script(
             "const done = arguments[0]; axe.run(document).then(r => done(r.violations))"
@@ -429,18 +444,19 @@ def test_it_is_accessible_and_fits(browser, size, scheme):
     browser.tile("blue 0.jpg")
     check("the gallery")
     browser.open_photograph("blue 0.jpg")
-    browser.one('[aria-label="Accept blue"]').click()
+    browser.click('[aria-label="Accept blue"]')
     browser.wait(lambda: browser.words("accepted") == ["blue"])
-    browser.one('#viewer-suggested [aria-label^="Reject"]').click()
+    browser.click('#viewer-suggested [aria-label^="Reject"]')
     browser.wait(lambda: browser.words("rejected"))
     check("a photograph")
-    browser.one("#viewer-close").click()
-    browser.run("arguments[0].click()", browser.one(".tile .mark"))
+    browser.click("#viewer-close")
+    browser.run("document.querySelector('.tile .mark').click()")
+    browser.wait(lambda: browser.one("#selection").is_displayed())
     check("a selection")
-    browser.one("#history-button").click()
+    browser.click("#history-button")
     browser.wait(lambda: browser.all(".events li"))
     check("the history")
-    browser.one("#sheet-close").click()
-    browser.one("#more-button").click()
+    browser.click("#sheet-close")
+    browser.click("#more-button")
     browser.wait(lambda: browser.all("#sheet .actions"))
     check("more")

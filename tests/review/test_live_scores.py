@@ -1,5 +1,7 @@
 """Scores that stay true: after any corrections they are those of a fresh start."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,28 @@ def test_similar_is_the_cosine(basis, photographs):
     similar = live.similar(photographs[4])
     assert similar[10] == pytest.approx(cosine, abs=1e-4)
     assert similar[5] == pytest.approx(1, abs=1e-4) and similar[0] == 0
+
+
+def test_what_other_words_add_stays_while_a_word_is_taught(basis, photographs):
+    lifts = RNG.normal(size=(8, 8)).astype(np.float32)
+    live = started(dataclasses.replace(basis, lifts=lifts, sharpness=1.0), photographs)
+    kernel, bias = live.words.linear()
+    lent = live.words.lifts(photographs)
+    expected = photographs.astype(np.float32) @ kernel + bias + lent
+    for place, word in enumerate(WORDS):
+        np.testing.assert_allclose(
+            live.scores(word)[1:], expected[:, place], rtol=1e-4, atol=5e-3
+        )
+    before = state(live)
+    live.judge(7, "w3", True)
+    live.refresh(["w3"])
+    kernel, bias = live.words.linear([3])
+    np.testing.assert_allclose(
+        live.scores("w3")[1:],
+        photographs.astype(np.float32) @ kernel[:, 0] + bias[0] + lent[:, 3],
+        rtol=1e-4,
+        atol=5e-3,
+    )
+    live.judge(7, "w3", None)
+    live.refresh(["w3"])
+    assert state(live) == before

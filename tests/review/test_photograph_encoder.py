@@ -22,14 +22,15 @@ def contents(image_folder, numbers):
 
 
 def test_untaught_words_are_those_of_the_tagger(encoder, image_folder, tagger_run):
-    """The vector has 32 numbers here, so nothing of the metric is left out."""
+    """The vector has 68 numbers here, so nothing of the metric is left out."""
     pairs = contents(image_folder, range(24, 36))
     encoded = list(encoder.encode([*pairs, ("broken", b"no image")]))
     assert encoded[-1].vector is None and "image" in encoded[-1].error
     vectors = np.stack([each.vector for each in encoded[:-1]])
     assert vectors.dtype == np.float16 and len(encoder.basis.words) == 3
-    kernel, bias = TaughtWords(encoder.basis, base_images=None).linear()
-    scores = np.float32(vectors) @ kernel + bias
+    words = TaughtWords(encoder.basis, base_images=None)
+    kernel, bias = words.linear()
+    scores = np.float32(vectors) @ kernel + bias + words.lifts(vectors)
     describe = annotator.load(tagger_run[0])
     for row, description in zip(
         scores, describe([content for _, content in pairs]), strict=True

@@ -60,9 +60,10 @@ class Client:
 @pytest.fixture(scope="module")
 def server(tagger_run, captioner_run, tmp_path_factory):
     """A `Client` of a server of its own process, with both models."""
-    with socket.socket() as free:
+    with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        other.bind(("127.0.0.1", 0))
+        port, grpc_port = free.getsockname()[1], other.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     with open(log, "wb") as output:
         process = subprocess.Popen(
@@ -71,6 +72,7 @@ def server(tagger_run, captioner_run, tmp_path_factory):
                 f"--model={tagger_run[0] / 'export'}",
                 f"--model={captioner_run[2][0]}",
                 f"--port={port}",
+                f"--grpc_port={grpc_port}",
                 f"--max_instances={MAX_INSTANCES}",
                 "--max_request_mb=1",
                 "--max_open_mb=8",
@@ -81,6 +83,7 @@ def server(tagger_run, captioner_run, tmp_path_factory):
             stderr=output,
         )
     client = Client(port)
+    client.grpc_port = grpc_port
     try:
         while True:
             assert process.poll() is None, log.read_text()
@@ -136,6 +139,38 @@ def test_answers_are_pythons(server, contents, expected, task):
     assert len(answer["predictions"]) == len(contents)
     for prediction, each in zip(answer["predictions"], expected[task], strict=True):
         assert_same(prediction, each)
+
+
+@needs_server
+@pytest.mark.parametrize("task", ["tagger", "captioner"])
+def test_grpc_rest_and_python_say_the_same_to_the_bit(
+    server, contents, tagger_run, captioner_run, task
+):
+    """The client is that of docs/serving.md."""
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = task
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(contents[:1]))
+    with grpc.insecure_channel(f"localhost:{server.grpc_port}") as channel:
+        service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        result = service.Predict(request, timeout=120)
+    folder = (tagger_run if task == "tagger" else captioner_run)[2][0]
+    signature = tf.saved_model.load(folder).signatures["serving_default"]
+    expected = signature(image_bytes=tf.constant(contents[:1]))
+    _, answer = server.predict(task, contents[:1])
+    (rest,) = answer["predictions"]
+    assert set(result.outputs) == set(expected) == set(rest)
+    for name, value in expected.items():
+        got = tf.make_ndarray(result.outputs[name])
+        assert got.dtype == value.numpy().dtype and got.shape == value.shape
+        np.testing.assert_array_equal(got, value.numpy())
+        if value.dtype == tf.string:
+            got = np.vectorize(bytes.decode, otypes=[object])(got)
+            assert rest[name] == (got[0].tolist() if got.ndim > 1 else got[0])
+        else:
+            np.testing.assert_array_equal(got[0], np.array(rest[name], got.dtype))
 
 
 @needs_server

@@ -1,10 +1,13 @@
 """Words that learn from single images: corrections are added, and undone exactly."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
+from annotator.tagger.lift.cooccurrence import TEMPERATURE
+from annotator.tagger.lift.label_lift import LabelLift
 from annotator.tagger.taught_words import TaughtWords
 from annotator.tagger.teaching_basis import PRIOR_IMAGES, TeachingBasis
 from annotator.tagger.whitened_means import Whitening, fit_whitened_means
@@ -208,3 +211,25 @@ def test_a_basis_in_compact_form_comes_back_but_for_the_rounding(basis):
         np.testing.assert_allclose(
             getattr(copy, name), getattr(basis, name), rtol=1e-3, atol=1e-2
         )
+
+
+def test_what_words_lend_each_other_is_that_of_the_tagger(basis, own):
+    lifts = np.float32(RNG.normal(size=(4, 4)))
+    lifted = dataclasses.replace(basis, lifts=lifts, sharpness=3.0)
+    words = TaughtWords(lifted)
+    kernel, bias = words.linear()
+    scores = own @ kernel + bias
+    expected = LabelLift.from_fit(lifts, 1 / (3 * TEMPERATURE), 1.0)
+    expected.set_weights([lifts, np.float32(3.0)])
+    np.testing.assert_allclose(
+        words.lifts(own) + scores, expected(scores), rtol=1e-4, atol=1e-4
+    )
+    # What is taught moves no other word.
+    before = words.lifts(own)
+    words.add("sea", own[:3])
+    np.testing.assert_array_equal(words.lifts(own), before)
+    assert not TaughtWords(basis).lifts(own).any()
+    some = lifted.select([2, 0])
+    np.testing.assert_array_equal(some.lifts, lifts[[2, 0]][:, [2, 0]])
+    copy = TeachingBasis.from_compact(lifted.words, lifted.compact())
+    assert copy.sharpness == 3.0 and copy.lifts.shape == (4, 4)

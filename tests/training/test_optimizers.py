@@ -79,6 +79,64 @@ def test_one_rate_is_one_optimizer_and_idle_weights_stay():
     assert np.abs(head.get_weights()[1] - before[1]).min() > 0
 
 
+def test_weights_that_join_late_begin_as_in_a_fresh_adam():
+    """Beside others that have counted 1,000 steps, at the rate of step 1,000."""
+    head, feedback = (
+        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        for _ in range(2)
+    )
+    both = keras.Sequential([keras.Input((1,)), head, feedback])
+    make, _ = optimizers_for(Config(epochs=10, weight_decay=0.1), 1000)
+
+    def first_step(**late):
+        """How far feedback's weight moves in step 1,000, and the optimizers."""
+        both.set_weights([np.ones((1, 1))] * 2)
+        optimizer = GroupedOptimizer([both], make, 1e9, **late)
+        optimizer.apply([tf.ones((1, 1)), None], with_late=False)
+        assert feedback.get_weights()[0].item() == 1.0
+        optimizer.optimizers[0].iterations.assign(1000)
+        optimizer.apply([tf.ones((1, 1)), tf.constant([[0.3]])])
+        return 1.0 - feedback.get_weights()[0].item(), optimizer.optimizers
+
+    moved, (of_head, of_feedback) = first_step(
+        late=feedback.trainable_variables,
+        make_late_optimizer=lambda factor: make(factor, 1000),
+    )
+    assert (int(of_head.iterations), int(of_feedback.iterations)) == (1001, 1)
+    np.testing.assert_allclose(of_head.learning_rate, of_feedback.learning_rate)
+    rate = float(make(1.0, 1000).learning_rate)
+    assert rate == pytest.approx(1e-3)  # the warm-up ends there
+    fresh, weight = (
+        keras.optimizers.AdamW(rate, weight_decay=0.1),
+        keras.Variable([1.0]),
+    )
+    fresh.apply([tf.constant([0.3])], [weight])
+    assert moved == pytest.approx(1.0 - weight.numpy().item(), rel=1e-3)
+    # In an optimizer that has counted before, the same step is longer.
+    too_far, _ = first_step()
+    assert too_far > 2 * moved
+
+
+def test_late_weights_keep_the_rates_of_their_kind_and_the_order_of_the_others():
+    head, network = models()
+    dense = head.layers[-1]
+    make, _ = optimizers_for(Config.for_dataset("folder", schedule="paper"), 10)
+    optimizer = GroupedOptimizer(
+        [head, network],
+        make,
+        1e9,
+        0.2,
+        0.1,
+        late=dense.trainable_variables,
+        make_late_optimizer=lambda factor: make(factor, 101),
+    )
+    rates = [float(each.learning_rate) for each in optimizer.optimizers]
+    # Others, convolutions; dense layers, which join where the rate is a tenth.
+    assert rates == pytest.approx([0.1, 0.01, 0.1 * 0.2 * 0.1], rel=1e-5)
+    optimizer.apply([tf.ones(v.shape) for v in optimizer.variables_to_train], False)
+    assert [int(each.iterations) for each in optimizer.optimizers] == [1, 1, 0]
+
+
 def test_all_of_a_backbone_moves_as_its_convolutions():
     """ConvNeXt, for one, writes convolutions as dense layers."""
     backbone = keras.Sequential(

@@ -79,18 +79,23 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
         sums = np.zeros(arrays["codebook"].shape)
         np.add.at(sums, nearest, projected - arrays["codebook"][nearest])
         vector = np.sign(sums.ravel()) * np.sqrt(np.abs(sums.ravel()))
-        expected.append(vector / np.linalg.norm(vector))
+        root = scipy.linalg.sqrtm(np.cov(projected.T, bias=True)).real
+        root *= np.where(np.eye(len(root)), 1, np.sqrt(2))
+        upper = root[np.triu_indices(len(root))]
+        parts = [part / np.linalg.norm(part) for part in (vector, upper)]
+        expected.append(np.concatenate(parts))
     np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    chosen = json.loads((workdir / "tagger" / "strengths.json").read_text())
+    assert 0 < chosen["f1"] <= 1
     centered = expected - np.mean(expected, axis=0)
     covariance = np.cov(centered.T, bias=True)
-    covariance += (
-        tagger_config.shrinkage * np.trace(covariance) * np.eye(len(covariance))
-    )
+    covariance += chosen["shrinkage"] * np.trace(covariance) * np.eye(len(covariance))
     means = np.array([centered[column].mean(axis=0) for column in tags.T])
     directions = scipy.linalg.solve(covariance, means.T)
     directions /= np.sqrt(np.sum(means.T * directions, axis=0))
     tagger = keras.saving.load_model(workdir / "tagger" / "tagger.keras")
-    scores = tagger(regions).numpy()
+    linear = keras.Model(tagger.inputs, tagger.get_layer("scores").output)
+    scores = linear(regions).numpy()
     # What is left is one number a word: its margin.
     margins = centered @ directions - scores
     assert margins.std(axis=0).max() < 1e-3 < margins.mean(axis=0).min()

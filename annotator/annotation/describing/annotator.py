@@ -32,6 +32,7 @@ def load(
     workers: int | None = None,
     preset: str | None = None,
     words: WordRules | None = None,
+    precision: float | None = None,
 ) -> "Annotator":
     """Loads a model: one that comes with the package, or what a training exported.
 
@@ -56,6 +57,8 @@ def load(
         preset: Name of a model that comes with the package: `"photos"`, for
             photographs, writes captions and picks tags.
         words: Rules on the tags' words, see `annotator.tagger.rules.word_rules`.
+        precision: How many of the images that get a word are to have it, such as 0.9;
+            instead of `threshold`, see `AnnotationModel.load`.
 
     Returns:
         An `Annotator`.
@@ -73,6 +76,7 @@ def load(
         top_k=top_k,
         threshold=threshold,
         words=words,
+        precision=precision,
     )
     return Annotator(model, batch_size, workers)
 

@@ -96,7 +96,7 @@ def spark_engine(
         master: URL of the master.
         conf: Spark properties, see `spark_session`.
         exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-        options: Dict of `captions`, `top_k` and `threshold`, as in `AnnotationModel`.
+        options: As of `local_engine`.
         images: What is to be annotated.
         done: Names of the images that have records.
         batch_size: Images per pass of the backbone.

@@ -32,6 +32,8 @@ class AdditiveAttention(keras.layers.Layer):
         region_mask: bool `[B, R]`, false for padding; by default there is none.
         region_weights: float32 `[B, Q, R]`, factors of the regions (and so of their
             keys) that differ from query to query; none by default.
+        score_bias: float32 `[B, Q, R]` or `[B, 1, R]`, what is added to the scores
+            before the softmax; nothing by default.
 
     Output shape:
         context `[B, Q, D]` and float32 attention weights `[B, Q, R]`.
@@ -108,6 +110,7 @@ class AdditiveAttention(keras.layers.Layer):
         keys: tf.Tensor,
         region_mask: tf.Tensor | None = None,
         region_weights: tf.Tensor | None = None,
+        score_bias: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """The attention weights alone.
 
@@ -116,11 +119,14 @@ class AdditiveAttention(keras.layers.Layer):
             keys: As of a call.
             region_mask: As of a call.
             region_weights: As of a call.
+            score_bias: As of a call.
 
         Returns:
             float32 `[B, Q, R]`.
         """
         scores = self.scores(queries, keys, region_weights)
+        if score_bias is not None:
+            scores += score_bias
         if region_mask is not None:
             scores = tf.where(region_mask[:, None], scores, scores.dtype.min)
         return tf.nn.softmax(scores)
@@ -132,8 +138,11 @@ class AdditiveAttention(keras.layers.Layer):
         regions: tf.Tensor,
         region_mask: tf.Tensor | None = None,
         region_weights: tf.Tensor | None = None,
+        score_bias: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        weights = self.attention_weights(queries, keys, region_mask, region_weights)
+        weights = self.attention_weights(
+            queries, keys, region_mask, region_weights, score_bias
+        )
         shares = weights if region_weights is None else weights * region_weights
         return tf.cast(shares, regions.dtype) @ regions, weights
 

@@ -1,6 +1,7 @@
 """The base of the decoders whose LSTMs look at the regions."""
 
 import abc
+import typing
 
 import keras
 import tensorflow as tf
@@ -15,6 +16,9 @@ from annotator.captioner.decoders.decoder import (
 from annotator.captioner.decoders.lstm import LSTM
 from annotator.captioner.decoders.rows import group_rows
 
+# What the weights of feedback act on.
+REWEIGHED = ("regions", "attention")
+
 
 class AttendingDecoder(Decoder):
     """Base class of decoders that are LSTMs with attention over the regions.
@@ -26,15 +30,37 @@ class AttendingDecoder(Decoder):
     float32 cell `[N, H]`. In `Prepared`, `keys` is a list with the keys of each
     attention.
 
+    Feedback corrects what is seen by weights of regions, in one of two ways:
+
+    - `"regions"`: the regions are multiplied by them, and so are their keys and the
+      mean region, from which the initial states come;
+    - `"attention"`: their logarithms are added to the scores of every attention, whose
+      weights are then multiplied by them and brought back to a sum of 1.
+
     A subclass makes its layers with `_new_lstm`, `_new_attention` and
     `_new_initial_projection`, and keeps the last as `initial_projection`.
 
     Args:
         vocabulary_size: V, number of words.
+        reweighs: What the weights of feedback act on, `"regions"` or `"attention"`.
         **kwargs: See `Decoder`.
+
+    Raises:
+        ValueError: When `reweighs` is neither.
     """
 
     initial_projection: keras.layers.Dense
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        reweighs: str = "regions",
+        **kwargs: typing.Any,
+    ) -> None:
+        super().__init__(vocabulary_size, **kwargs)
+        if reweighs not in REWEIGHED:
+            raise ValueError(f"reweighs must be one of {REWEIGHED}, got {reweighs!r}.")
+        self.reweighs = reweighs
 
     @abc.abstractmethod
     def attention_layers(self) -> list[AdditiveAttention]:
@@ -50,6 +76,8 @@ class AttendingDecoder(Decoder):
         return self._prepared(regions, keys, region_mask)
 
     def reweigh(self, prepared: Prepared, region_weights: tf.Tensor) -> Prepared:
+        if self.reweighs == "attention":
+            return {**prepared, "score_bias": _log(region_weights)[:, None]}
         factors = region_weights[..., None]
         regions = prepared["regions"] * tf.cast(factors, self.compute_dtype)
         keys = [keys * factors for keys in prepared["keys"]]
@@ -60,6 +88,7 @@ class AttendingDecoder(Decoder):
             "regions": regions,
             "keys": keys,
             "region_mask": region_mask,
+            "score_bias": None,
             "initial": self._initial(regions, region_mask),
         }
 
@@ -91,12 +120,16 @@ class AttendingDecoder(Decoder):
         Returns:
             Context `[B, Q, D]` and attention weights `[B, Q, R]`.
         """
+        score_bias = prepared["score_bias"]
+        if region_weights is not None and self.reweighs == "attention":
+            score_bias, region_weights = _log(region_weights), None
         return self.attention_layers()[layer](
             queries,
             prepared["keys"][layer],
             prepared["regions"],
             region_mask=prepared["region_mask"],
             region_weights=region_weights,
+            score_bias=score_bias,
         )
 
     def _attend_rows(
@@ -145,3 +178,11 @@ class AttendingDecoder(Decoder):
             dtype=self.dtype_policy,
             name="initial_projection",
         )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "reweighs": self.reweighs}
+
+
+def _log(weights):
+    # Of a region that is masked the weight is 0; its score is masked, too.
+    return tf.math.log(tf.maximum(weights, 1e-30))

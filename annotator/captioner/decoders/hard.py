@@ -121,7 +121,7 @@ class HardDecoder(SoftDecoder):
         rows_per_image = tf.shape(choice)[0] // images
         image = tf.repeat(tf.range(images), rows_per_image)
         chosen = tf.gather_nd(prepared["regions"], tf.stack([image, choice], axis=1))
-        if region_weights is not None:
+        if region_weights is not None and self.reweighs == "regions":
             factor = tf.gather(region_weights, choice, axis=1, batch_dims=1)
             chosen *= tf.cast(factor, chosen.dtype)[:, None]
         context = tf.where(samples[:, None] > 0, chosen, context)

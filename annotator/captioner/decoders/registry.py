@@ -2,6 +2,7 @@
 
 import typing
 
+from annotator.captioner.decoders.attending import AttendingDecoder
 from annotator.captioner.decoders.brnn import BrnnDecoder
 from annotator.captioner.decoders.decoder import Decoder
 from annotator.captioner.decoders.hard import HardDecoder
@@ -44,13 +45,14 @@ def build_decoder(
         layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
             other decoders have one layer and ignore it.
         seed: Of the decoder that draws, "hard"; the others ignore it.
-        **options: See `Decoder`.
+        **options: See `Decoder` and `AttendingDecoder`.
 
     Returns:
         The decoder, unbuilt.
 
     Raises:
-        ValueError: When there is no such decoder.
+        ValueError: When there is no such decoder, or `reweighs` asks one without
+            attention for its attention.
     """
     if name not in _DECODERS:
         raise ValueError(
@@ -62,4 +64,7 @@ def build_decoder(
         options["layers"] = layers
     if name == "hard":
         options["seed"] = seed
+    if not issubclass(_DECODERS[name], AttendingDecoder):
+        if options.pop("reweighs", "regions") != "regions":
+            raise ValueError(f"The decoder {name!r} has no attention to reweigh.")
     return _DECODERS[name](vocabulary_size, **options)

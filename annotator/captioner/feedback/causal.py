@@ -27,6 +27,7 @@ class CausalTextFeedback(RegionScoring):
         units: Width of the joint feature u and of the hidden layer of the MLP.
         rounds: How often the regions are weighed anew; 0 is no feedback.
         jit_compile: Whether XLA compiles the scores of the regions.
+        score: `"additive"`, or `"scalar"` for u of one unit and no w, as printed.
         **kwargs: Of `keras.layers.Layer`.
 
     Raises:

@@ -23,8 +23,9 @@ class TextFeedback(RegionScoring):
         v'_i  = R beta_i v_i                  a mean weight of 1
 
     h_t is the state that predicts word t of the draft. The decoder then runs again
-    on v'. Draft, feedback and refined caption are one round; in every round it is
-    the original regions that are weighed, so weights do not pile up.
+    on v', or, where it says so (`AttendingDecoder.reweighs`), with log beta added to
+    the scores of its attention. Draft, feedback and refined caption are one round; in
+    every round it is the original regions that are weighed, so weights do not pile up.
 
     The draft must be a caption that the model decoded itself, without a look at the
     reference. States over the reference would show the second run the answer.
@@ -33,13 +34,16 @@ class TextFeedback(RegionScoring):
         units: Width of the joint feature u and of the hidden layer of the MLP.
         rounds: How often the regions are weighed anew; 0 is no feedback.
         jit_compile: Whether XLA compiles the scores of the regions.
+        score: `"additive"`, or `"scalar"` for u of one unit and no w, as printed.
         **kwargs: Of `keras.layers.Layer`.
 
     Raises:
         ValueError: When `rounds` is negative.
 
     Reference: Deng et al., Deep image annotation model based on attention feedback
-    mechanism; that the mean weight is 1 is our reading.
+    mechanism. It prints `beta = softmax_i(tanh(W_v v_i + W_s s))`, which needs a scalar
+    in the tanh, and says that beta corrects the attention: w^T, v' and the mean weight
+    of 1 are our reading.
     """
 
     @property

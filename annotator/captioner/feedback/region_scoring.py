@@ -8,6 +8,10 @@ import tensorflow as tf
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.decoder import Mask, Prepared
 from annotator.captioner.feedback.feedback import Feedback
+from annotator.captioner.feedback.scalar_score import ScalarScore
+
+# How a region is scored against the text.
+SCORES = ("additive", "scalar")
 
 
 class RegionScoring(keras.layers.Layer, Feedback):
@@ -20,10 +24,12 @@ class RegionScoring(keras.layers.Layer, Feedback):
         units: Width of the joint feature u and of the hidden layer of the MLP.
         rounds: How often the regions are weighed anew; 0 is no feedback.
         jit_compile: Whether XLA compiles the scores of the regions.
+        score: How a region is scored against the text: `"additive"`, by the formulas,
+            or `"scalar"`, by `ScalarScore`.
         **kwargs: Of `keras.layers.Layer`.
 
     Raises:
-        ValueError: When `rounds` is negative.
+        ValueError: When `rounds` is negative, or `score` is neither.
     """
 
     def __init__(
@@ -31,22 +37,30 @@ class RegionScoring(keras.layers.Layer, Feedback):
         units: int = 512,
         rounds: int = 1,
         jit_compile: bool = True,
+        score: str = "additive",
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(**kwargs)
         if rounds < 0:
             raise ValueError(f"rounds={rounds} is negative; 0 turns feedback off.")
+        if score not in SCORES:
+            raise ValueError(f"score must be one of {SCORES}, got {score!r}.")
         self.units = units
         self.rounds = rounds
         self.jit_compile = jit_compile
+        self.score = score
         policy = self.dtype_policy
         self.word_hidden = keras.layers.Dense(
             units, activation="tanh", dtype=policy, name="word_hidden"
         )
         self.word_score = keras.layers.Dense(1, dtype=policy, name="word_score")
-        self.joint = AdditiveAttention(
-            units, jit_compile=jit_compile, dtype=policy, name="joint"
-        )
+        self.joint: AdditiveAttention | ScalarScore
+        if score == "scalar":
+            self.joint = ScalarScore(dtype=policy, name="joint")
+        else:
+            self.joint = AdditiveAttention(
+                units, jit_compile=jit_compile, dtype=policy, name="joint"
+            )
 
     def build(self, hidden_shape: tuple, regions_shape: tuple) -> None:
         self.word_hidden.build(hidden_shape)
@@ -104,4 +118,5 @@ class RegionScoring(keras.layers.Layer, Feedback):
             "units": self.units,
             "rounds": self.rounds,
             "jit_compile": self.jit_compile,
+            "score": self.score,
         }

@@ -64,6 +64,9 @@ class BeamSearch(Sampler):
         self.length_penalty = length_penalty
         self.results = results
 
+    def with_all_results(self) -> Sampler:
+        return BeamSearch.from_config({**self.get_config(), "results": self.beams})
+
     def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
         tokens, captions = self.start(state)
         images = tf.shape(tokens)[0]

@@ -41,6 +41,8 @@ class Sampler(abc.ABC):
         ValueError: When a limit is out of range.
     """
 
+    results: int = 1  # n
+
     def __init__(self, max_length: int = 20, no_repeat_ngram: int = 0) -> None:
         if max_length < 1 or no_repeat_ngram < 0:
             raise ValueError(
@@ -99,6 +101,10 @@ class Sampler(abc.ABC):
         indices = tf.stack([rows, windows[..., -1]], axis=-1)
         # Windows beyond the words so far end in padding, which is -inf already.
         return tf.tensor_scatter_nd_add(log_probs, indices, penalty)
+
+    def with_all_results(self) -> "Sampler":
+        """The same sampler, returning all the captions that it has in the end."""
+        return self
 
     def start(self, state: State) -> tuple[tf.Tensor, tf.Tensor]:
         """The captions before the first step.

@@ -61,7 +61,7 @@ export class Viewer {
 
   fill() {
     const detail = store.details.get(this.id);
-    if (!detail) return;
+    if (!detail) return this.empty();
     byId("viewer-name").textContent = detail.name;
     this.image.alt = detail.caption || [...detail.accepted, detail.name].join(", ");
     byId("viewer-error").textContent = detail.error;
@@ -86,6 +86,14 @@ export class Viewer {
     }
     const by = { person: "by you", machine: "by the machine" }[detail.caption_by] || "";
     byId("caption-by").textContent = by;
+  }
+
+  // Until the words of this photograph are there, those of another are not.
+  empty() {
+    for (const part of ["name", "accepted", "rejected", "suggested"])
+      byId(`viewer-${part}`).replaceChildren();
+    byId("viewer-error").hidden = true;
+    this.caption.value = "";
   }
 
   chip(word, kind, label) {

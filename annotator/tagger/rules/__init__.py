@@ -1,1 +1,1 @@
-"""Rules on the words that are given: included, excluded, renamed, implied."""
+"""Rules on the words that are given: which, under which names, above which scores."""

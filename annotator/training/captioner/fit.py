@@ -14,6 +14,7 @@ from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training import workers
 from annotator.training.captioner.inputs import captioner_inputs
+from annotator.training.captioner.reranking import fit_run_reranker
 from annotator.training.captioner.trainer import CaptionerTrainer
 
 _FEEDBACK = {"draft": TextFeedback, "causal": CausalTextFeedback}
@@ -21,6 +22,9 @@ _FEEDBACK = {"draft": TextFeedback, "causal": CausalTextFeedback}
 
 def train_captioner(run: Run) -> None:
     """Trains the captioner of a run, or continues what an earlier try left.
+
+    At its end the re-ranker is fitted, if the settings ask for it, also of a captioner
+    that was trained before.
 
     Its folder then holds `vocabulary.json`, `checkpoints/` (weights, optimizer, random
     state and position, as of the last `checkpoint_steps`), the drafts of the current
@@ -35,8 +39,13 @@ def train_captioner(run: Run) -> None:
         ValueError: If the settings do not go with the data or with each other.
         FloatingPointError: If the training diverges.
     """
-    if run.is_trained(CAPTIONER):
-        return
+    if not run.is_trained(CAPTIONER):
+        _train(run)
+    if run.config.rerank and workers.is_chief():
+        fit_run_reranker(run)
+
+
+def _train(run):
     if not workers.is_chief():  # it makes the features that the others read
         workers.from_chief()
     inputs = captioner_inputs(run)
@@ -72,6 +81,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
         tied=config.tied,
         seed=config.seed,
         jit_compile=config.jit_compile,
+        reweighs=config.feedback_on,
         dtype=policy,
     )
     feedback = None
@@ -80,6 +90,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
             config.attention_units,
             rounds=config.rounds,
             jit_compile=config.jit_compile,
+            score=config.feedback_score,
             dtype=policy,
         )
     return Captioner(

@@ -53,6 +53,24 @@ class CachedRegions:
             regions[now] = view.caches[0].regions(view.rows[rows[now]])
         return regions
 
+    def views(self, epoch: int, batch_size: int) -> tf.data.Dataset:
+        """`tf.data.Dataset` of the training images as an epoch sees them, in order.
+
+        Args:
+            epoch: Number of the epoch.
+            batch_size: Images of a batch.
+        """
+
+        def batches():
+            for start in range(0, len(self.train), batch_size):
+                rows = np.arange(start, min(start + batch_size, len(self.train)))
+                yield self.read(rows, epoch)
+
+        dataset = tf.data.Dataset.from_generator(
+            batches, output_signature=self.signature
+        )
+        return dataset.prefetch(2)
+
     def regions(self, batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Regions `[B, R, D]` of a training batch, in the graph.
 

@@ -15,14 +15,17 @@ def optimizers_for(config: Config, steps_per_epoch: int) -> tuple[Callable, Call
 
     Returns:
         Two functions from a factor of the learning rate to a Keras optimizer: for the
-        epochs that learn from references, and for those that learn from rewards.
+        epochs that learn from references, and for those that learn from rewards. The
+        first also takes the steps before the optimizer's first, 0 by default.
     """
 
-    def references(factor):
+    def references(factor, start=0):
         rate = factor * config.learning_rate
         if config.schedule == "paper":
-            return published_sgd(rate, steps_per_epoch)
-        return cosine_adamw(rate, config.epochs, steps_per_epoch, config.weight_decay)
+            return published_sgd(rate, steps_per_epoch, start)
+        return cosine_adamw(
+            rate, config.epochs, steps_per_epoch, config.weight_decay, start
+        )
 
     def rewards(factor):
         rate = factor * config.self_critical_rate

@@ -1,5 +1,8 @@
 """The captioner's training: on references, then on the rewards of its captions."""
 
+from typing import cast
+
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -84,16 +87,23 @@ class CaptionerTrainer(TrainingLoop):
                 models.append(inputs.backbone)
             make, make_self_critical = optimizers_for(config, self.steps_per_epoch)
 
-            def grouped(make_optimizer):
+            def grouped(make_optimizer, **late):
                 return GroupedOptimizer(
                     models,
                     make_optimizer,
                     config.clip_norm,
                     config.dense_rate,
                     config.convolution_rate,
+                    **late,
                 )
 
-            self.optimizer = grouped(make)
+            late = {}
+            if first := feedback_joins(config):
+                start = first * self.steps_per_epoch
+                feedback = cast(keras.layers.Layer, self.captioner.feedback)
+                late["late"] = feedback.trainable_variables
+                late["make_late_optimizer"] = lambda factor: make(factor, start)
+            self.optimizer = grouped(make, **late)
             optimizers = [*self.optimizer.optimizers]
             if config.self_critical_epochs:
                 self.self_critical_optimizer = grouped(make_self_critical)
@@ -226,7 +236,16 @@ class CaptionerTrainer(TrainingLoop):
                 attention_regularizer=self.config.attention_regularizer,
             )
 
-        return self._descend(self.optimizer, loss, "tokens", seed, batch, tokens, draft)
+        return self._descend(
+            self.optimizer,
+            loss,
+            "tokens",
+            seed,
+            batch,
+            tokens,
+            draft,
+            with_late=with_feedback,
+        )
 
     def _self_critical_step(self, batch, tokens, seed):
         """One step on drawn captions; returns sums over the global batch."""
@@ -260,7 +279,7 @@ class CaptionerTrainer(TrainingLoop):
             return None
         path = self.files.drafts(epoch)
         if self.chief and not path.is_file():
-            regions = self.inputs.stream(self.train, 128)
+            regions = self.inputs.views(epoch, 128)
             draft = self.draft.get_concrete_function(regions.element_spec)
             running = self.progress.stage(
                 DRAFTING, "images", -(-len(self.train) // 128), "batch"

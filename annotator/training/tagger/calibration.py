@@ -9,7 +9,9 @@ from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.calibration import fit_calibration
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision
 from annotator.terminal.progress import FITTING, TAGGING
+from annotator.training.tagger.chosen import chosen_settings
 from annotator.training.tagger.scores import fit_scores
 
 _FOLDS = 3  # of the training images, where no others are left
@@ -24,7 +26,7 @@ def calibrate(
     whitening_rows: int = 0,
     known: np.ndarray | None = None,
 ) -> None:
-    """Writes how probable a tagger's words are by their scores.
+    """Writes how probable a tagger's words are by their scores, and how often right.
 
     The validation images tell it. Where these are learned, or there are none, training
     images do, each scored by a tagger that was fitted without it. Where that cannot be,
@@ -59,6 +61,9 @@ def calibrate(
         print("no validation image has a tag that is known, so scores stay")
         return
     slope, offsets = fit_calibration(scores, carried, known)
+    held_out = HeldOutPrecision.fit(scores, carried, known)
+    with files.atomic_path(run.files.held_out) as temporary:
+        held_out.save(temporary)
     with files.atomic_path(run.files.calibration) as temporary:
         np.savez(temporary, slope=slope, offsets=offsets)
 
@@ -94,12 +99,13 @@ def _tags_of(split: Split, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _cross_fitted(run, vectors, tags, whitening_rows, known):
     """Scores `[N, W]` of images by taggers that were fitted without them."""
+    config = chosen_settings(run.config, run.files)
     fold = np.random.default_rng(run.config.seed).permutation(len(tags)) % _FOLDS
     scores = np.empty(tags.shape, np.float32)
     for part in range(_FOLDS):
         others = np.flatnonzero(fold != part)
-        layer = fit_scores(
-            run.config,
+        layer, _ = fit_scores(
+            config,
             vectors[others],
             tags[others],
             int(np.sum(others < whitening_rows)),

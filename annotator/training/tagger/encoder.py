@@ -9,8 +9,8 @@ from annotator import files, loading
 from annotator.config import Config
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
-from annotator.tagger import encoder, vlad
 from annotator.tagger.exemplars import mbrm
+from annotator.tagger.pooling import encoder
 from annotator.terminal.progress import FITTING, SAMPLING, track
 from annotator.training.tagger.extension import Extended
 
@@ -36,7 +36,7 @@ def run_encoder(run: Run, split: Split, extended: Extended | None) -> keras.Mode
         )
         with files.atomic_path(path) as temporary:
             np.savez(temporary, **fitted)
-    return _BUILDS[run.config.scheme.pooling](run.config, fitted, split)
+    return _BUILDS[run.config.pooling](run.config, fitted, split)
 
 
 def _fit(run, split):
@@ -49,13 +49,17 @@ def _fit(run, split):
     sample = encoder.sample_descriptors(
         batches, len(split), encoder.DESCRIPTOR_SAMPLE, config.seed
     )
-    codebook = config.codebook if config.scheme.pooling == "vlad" else None
+    has_codebook = config.pooling == "vlad" and config.vlad != encoder.MEAN
+    codebook = config.codebook if has_codebook else None
     with run.progress.stage(FITTING, "projection and codebook"):
         return encoder.fit_encoder(sample, config.components, codebook, config.seed)
 
 
 def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:
-    pooling = vlad.VLAD.from_codebook(fitted["codebook"], config.vlad, name="vlad")
+    components = fitted["kernel"].shape[1]
+    pooling = encoder.vector_pooling(
+        config.vlad, config.covariance, components, fitted.get("codebook")
+    )
     return encoder.build_encoder(fitted["kernel"], fitted["bias"], pooling)
 
 

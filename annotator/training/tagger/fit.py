@@ -10,6 +10,7 @@ from annotator.runs.splits import Split
 from annotator.terminal.progress import ENCODING, FITTING
 from annotator.training.data_warnings import warn_of_common_tags
 from annotator.training.tagger.calibration import calibrate
+from annotator.training.tagger.chosen import chosen_settings
 from annotator.training.tagger.encoder import run_encoder
 from annotator.training.tagger.extension import Extended
 from annotator.training.tagger.finetune import finetune_tagger
@@ -22,7 +23,8 @@ def train_tagger(run: Run) -> None:
     Each stage leaves a file in the tagger's folder, whole or not at all, and a stage
     whose file is there is not run again: `encoder.npz` (projection, codebook),
     `vectors.npy` and `tags.npz` (a row a training image), `calibration.npz` (how
-    probable a word is by its score), `tagger.keras` (from regions float16
+    probable a word is by its score), `strengths.json` (the settings that the training
+    images chose), `tagger.keras` (from regions float16
     `[B, R, channels]` to scores `[B, W]`).
 
     A tagger that is trained together with its backbone leaves what `finetune_tagger`
@@ -52,13 +54,27 @@ def train_tagger(run: Run) -> None:
     known = stored.get("known")
     warn_of_common_tags(tags, words)
     with run.progress.stage(FITTING, "the scores of tags"):
-        scores = fit_scores(run.config, vectors, tags, whitening_rows, known)
+        config = chosen_settings(run.config, run.files)
+        scores, chosen = fit_scores(config, vectors, tags, whitening_rows, known)
+    if chosen and not run.files.strengths.is_file():
+        _keep(run, chosen)
     inputs = keras.Input(encoder.input_shape[1:], dtype="float16")
-    tagger = keras.Sequential([inputs, *encoder.layers, scores], name="tagger")
+    tagger = keras.Sequential([inputs, *encoder.layers, *scores.layers], name="tagger")
     files.write_json(run.files.words, words.tolist())
     calibrate(run, tagger, words.tolist(), vectors, tags, whitening_rows, known)
     with files.atomic_path(run.files.model(TAGGER.name)) as temporary:
         tagger.save(temporary)
+
+
+def _keep(run, chosen):
+    """Writes what the training images chose, and says it."""
+    files.write_json(run.files.strengths, chosen)
+    if chosen["f1"] is not None:
+        print(
+            "chosen by training images that are left out: "
+            f"--shrinkage={chosen['shrinkage']:g} --margin={chosen['margin']:g} "
+            f"--lift={chosen['lift']:g} (F1 {100 * chosen['f1']:.2f})"
+        )
 
 
 def _encode_images(

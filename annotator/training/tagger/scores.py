@@ -1,5 +1,6 @@
-"""The last layer of a tagger: from an image's vector to a score for each word."""
+"""The last layers of a tagger: from an image's vector to a score for each word."""
 
+import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -8,6 +9,10 @@ import numpy as np
 from annotator.config import Config
 from annotator.tagger import mean_scores
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
+from annotator.tagger.whitened_means import Whitening
+
+_BLOCK = 1024  # rows that are whitened at a time
+_SHRINKAGE = 1e-3  # of neighbors' whitening, unless it is given
 
 
 def fit_scores(
@@ -16,8 +21,8 @@ def fit_scores(
     tags: np.ndarray,
     whitening_rows: int | None = None,
     known: np.ndarray | None = None,
-) -> keras.layers.Layer:
-    """The layer from vectors to scores that `config` asks for.
+) -> tuple[keras.Sequential, dict[str, float]]:
+    """The layers from vectors to scores that `config` asks for.
 
     Args:
         config: `Config`.
@@ -29,44 +34,76 @@ def fit_scores(
             asked for all.
 
     Returns:
-        A built layer from `[B, d]` to float32 `[B, W]`.
+        A built model from `[B, d]` to float32 `[B, W]`; and the settings that `config`
+        leaves open and that were chosen by these images, with what they are worth by
+        them.
     """
-    return FITS[config.tagger](config, vectors, tags, whitening_rows, known)
+    layers, chosen = FITS[config.tagger](config, vectors, tags, whitening_rows, known)
+    model = keras.Sequential([keras.Input((vectors.shape[1],)), *layers])
+    model.trainable = False
+    return model, chosen
 
 
 def _means(config, vectors, tags, whitening_rows, known):
-    return mean_scores.fit_mean_scores(
+    layers, strengths = mean_scores.fit_mean_scores(
         vectors,
         tags,
         config.similarity,
         config.shrinkage,
         config.margin,
+        config.lift,
         whitening_rows,
         known,
+        config.seed,
     )
+    return layers, dataclasses.asdict(strengths) if strengths else {}
 
 
 def _jec(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.JEC.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    jec = nearest_neighbors.JEC.fit(
+        vectors, tags, neighbors=config.neighbours, name="scores"
     )
+    return [*compared, jec], {}
 
 
 def _two_pass_knn(config, vectors, tags, whitening_rows, known):
-    return nearest_neighbors.TwoPassKNN.fit(
-        np.asarray(vectors), tags, neighbors=config.neighbours, name="scores"
+    compared, vectors = _compared(config, vectors, whitening_rows)
+    two_pass_knn = nearest_neighbors.TwoPassKNN.fit(
+        vectors, tags, neighbors=config.neighbours, name="scores"
     )
+    return [*compared, two_pass_knn], {}
 
 
 def _mbrm(config, vectors, tags, whitening_rows, known):
-    return mbrm.MBRM.fit(
-        np.asarray(vectors),
+    compared, vectors = [], np.asarray(vectors)
+    if config.pooling == "vlad":
+        compared, vectors = _compared(config, vectors, whitening_rows)
+    densities = mbrm.MBRM.fit(
+        vectors,
         tags,
-        regions=config.grid**2,
+        regions=max(config.grid, 1) ** 2,
         bandwidth=config.bandwidth,
         smoothing=config.smoothing,
         name="scores",
     )
+    return [*compared, densities], {}
+
+
+def _compared(config, vectors, whitening_rows):
+    """The layers that make of vectors those that are compared by L2, and these."""
+    if config.similarity == "l2":
+        return [], np.asarray(vectors)
+    if config.similarity == "cosine":
+        layer = keras.layers.UnitNormalization(dtype="float32", name="unit")
+        layer.build((None, vectors.shape[1]))
+    else:
+        # No leave-one-out chooses it here, as it does for the means.
+        shrinkage = config.shrinkage or _SHRINKAGE
+        whitening = Whitening.fit(vectors[:whitening_rows], shrinkage)
+        layer = whitening.layer(name="whitening")
+    blocks = np.array_split(vectors, -(-len(vectors) // _BLOCK))
+    return [layer], np.concatenate([layer(block).numpy() for block in blocks])
 
 
 FITS: dict[str, Callable] = {

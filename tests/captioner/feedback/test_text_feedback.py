@@ -3,20 +3,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from annotator.captioner.decoders.registry import build_decoder
 from annotator.captioner.decoders.soft import SoftDecoder
 from annotator.captioner.decoders.stacked import StackedDecoder
 from annotator.captioner.feedback.causal import CausalTextFeedback
 from annotator.captioner.feedback.draft import TextFeedback
+from annotator.captioner.feedback.scalar_score import ScalarScore
 
 B, C, T, R, D, V, H, U = 2, 2, 5, 4, 6, 11, 8, 5
 
 
-def build(kind=TextFeedback, rounds=1, soft=False):
+def build(
+    kind=TextFeedback, rounds=1, soft=False, score="additive", reweighs="regions"
+):
     keras.utils.set_random_seed(7)
     sizes = {"units": H, "attention_units": 7, "jit_compile": False}
+    sizes["reweighs"] = reweighs
     decoder = SoftDecoder(V, **sizes) if soft else StackedDecoder(V, layers=3, **sizes)
     decoder.build((None, None, D))
-    feedback = kind(U, rounds=rounds, jit_compile=False)
+    feedback = kind(U, rounds=rounds, jit_compile=False, score=score)
     feedback.build((None, None, H), (None, None, D))
     for weight in decoder.trainable_weights + feedback.trainable_weights:
         weight.assign_add(tf.random.normal(weight.shape, stddev=0.4))
@@ -67,6 +72,78 @@ def test_a_round_equals_the_formulas():
     np.testing.assert_allclose(np.mean(found["region_weights"], 1), 1, atol=1e-5)
 
 
+def test_the_printed_score_by_hand():
+    """softmax(tanh(W_v v + W_s s)), the numbers worked out on paper."""
+    layer = ScalarScore()
+    layer.build((None, None, 2), (None, None, 3))
+    layer.region_projection.kernel.assign([[1.0], [2.0], [0.0]])
+    layer.text_projection.kernel.assign([[0.5], [-1.0]])
+    keys = layer.project(tf.constant([[[1.0, 0, 9], [0.0, 1, 9], [-1.0, 0, 9]]]))
+    texts = tf.constant([[[1.0, 0.0], [2.0, 1.0]]])
+    # W_v v: 1, 2, -1; W_s s: 0.5 and 0.
+    tanh = np.array([[0.905148, 0.986614, -0.462117], [0.761594, 0.964028, -0.761594]])
+    want = np.exp(tanh) / np.exp(tanh).sum(axis=1, keepdims=True)
+    got = layer.attention_weights(texts, keys)
+    np.testing.assert_allclose(got[0], want, atol=1e-5)
+    masked = layer.attention_weights(texts, keys, tf.constant([[True, False, True]]))
+    np.testing.assert_array_equal(masked[0, :, 1], 0)
+    np.testing.assert_allclose(
+        masked[0, :, 0], 1 / (1 + np.exp(tanh[:, 2] - tanh[:, 0])), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", [TextFeedback, CausalTextFeedback])
+def test_printed_weights_differ_by_e_squared_at_most(kind):
+    decoder, feedback = build(kind, score="scalar")
+    keys = feedback.project(decoder.prepare(100 * some_inputs()[0]))
+    weights = feedback.region_weights(100 * tf.ones([B, 1, H]), keys).numpy()
+    assert (weights.max(-1) / weights.min(-1)).max() <= np.exp(2) + 1e-4
+    np.testing.assert_allclose(weights.mean(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("by_word", [False, True])
+@pytest.mark.parametrize("soft", [False, True])
+def test_log_weights_multiply_the_attention(soft, by_word):
+    """softmax(score + log w) is the attention times w, brought to a sum of 1."""
+    decoder, _ = build(soft=soft, reweighs="attention")
+    regions, tokens = some_inputs()
+    tokens = tokens[..., :1]  # later states know of earlier contexts
+    plain = decoder.prepare(regions)
+    weights = tf.constant([[0.5, 1.5, 2.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    attention = decoder.states(plain, tokens)["attention_weights"][..., 0, :].numpy()
+    if by_word:
+        repeated = tf.tile(weights[:, None, None], [1, C, 1, 1])
+        got = decoder.states(plain, tokens, repeated)
+    else:
+        prepared = decoder.reweigh(plain, weights)
+        np.testing.assert_array_equal(prepared["regions"], plain["regions"])
+        got = decoder.states(prepared, tokens)
+    want = attention * weights[:, None, None].numpy()
+    want /= want.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(got["attention_weights"][..., 0, :], want, atol=1e-5)
+    np.testing.assert_allclose(
+        got["hidden"][1], decoder.states(plain, tokens)["hidden"][1], atol=1e-5
+    )
+    assert np.abs(got["hidden"][0] - decoder.states(plain, tokens)["hidden"][0]).max()
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_files_from_before_there_were_forms_of_feedback(soft):
+    for part, name in zip(build(soft=soft), ("reweighs", "score"), strict=True):
+        config = part.get_config()
+        default = config.pop(name)
+        assert type(part).from_config(config).get_config()[name] == default
+
+
+def test_unknown_forms_are_refused():
+    with pytest.raises(ValueError, match="score must be one of .* got 'linear'"):
+        TextFeedback(score="linear")
+    with pytest.raises(ValueError, match="reweighs must be one of .* got 'keys'"):
+        StackedDecoder(V, reweighs="keys")
+    with pytest.raises(ValueError, match="'nic' has no attention to reweigh"):
+        build_decoder("nic", V, reweighs="attention")
+
+
 def test_causal_feedback_equals_the_formulas():
     decoder, feedback = build(CausalTextFeedback)
     regions, tokens = some_inputs()
@@ -91,10 +168,12 @@ def test_causal_feedback_equals_the_formulas():
     )
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 2])
-@pytest.mark.parametrize("soft", [False, True])
-def test_causal_steps_equal_the_sequence(rounds, soft):
-    decoder, feedback = build(CausalTextFeedback, rounds, soft)
+@pytest.mark.parametrize("reweighs", ["regions", "attention"])
+@pytest.mark.parametrize(
+    ("rounds", "soft"), [(0, False), (1, False), (1, True), (2, False)]
+)
+def test_causal_steps_equal_the_sequence(rounds, soft, reweighs):
+    decoder, feedback = build(CausalTextFeedback, rounds, soft, reweighs=reweighs)
     regions, tokens = some_inputs()
     mask = tf.constant([[True] * R, [True, True, False, True]])
     prepared = decoder.prepare(regions, mask)
@@ -200,8 +279,12 @@ def test_the_reference_does_not_leak_through_drafts():
 
 
 @pytest.mark.parametrize("kind", [TextFeedback, CausalTextFeedback])
-def test_gradients_reach_every_weight(kind):
-    decoder, feedback = build(kind)
+@pytest.mark.parametrize(
+    ("score", "reweighs"),
+    [("additive", "regions"), ("scalar", "regions"), ("additive", "attention")],
+)
+def test_gradients_reach_every_weight(kind, score, reweighs):
+    decoder, feedback = build(kind, score=score, reweighs=reweighs)
     regions, tokens = some_inputs()
     draft = tf.constant([[1, 5, 6, 7, 2, 0], [1, 8, 9, 2, 0, 0]])
     with tf.GradientTape() as tape:

@@ -250,8 +250,8 @@ def test_killed_while_learning_rewards_ends_with_the_same_weights(
 
 def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, keras_file) = captioner_run
-    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    split = Run(captioner_config, workdir).split(CAPTIONER, "validation")
+    run = Run(captioner_config, workdir)
+    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     caption = captioning.caption_function(captioner)
     expected = captioning.generate(caption, split.regions(6))
     scores = tf.function(captioner.generate)(next(iter(split.regions(6))))["scores"]
@@ -271,8 +271,8 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
 
 def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, _) = captioner_run
-    captioner = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    split = Run(captioner_config, workdir).split(CAPTIONER, "validation")
+    run = Run(captioner_config, workdir)
+    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     (regions,) = split.regions(6)
     # As a graph: run op by op, the same sums may be added up in another order.
     expected = tf.function(CaptionDetails(captioner))(regions)
@@ -410,6 +410,25 @@ def test_images_without_a_caption_are_left_out(
     said = capsys.readouterr().out
     assert "10 images without a caption are left out of folder train" in said
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run"))
+
+
+def test_a_run_without_a_reranker_gets_one(captioner_run, captioner_config, tmp_path):
+    """One of an earlier version: its captioner is not trained again."""
+    workdir = shutil.copytree(captioner_run[0], tmp_path / "run")
+    path = workdir / "captioner" / "reranker.npz"
+    fitted = dict(np.load(path))
+    path.unlink()
+    with pytest.warns(UserWarning, match="nothing to rank beams by"):
+        assert Run(captioner_config, workdir).captioner().reranker is None
+    before = (workdir / "captioner" / "captioner.keras").stat()
+    captioner_training.train_captioner(Run(captioner_config, workdir))
+    assert (workdir / "captioner" / "captioner.keras").stat() == before
+    for name, array in np.load(path).items():
+        np.testing.assert_array_equal(array, fitted[name])
+    config = dataclasses.replace(captioner_config, rerank_weight=7.0)
+    assert Run(config, workdir).captioner().reranker.beam_weight == 7.0
+    config = dataclasses.replace(captioner_config, rerank=False)
+    assert Run(config, workdir).captioner().reranker is None
 
 
 @pytest.mark.slow

@@ -38,6 +38,16 @@ def test_one_epoch_sees_half_the_images_mirrored_and_the_next_one_the_others(epo
     assert (now < 0).sum() == 2
 
 
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_drafts_are_of_the_views_that_the_epoch_learns_from(epoch):
+    inputs = CachedRegions(split(1), None, mirrored=split(-1))
+    batches = list(inputs.views(epoch, batch_size=3))
+    assert [len(batch) for batch in batches] == [3, 1]
+    np.testing.assert_array_equal(
+        np.concatenate(batches), inputs.read(np.arange(4), epoch)
+    )
+
+
 def test_of_rows_that_are_all_seen_one_way():
     inputs = CachedRegions(split(1), None, mirrored=split(-1))
     regions = inputs.read(np.array([2, 0]), 0)

@@ -66,7 +66,7 @@ def draw(images, seed, words=12, dimensions=20):
 @pytest.mark.parametrize("tagger", ["means", "2pknn"])
 def test_probabilities_of_a_real_tagger_hold_on_fresh_images(tagger):
     config = Config(tagger=tagger)
-    layer = fit_scores(config, *draw(400, seed=0))
+    layer, _ = fit_scores(config, *draw(400, seed=0))
     vectors, tags = draw(400, seed=1)
     fitted = fit_calibration(layer(vectors).numpy(), tags)
     vectors, tags = draw(2000, seed=2)

@@ -1,0 +1,1 @@
+"""Consensus re-ranking: of several captions the one that is most like references."""

@@ -1,0 +1,1 @@
+"""The report of a scored run: one HTML page that needs nothing beside itself."""

@@ -1,0 +1,142 @@
+"""What other decoders make of image files that graphs cannot decode.
+
+It runs in processes that know no TensorFlow and whose time and memory are limited.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from annotator.images.claimed import MAX_ALPHA, MAX_PIXELS
+from annotator.images.encode import encode_image
+
+KINDS = ("raw", "heif", "avif", "tiff", "jpeg 2000")
+# Larger pictures are made smaller: what comes of them is held several times over. No
+# view has a hundredth of that.
+WHOLE_PIXELS = MAX_PIXELS // 4
+# Of JPEG 2000 a core decodes few megapixels a second, and smaller ones at less cost.
+_WHOLE_JPEG_2000 = MAX_PIXELS // 16
+_CODING_STYLE = b"\xff\x52"  # the marker COD, ten bytes before the number of levels
+_LEVELS = 9
+# How LibRaw says which way up a picture belongs, as turns against the clock.
+_TURNS = {3: 2, 5: 1, 6: 3}
+_ORIENTATION = 0x0112
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WITH_ALPHA = ("LA", "RGBA", "La", "RGBa", "PA")
+_REMEDY = 'needs {}: pip install ".[photos]".'
+
+
+def convert(content: bytes, kind: str) -> bytes:
+    """Makes a file that graphs decode of one that they do not.
+
+    Args:
+        content: The content of a file.
+        kind: One of `KINDS`.
+
+    Returns:
+        The content of a BMP, PNG or JPEG.
+
+    Raises:
+        MemoryError: When the memory does not suffice.
+        ValueError: When it is damaged, has more than `MAX_PIXELS` pixels, or needs a
+            package that is not installed; the message names it.
+    """
+    try:
+        return _of_raw(content) if kind == "raw" else _of_pillow(content, kind)
+    except (MemoryError, ValueError):
+        raise
+    except Exception as error:  # whatever a damaged file makes a decoder say
+        text = str(error) or type(error).__name__
+        raise ValueError(f"A damaged {kind.upper()} file: {text}") from error
+
+
+def _of_pillow(content, kind):
+    if kind == "heif":
+        try:
+            import pillow_heif
+        except ModuleNotFoundError as error:
+            raise ValueError("HEIC " + _REMEDY.format("pillow-heif")) from error
+        pillow_heif.register_heif_opener()
+    with Image.open(io.BytesIO(content)) as image:
+        pixels = image.width * image.height
+        _check_size(pixels, MAX_ALPHA if image.mode in _WITH_ALPHA else MAX_PIXELS)
+        if kind == "jpeg 2000":
+            image.reduce = _levels_to_leave_out(content, pixels)
+        image.load()
+        kept = {k: v for k, v in image.info.items() if k == "transparency"}
+        turn = _TRANSPOSITIONS.get(image.getexif().get(_ORIENTATION, 1))
+        picture: Any = image
+        if picture.mode.startswith("I;16"):  # the upper byte, as of a PNG
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        picture = _smaller(picture, WHOLE_PIXELS)
+        if turn is not None:
+            picture = picture.transpose(turn)
+        if picture is image:
+            picture = image.copy()
+    # Without what says how it is to be turned, which would be followed again.
+    picture.info = kept
+    return encode_image(picture)
+
+
+def _smaller(picture, most):
+    """Means of as many pixels as it takes to have no more than `most`."""
+    factor = _factor(picture.width * picture.height, most)
+    if factor == 1:
+        return picture
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode == "P":
+        is_opaque = "transparency" not in picture.info
+        picture = picture.convert("RGB" if is_opaque else "RGBA")
+    return picture.reduce(factor)
+
+
+def _levels_to_leave_out(content, pixels):
+    """How often JPEG 2000 is halved, of as many levels as the file has."""
+    at = content.find(_CODING_STYLE)
+    levels = content[at + _LEVELS] if 0 <= at < len(content) - _LEVELS else 0
+    return min(levels, _factor(pixels, _WHOLE_JPEG_2000).bit_length() - 1)
+
+
+def _factor(pixels, most):
+    """The power of two by which sides are divided so that `most` pixels are left."""
+    factor = 1
+    while pixels > most * factor**2:
+        factor *= 2
+    return factor
+
+
+def _of_raw(content):
+    try:
+        import rawpy
+    except ModuleNotFoundError as error:
+        raise ValueError("A camera's raw file " + _REMEDY.format("rawpy")) from error
+    with rawpy.imread(io.BytesIO(content)) as raw:
+        preview, flip = raw.extract_thumb(), raw.sizes.flip
+    if preview.format == rawpy.ThumbFormat.BITMAP:
+        pixels = np.asarray(preview.data)
+        _check_size(pixels.shape[0] * pixels.shape[1])
+        return encode_image(np.rot90(pixels, _TURNS.get(flip, 0)))
+    with Image.open(io.BytesIO(preview.data)) as image:
+        if not flip or image.getexif().get(_ORIENTATION):
+            return bytes(preview.data)
+        _check_size(image.width * image.height)
+        pixels = np.asarray(image.convert("RGB"))
+    return encode_image(np.rot90(pixels, _TURNS.get(flip, 0)))
+
+
+def _check_size(pixels, most=MAX_PIXELS):
+    if pixels > most:
+        raise ValueError(
+            f"An image of more than {most} pixels is refused; it has {pixels}."
+        )

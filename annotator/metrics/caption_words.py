@@ -1,0 +1,93 @@
+"""How often each word of captions was said, and how often rightly."""
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from annotator.metrics.tokenizer import tokenize
+
+
+@dataclasses.dataclass(frozen=True)
+class SaidWords:
+    """Words of captions beside those of the references.
+
+    Attributes:
+        words: The W words of both, in alphabetical order.
+        said: bool `[N, W]`, whether the caption of an image has the word.
+        heard: bool `[N, W]`, whether any of its references has it.
+        common: bool `[N, W]`, whether half of its references have it, or more.
+    """
+
+    words: list[str]
+    said: np.ndarray
+    heard: np.ndarray
+    common: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Where a word was said that no reference has, bool `[N, W]`."""
+        return self.said & ~self.heard
+
+    @property
+    def missed(self) -> np.ndarray:
+        """Where half of the references have a word that was not said."""
+        return self.common & ~self.said
+
+    def table(self) -> list[dict[str, str | int | float]]:
+        """A row a word that was said, or that half of the references of an image have.
+
+        Returns:
+            Dictionaries with `word`; `predicted`, how many captions have it; `true`,
+            of how many images half of the references do; `precision`, the share of
+            these captions of which a reference has it; `recall`, the share of these
+            images whose caption has it; and `f1`, the harmonic mean of the two.
+        """
+        predicted, true = self.said.sum(0), self.common.sum(0)
+        precision = (self.said & self.heard).sum(0) / np.maximum(predicted, 1)
+        recall = (self.said & self.common).sum(0) / np.maximum(true, 1)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+        return [
+            {
+                "word": word,
+                "predicted": int(predicted[i]),
+                "true": int(true[i]),
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+            }
+            for i, word in enumerate(self.words)
+            if predicted[i] or true[i]
+        ]
+
+
+def said_words(
+    captions: Sequence[str],
+    references: Sequence[Sequence[str]],
+    tokenizer: Callable[[str], list[str]] = tokenize,
+) -> SaidWords:
+    """Compares captions with their references, word by word.
+
+    Args:
+        captions: N captions.
+        references: The references of each, at least one.
+        tokenizer: Text to tokens, for both.
+    """
+    said = [set(tokenizer(caption)) for caption in captions]
+    heard = [
+        collections.Counter(word for text in group for word in set(tokenizer(text)))
+        for group in references
+    ]
+    words = sorted(set(itertools.chain(*said, *heard)))
+    column = {word: i for i, word in enumerate(words)}
+    shape = (len(captions), len(words))
+    arrays = [np.zeros(shape, bool) for _ in range(3)]
+    for row, (own, counts, group) in enumerate(
+        zip(said, heard, references, strict=True)
+    ):
+        often = [word for word, count in counts.items() if 2 * count >= len(group)]
+        for array, some in zip(arrays, (own, set(counts), set(often)), strict=True):
+            array[row, [column[word] for word in some]] = True
+    return SaidWords(words, *arrays)

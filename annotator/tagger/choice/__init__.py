@@ -1,0 +1,1 @@
+"""The settings of whitened means, chosen by leave-one-out."""

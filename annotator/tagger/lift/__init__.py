@@ -1,0 +1,1 @@
+"""What words of an image lend to each other."""

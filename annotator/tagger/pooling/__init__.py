@@ -1,0 +1,1 @@
+"""From the regions of an image to its vector."""
