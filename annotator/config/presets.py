@@ -21,8 +21,6 @@ SHAPES: dict[str, Any] = {
     # whole, and cost a captioner a quarter of what the layer before it would.
     "tap": "block4_pool",
     "captioner_tap": "block4_pool",
-    "top_k": 0,
-    "threshold": 0.0,
     "min_count": 1,
     "units": 128,
     "attention_units": 64,

@@ -93,7 +93,7 @@ def test_every_setting_is_in_one_group():
         ("vlad", "any of power, intra, l2, mean; default: power,l2"),
         ("schedule", "one of cosine, paper; default: cosine"),
         ("data_dir", "default: $ANNOTATOR_DATA/DATASET"),
-        ("threshold", "shapes: 0"),
+        ("threshold", ""),
         ("caption_batch", "1 or more; default: 16; shapes: 8"),
     ],
 )
