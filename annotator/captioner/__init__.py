@@ -5,6 +5,8 @@ from annotator.captioner.captioner import Captioner
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.brnn import BrnnDecoder
 from annotator.captioner.decoders.decoder import Decoder
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
+from annotator.captioner.decoders.ensemble import EnsembleDecoder, ensemble
 from annotator.captioner.decoders.hard import HardDecoder
 from annotator.captioner.decoders.log_bilinear import LogBilinearDecoder
 from annotator.captioner.decoders.lstm import LSTM
@@ -22,6 +24,7 @@ from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
+from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import Vocabulary
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "CausalTextFeedback",
     "ConsensusReranker",
     "Decoder",
+    "EmbeddingDecoder",
+    "EnsembleDecoder",
     "Feedback",
     "GreedySampler",
     "HardDecoder",
@@ -45,8 +50,10 @@ __all__ = [
     "SoftDecoder",
     "StackedDecoder",
     "TextFeedback",
+    "Truncation",
     "Vocabulary",
     "build_decoder",
     "decoder_names",
+    "ensemble",
     "fit_reranker",
 ]

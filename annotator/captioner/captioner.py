@@ -120,11 +120,11 @@ class Captioner(CompiledLearner):
             sampler.max_length, sampler.no_repeat_ngram
         )
 
-    def with_reranker(self, reranker: ConsensusReranker) -> "Captioner":
+    def with_reranker(self, reranker: ConsensusReranker | None) -> "Captioner":
         """A captioner of the same parts, and weights, whose captions are re-ranked.
 
         Args:
-            reranker: From `fit_reranker`.
+            reranker: From `fit_reranker`; `None` for one that does not re-rank.
 
         Returns:
             A captioner that shares the decoder and the feedback with this one. It is
@@ -249,7 +249,8 @@ class Captioner(CompiledLearner):
         """
         for part in self.layers:
             for layer in keras_internals.flattened_layers(part):
-                if hasattr(layer, "jit_compile"):
+                # Of a model within, it is how Keras would train it.
+                if hasattr(layer, "jit_compile") and not isinstance(layer, keras.Model):
                     layer.jit_compile = enabled
 
     def save_own_variables(self, store: dict) -> None:

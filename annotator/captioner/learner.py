@@ -1,5 +1,6 @@
 """The part of a captioner that learns: from references, and from rewards."""
 
+import dataclasses
 import typing
 from collections.abc import Callable
 
@@ -14,7 +15,9 @@ from annotator.captioner.feedback.none import NoFeedback
 from annotator.captioner.losses import caption_losses, crop, self_critical_losses
 from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
+from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.standardized import StandardizedModel
+from annotator.captioner.vocabulary import PAD
 
 Tensors: typing.TypeAlias = dict[str, tf.Tensor]
 
@@ -62,6 +65,8 @@ class CaptionLearner(StandardizedModel):
         label_smoothing: float = 0.0,
         attention_regularizer: float = 0.0,
         training: bool = True,
+        teacher: "CaptionLearner | None" = None,
+        distillation: float = 0.0,
     ) -> Tensors:
         """The cross entropy of reference captions, as sums.
 
@@ -82,6 +87,12 @@ class CaptionLearner(StandardizedModel):
                 attention a region gets over a whole caption and the mean of all
                 regions ("doubly stochastic attention" of Show, Attend and Tell).
             training: Whether dropout, sampling and plain images are on.
+            teacher: Another captioner with the same words, for the same regions. The
+                loss is then `1 - distillation` of the cross entropy with its smoothing,
+                and `distillation` of the Kullback-Leibler divergence of this one's word
+                probabilities from the teacher's, which reads the references without
+                dropout.
+            distillation: See `teacher`.
 
         Returns:
             A dict of float32 scalars: `loss`, what to minimize; `cross_entropy`,
@@ -102,6 +113,9 @@ class CaptionLearner(StandardizedModel):
         current = feedback.refine_by_given_drafts(
             self.decoder, prepared, draft, left_alone, training
         )
+        teacher_logits = None
+        if teacher is not None:
+            teacher_logits = teacher.reference_logits(regions, tokens, region_mask)
         return caption_losses(
             self.decoder,
             feedback.states(self.decoder, current, tokens[..., :-1], training),
@@ -110,7 +124,30 @@ class CaptionLearner(StandardizedModel):
             label_smoothing,
             attention_regularizer,
             training,
+            teacher_logits,
+            distillation,
         )
+
+    def reference_logits(
+        self, regions: tf.Tensor, tokens: tf.Tensor, region_mask: Mask = None
+    ) -> tf.Tensor:
+        """The logits of the words of references, with feedback and without dropout.
+
+        Args:
+            regions: `[B, R, D]`.
+            tokens: int32 `[B, C, T]`, as of `caption_loss`.
+            region_mask: bool `[B, R]`, false for padding; by default there is none.
+
+        Returns:
+            float32 `[N, V]`, for the N words and `<end>`s that are no padding, in the
+            order of `tokens`.
+        """
+        current, _ = self.feedback.refine_by_own_drafts(
+            self.decoder, self.prepare(regions, region_mask), self.draft_sampler
+        )
+        states = self.feedback.states(self.decoder, current, tokens[..., :-1])
+        real = tokens[..., 1:] != PAD
+        return self.decoder.logits(tf.boolean_mask(states["hidden"], real))
 
     def self_critical_loss(
         self,
@@ -119,14 +156,16 @@ class CaptionLearner(StandardizedModel):
         seed: tf.Tensor | int,
         samples: int = 5,
         region_mask: Mask = None,
+        truncation: Truncation | None = None,
+        dropout: bool = False,
     ) -> Tensors:
         """The loss of captions the model draws itself, as sums; see `caption_loss`.
 
         Captions that are rewarded more than the others of the same image become more
         probable, those that are rewarded less become less so: the policy gradient of
         the expected reward. Feedback is on for all images and reads drafts that are
-        decoded here; there is no dropout, so the captions are drawn from the very
-        distribution that learns.
+        decoded here. Captions are drawn without dropout, from the very distribution
+        that learns: the whole one, or a truncated one, whose gradient it then is.
 
         Args:
             regions: `[B, R, D]`.
@@ -135,6 +174,10 @@ class CaptionLearner(StandardizedModel):
             seed: int32 scalar; the same seed draws the same captions.
             samples: Captions drawn for each image, at least 2.
             region_mask: bool `[B, R]`, false for padding; by default there is none.
+            truncation: What captions are drawn from, of the words' distribution; all of
+                it by default.
+            dropout: Whether dropout is on where the captions learn. What learns is then
+                not quite what they were drawn from, and the gradient an approximation.
 
         Returns:
             A dict of float32 scalars: `loss`, what to minimize; `tokens`, the number
@@ -154,7 +197,12 @@ class CaptionLearner(StandardizedModel):
                 "other. Draw 2 or more."
             )
         prepared = self.prepare(regions, region_mask)
-        sampler = RandomSampler(seed=seed, max_length=self.sampler.max_length)
+        truncation = truncation or Truncation()
+        sampler = RandomSampler(
+            **dataclasses.asdict(truncation),
+            seed=seed,
+            max_length=self.sampler.max_length,
+        )
         with weights_cast_once(self):
             current, drafts = self.feedback.refine_by_own_drafts(
                 self.decoder, prepared, self.draft_sampler
@@ -163,11 +211,11 @@ class CaptionLearner(StandardizedModel):
             tokens = sampler(step, repeat_rows(initial, samples))["tokens"]
         tokens = tf.reshape(tokens, [tf.shape(regions)[0], samples, -1])
         current = self.feedback.refine_by_given_drafts(
-            self.decoder, prepared, drafts.get("draft_tokens")
+            self.decoder, prepared, drafts.get("draft_tokens"), training=dropout
         )
         # The last place is never drawn: an <end> there only closes the caption.
         drawn = crop(tokens[..., :-1])
-        states = self.feedback.states(self.decoder, current, drawn[..., :-1])
+        states = self.feedback.states(self.decoder, current, drawn[..., :-1], dropout)
         return self_critical_losses(
-            self.decoder, states, drawn[..., 1:], reward(tokens)
+            self.decoder, states, drawn[..., 1:], reward(tokens), truncation, dropout
         )

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import Decoder, Mask
 from annotator.captioner.samplers.sampler import forbidden_words
+from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import PAD, START
 
 
@@ -15,6 +16,8 @@ def caption_losses(
     label_smoothing: float = 0.0,
     attention_regularizer: float = 0.0,
     training: bool = True,
+    teacher_logits: tf.Tensor | None = None,
+    distillation: float = 0.0,
 ) -> dict[str, tf.Tensor]:
     """Sums over reference captions; see `Captioner.caption_loss`.
 
@@ -26,6 +29,9 @@ def caption_losses(
         label_smoothing: Share of the probability spread over all words.
         attention_regularizer: Factor of how unevenly the regions are attended to.
         training: Whether dropout is on.
+        teacher_logits: float32 `[N, V]`, what another captioner expects in place of
+            the N words that are no padding; no gradient flows to them.
+        distillation: Share of the divergence from these.
 
     Returns:
         A dict of float32 scalars: `loss`, `cross_entropy` and `tokens`.
@@ -39,6 +45,9 @@ def caption_losses(
     if label_smoothing:
         uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
         loss += label_smoothing * tf.reduce_sum(uniform - losses)
+    if teacher_logits is not None:
+        divergence = _divergence(teacher_logits, logits)
+        loss = (1 - distillation) * loss + distillation * divergence
     if attention_regularizer and decoder.attending_layers:
         loss += attention_regularizer * _unevenness(
             states["attention_weights"], real, region_mask
@@ -59,6 +68,8 @@ def self_critical_losses(
     states: dict[str, tf.Tensor],
     targets: tf.Tensor,
     rewards: tf.Tensor,
+    truncation: Truncation,
+    training: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sums over captions that the decoder drew; see `Captioner.self_critical_loss`.
 
@@ -67,6 +78,8 @@ def self_critical_losses(
         states: What it made of the captions, from `Decoder.states`.
         targets: int32 `[B, n, T]`, the words that were drawn after each state.
         rewards: float32 `[B, n]`.
+        truncation: Of the distribution that they were drawn from.
+        training: Whether dropout is on.
 
     Returns:
         A dict of float32 scalars: `loss`, `tokens`, `reward` and `captions`.
@@ -77,12 +90,13 @@ def self_critical_losses(
     advantages = (rewards - mean) * count / (count - 1.0)
     real = targets != PAD
     words = tf.boolean_mask(targets, real)
-    logits = decoder.logits(tf.boolean_mask(states["hidden"], real))
-    # As they were drawn: among the words that may come.
+    logits = decoder.logits(tf.boolean_mask(states["hidden"], real), training=training)
+    # As they were drawn: among the words that may come, and the probable of these.
     last = tf.pad(targets, [[0, 0], [0, 0], [1, 0]], constant_values=START)
     second = tf.pad(last, [[0, 0], [0, 0], [1, 0]], constant_values=START)
     before = tf.stack([second[..., :-2], last[..., :-1]], axis=-1)
     logits += forbidden_words(tf.boolean_mask(before, real), tf.shape(logits)[1])
+    logits = truncation(logits, kept=words)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
     advantages = tf.gather_nd(advantages, tf.where(real)[:, :2])
     return {
@@ -91,6 +105,17 @@ def self_critical_losses(
         "reward": tf.reduce_sum(rewards),
         "captions": tf.cast(tf.size(rewards), tf.float32),
     }
+
+
+def _divergence(teacher_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Sum of the Kullback-Leibler divergences of `logits` from a teacher's, `[N, V]`.
+
+    Hinton et al., Distilling the knowledge in a neural network,
+    https://arxiv.org/abs/1503.02531, at a temperature of 1.
+    """
+    expected = tf.stop_gradient(tf.nn.log_softmax(teacher_logits))
+    missing = expected - tf.nn.log_softmax(logits)
+    return tf.reduce_sum(tf.exp(expected) * missing)
 
 
 def _unevenness(

@@ -74,11 +74,44 @@ class CaptionerSettings(Settings):
         "one starts from: words that both know keep their vectors, others get new "
         "ones.",
     )
+    ensemble: tuple[str, ...] = _captioner(
+        (),
+        "Workdirs of trained captioners, or presets, with the same words and regions: "
+        "none is trained, those write together by the mean of their log probabilities.",
+    )
+    distill: str | None = _captioner(
+        None,
+        "Workdir or preset of a trained captioner, such as an ensemble, with the same "
+        "words and regions: its word probabilities are learned beside the references.",
+    )
+    distill_weight: float = _training(
+        0.5,
+        "Share of the loss that compares with these; the references have the rest.",
+        least=0,
+        most=1,
+    )
     tied: bool = _captioner(
         False, "Whether the word vectors are also the weights of the output."
     )
     dropout: float = _captioner(0.4, "Rate of dropout.", least=0, below=1)
-    epochs: int = _training(12, "Passes over the training captions.", least=1)
+    context_dropout: float = _captioner(
+        0.0,
+        "Rate of dropout on the contexts that attention finds, which --dropout leaves.",
+        least=0,
+        below=1,
+    )
+    condition: str = _captioner(
+        "none",
+        "What the first states see beside the mean region: vector is a learned VLAD of "
+        "the regions.",
+        choices=("none", "vector"),
+    )
+    epochs: int = _training(
+        12,
+        "Passes over the training captions; 0 for rewards alone, of the captioner that "
+        "--init_from names.",
+        least=0,
+    )
     self_critical_epochs: int = _training(
         0,
         "Passes over the training images after these, from the best weights on, in "
@@ -91,6 +124,27 @@ class CaptionerSettings(Settings):
     )
     self_critical_samples: int = _training(
         5, "Captions drawn for each image of these.", least=2
+    )
+    self_critical_temperature: float = _training(
+        1.0,
+        "What logits are divided by where these are drawn: below 1 the probable words "
+        "gain. What is drawn from is what learns.",
+        above=0,
+    )
+    self_critical_top_k: int = _training(
+        0,
+        "Words that these are drawn from at each step, the likeliest; 0 for all.",
+        least=0,
+    )
+    self_critical_top_p: float = _training(
+        1.0,
+        "The same by their probability: the likeliest that reach this sum; 1 for all.",
+        least=0.01,
+        most=1,
+    )
+    self_critical_dropout: bool = _training(
+        False,
+        "Whether --dropout holds where these are learned; they are drawn without it.",
     )
     caption_batch: int = _training(
         16, "Images per training step, each with all its captions.", least=1
@@ -162,7 +216,32 @@ class CaptionerSettings(Settings):
     )
 
     def check_together(self) -> None:
-        if self.rounds and self.feedback_start >= self.epochs:
+        for name in ("init_from", "finetune_backbone", "distill"):
+            if self.ensemble and getattr(self, name):
+                raise ValueError(
+                    f"--ensemble trains nothing, so --{name} says nothing: leave out "
+                    "one of the two."
+                )
+        if self.distill and self.finetune_backbone:
+            raise ValueError(
+                "--distill needs the regions that the trained captioner knows, which "
+                "--finetune_backbone changes: leave out one of the two."
+            )
+        for name in ("context_dropout", "condition"):
+            value = getattr(self, name)
+            if self.decoder in _INATTENTIVE and value != self.settings()[name].default:
+                raise ValueError(
+                    f"--decoder={self.decoder} has no attention, so --{name}={value} "
+                    "says nothing: leave it out, or take --decoder=stacked, soft or "
+                    "hard."
+                )
+        rewards_alone = self.init_from and self.self_critical_epochs
+        if not (self.epochs or self.ensemble or rewards_alone):
+            raise ValueError(
+                "--epochs=0 learns no captions: say 1 or more, or --init_from and "
+                "--self_critical_epochs, so that a trained captioner learns rewards."
+            )
+        if self.rounds and self.feedback_start >= max(self.epochs, 1):
             raise ValueError(
                 f"--feedback_start={self.feedback_start} leaves none of "
                 f"--epochs={self.epochs} to learn the feedback: lower it, or say "

@@ -102,7 +102,7 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
         values.update({k: v for k, v in settings.items() if v is not None})
         if settings.get("feedback") and settings.get("rounds") is None:
             values["rounds"] = 1  # who says which wants one
-        if values.get("epochs") == 1:  # no time for the decoder alone
+        if values.get("epochs") in (0, 1):  # no time for the decoder alone
             values.setdefault("feedback_start", 0)
         return cls(dataset=dataset, **values)
 

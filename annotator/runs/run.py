@@ -85,6 +85,8 @@ class Run:
             ),
             extend=files.absolute(config.extend),
             init_from=_absolute_folder(config.init_from),
+            distill=_absolute_folder(config.distill),
+            ensemble=tuple(map(_absolute_folder, config.ensemble)),
             precision=resolve_precision(config.precision),
         )
         self.files = Workdir(workdir)

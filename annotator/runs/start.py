@@ -1,8 +1,10 @@
-"""The trained captioner that `--init_from` names."""
+"""The trained captioners that the settings of another one name."""
 
 import dataclasses
+import operator
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from annotator import loading
 from annotator.captioner import Captioner
@@ -13,7 +15,7 @@ from annotator.runs.heads import CAPTIONER
 from annotator.runs.workdir import Workdir
 
 # What both captioners must agree on, in words for which there is a flag.
-_AGREEING: dict[str, Callable[[Config], object]] = {
+_AGREEING: dict[str, Callable[[Config], Any]] = {
     "backbone": lambda config: config.backbone,
     "captioner_tap": CAPTIONER.tap,
     "decoder": lambda config: config.decoder,
@@ -21,13 +23,24 @@ _AGREEING: dict[str, Callable[[Config], object]] = {
     "units": lambda config: config.units,
     "attention_units": lambda config: config.attention_units,
     "tied": lambda config: config.tied,
+    "condition": lambda config: config.condition,
     "region_power": lambda config: config.region_power,
+}
+# What captioners that read the same regions must agree on.
+_OF_REGIONS: dict[str, Callable[[Config], Any]] = {
+    "backbone": lambda config: config.backbone,
+    "backbone_weights": lambda config: config.backbone_weights,
+    "captioner_tap": CAPTIONER.tap,
+    "scales": lambda config: config.scales[0],
+    "aspect": lambda config: config.aspect,
+    "resize_method": lambda config: config.resize_method,
+    "finetune_backbone": lambda config: config.finetune_backbone,
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """A trained captioner to start from.
+    """A trained captioner.
 
     Attributes:
         config: The settings that it was trained with.
@@ -38,11 +51,12 @@ class Start:
     captioner: Callable[[], Captioner]
 
 
-def find_start(name: str) -> Start:
+def find_start(name: str, flag: str = "init_from") -> Start:
     """Finds the trained captioner of a name.
 
     Args:
         name: Folder of a run or of a preset, or the name of a packaged preset.
+        flag: The flag that names it, for messages.
 
     Raises:
         FileNotFoundError: When it is none, or has no trained captioner.
@@ -52,23 +66,23 @@ def find_start(name: str) -> Start:
     if not folder.exists():
         folder = preset.packaged().get(name, folder)
     if preset.is_preset(folder):
-        return _of_preset(name, folder)
+        return _of_preset(name, folder, flag)
     try:
         config = settings_file.load(name)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"--init_from={name}: {error}") from error
+        raise FileNotFoundError(f"--{flag}={name}: {error}") from error
     path = Workdir(name).model(CAPTIONER.name)
     if not path.is_file():
         raise FileNotFoundError(
-            f"--init_from={name} holds no trained captioner: there is no {path}."
+            f"--{flag}={name} holds no trained captioner: there is no {path}."
         )
     return Start(config, lambda: loading.model(path))
 
 
-def _of_preset(name, folder):
+def _of_preset(name, folder, flag):
     facts = preset.read_preset(folder)["tasks"].get(CAPTIONER.name)
     if facts is None:
-        raise FileNotFoundError(f"--init_from={name} has no captioner.")
+        raise FileNotFoundError(f"--{flag}={name} has no captioner.")
     arrays = preset.read_head(folder, CAPTIONER.name)
     return Start(
         Config.from_json(facts["config"], str(folder / preset.PRESET)),
@@ -77,26 +91,42 @@ def _of_preset(name, folder):
 
 
 def check_start(config: Config) -> None:
-    """Finds out whether a captioner can start from the one that its settings name.
+    """Finds out whether a captioner goes with those that its settings name.
 
     Args:
         config: `Config` of the captioner that is to be trained.
 
     Raises:
         FileNotFoundError: As of `find_start`.
-        ValueError: When the two differ in what must be equal; names the flag and both
+        ValueError: When two differ in what must be equal; names the flag and both
             values.
     """
+    named = [("ensemble", name) for name in config.ensemble]
+    if config.distill:
+        named.append(("distill", config.distill))
+    for flag, name in named:
+        other = find_start(name, flag).config
+        _compare(config, other, f"--{flag}={name}", _OF_REGIONS)
     if not config.init_from:
         return
     other = find_start(config.init_from).config
-    values = {name: (value(config), value(other)) for name, value in _AGREEING.items()}
+    agreeing = dict(_AGREEING)
     if config.rounds and other.rounds:
         for name in ("feedback", "feedback_score", "feedback_on"):
-            values[name] = getattr(config, name), getattr(other, name)
+            agreeing[name] = operator.attrgetter(name)
     if "stacked" not in (config.decoder, other.decoder):
-        del values["layers"]  # they have one, whatever it says
-    differing = {name: pair for name, pair in values.items() if pair[0] != pair[1]}
+        del agreeing["layers"]  # they have one, whatever it says
+    _compare(config, other, f"--init_from={config.init_from}", agreeing)
+
+
+def _compare(
+    config: Config,
+    other: Config,
+    named: str,
+    agreeing: Mapping[str, Callable[[Config], Any]],
+) -> None:
+    pairs = {name: (value(config), value(other)) for name, value in agreeing.items()}
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if differing:
         mine = " ".join(
             f"--{name}={_typed(own)}" for name, (own, _) in differing.items()
@@ -105,8 +135,8 @@ def check_start(config: Config) -> None:
             f"--{name}={_typed(value)}" for name, (_, value) in differing.items()
         )
         raise ValueError(
-            f"--init_from={config.init_from} was trained with {theirs}, and this run "
-            f"has {mine}: say {theirs} here as well."
+            f"{named} was trained with {theirs}, and this run has {mine}: say {theirs} "
+            "here as well."
         )
 
 

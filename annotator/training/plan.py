@@ -108,6 +108,8 @@ def _calibration(run: Run, features: FeatureStages) -> list[Stage]:
 
 def _captioner(run: Run, features: FeatureStages) -> list[Stage]:
     config = run.config
+    if config.ensemble:
+        return []
     images = len(run.annotated(config.train_split))
     validation, selects = 0, CAPTIONER.reads_validation(config)
     stages = features.of(CAPTIONER, config.train_split)

@@ -13,6 +13,7 @@ from annotator.captioner import (
     CausalTextFeedback,
     SoftDecoder,
     TextFeedback,
+    Truncation,
     Vocabulary,
 )
 
@@ -52,7 +53,39 @@ def every_caption():
     return tf.constant(one + two)
 
 
-def probabilities(captioner, regions, tokens):
+# From what captions are drawn, and the same for log probabilities `[..., V]` by hand.
+TRUNCATIONS = {
+    "all": (Truncation(), lambda log_probs: log_probs),
+    "sharp": (Truncation(temperature=0.5), lambda log_probs: 2 * log_probs),
+    "two": (
+        Truncation(top_k=2),
+        lambda log_probs: without(log_probs, ranks(log_probs) >= 2),
+    ),
+    "nucleus": (
+        Truncation(top_p=0.6, temperature=2.0),
+        lambda log_probs: without(0.5 * log_probs, outside(0.5 * log_probs, 0.6)),
+    ),
+}
+
+
+def ranks(log_probs):
+    """How many words are more probable."""
+    log_probs = np.asarray(log_probs)
+    return np.sum(log_probs[..., None, :] > log_probs[..., None], -1)
+
+
+def outside(log_probs, share):
+    """Whether the more probable words have that share already."""
+    log_probs, chances = np.asarray(log_probs), tf.nn.softmax(log_probs).numpy()
+    above = (log_probs[..., None, :] > log_probs[..., None]) * chances[..., None, :]
+    return np.sum(above, -1) >= share
+
+
+def without(log_probs, left_out):
+    return tf.where(left_out, -1e9, log_probs)
+
+
+def probabilities(captioner, regions, tokens, truncated=lambda log_probs: log_probs):
     """Of captions `[C, 4]` for one image, from the words' that may come."""
     prepared = captioner.prepare(regions)
     draft = captioner.draft(regions)
@@ -63,6 +96,7 @@ def probabilities(captioner, regions, tokens):
     logits = captioner.decoder.logits(states["hidden"])[0]
     logits += tf.constant([-1e9, -1e9, 0, -1e9] + [0.0] * 3)
     logits += tf.constant([[-1e9], [0.0], [0.0]]) * tf.one_hot(2, 7)
+    logits = truncated(tf.nn.log_softmax(logits))
     log_probs = tf.gather(tf.nn.log_softmax(logits), tokens[:, 1:], batch_dims=2)
     # After two words a caption ends; nothing is drawn there.
     drawn = (tokens[:, 1:] != 0) & (tf.range(3) < 2)
@@ -116,27 +150,36 @@ def test_the_loss_by_hand(feedback, max_length, seed):
     assert float(sums["reward"]) == int(tf.reduce_sum(value(tokens)))
 
 
-def test_its_gradient_is_that_of_the_expected_reward():
-    captioner = build()
+@pytest.mark.parametrize("name", TRUNCATIONS)
+def test_its_gradient_is_that_of_the_expected_reward(name):
+    captioner, (truncation, truncated) = build(), TRUNCATIONS[name]
     regions, captions = REGIONS[:1], every_caption()
     weight = captioner.decoder.output_projection.bias
     with tf.GradientTape() as tape:
-        chances = probabilities(captioner, regions, captions)
+        chances = probabilities(captioner, regions, captions, truncated)
         np.testing.assert_allclose(tf.reduce_sum(chances), 1, rtol=1e-5)
         rewards = tf.cast(value(captions), tf.float32)
         expected = tf.reduce_sum(chances * rewards)
     exact = tape.gradient(expected, weight)[4:].numpy()
+    impossible = set(map(tuple, captions[chances < 1e-6].numpy()))
+    assert bool(impossible) == (name in ("two", "nucleus"))
     draws = []
+
+    def reward(tokens):
+        assert not impossible & set(map(tuple, tokens[0].numpy()))
+        return tf.cast(value(tokens), tf.float32)
+
     for seed in range(8):
         with tf.GradientTape() as tape:
             sums = captioner.self_critical_loss(
-                regions, lambda t: tf.cast(value(t), tf.float32), seed, samples=1000
+                regions, reward, seed, samples=1000, truncation=truncation
             )
             loss = sums["loss"] / sums["captions"]
         draws.append(-tape.gradient(loss, weight)[4:].numpy())
     error = np.std(draws, axis=0) / np.sqrt(len(draws))
-    assert np.all(np.abs(np.mean(draws, axis=0) - exact) < 5 * error)
-    assert np.abs(exact).max() > 0.1
+    # A word that never comes has no gradient at all.
+    assert np.all(np.abs(np.mean(draws, axis=0) - exact) < 5 * error + 1e-6)
+    assert np.abs(exact).max() > 0.02
 
 
 @pytest.mark.parametrize("feedback", FEEDBACKS)
@@ -202,6 +245,23 @@ def test_the_seed_decides_what_is_drawn_and_dropout_does_not():
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert losses[0] == losses[1]
     assert np.any(drawn[0] != drawn[2])
+
+
+def test_dropout_is_on_only_where_captions_learn():
+    drawn = []
+
+    def reward(tokens):
+        drawn.append(tokens.numpy())
+        return tf.cast(value(tokens), tf.float32)
+
+    captioner = build(dropout=0.5)
+    losses = [
+        float(captioner.self_critical_loss(REGIONS, reward, 1, 8, dropout=on)["loss"])
+        for on in (False, True, True)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert len(set(losses)) == 3
 
 
 def test_one_caption_has_no_other_to_compare_with():

@@ -33,6 +33,28 @@ def test_feedback_needs_an_epoch_to_learn_in():
     Config(task="tagger", rounds=1, feedback_start=12)
 
 
+def test_rewards_alone_need_a_captioner_to_start_from():
+    start = {"init_from": "runs/old", "self_critical_epochs": 2}
+    config = Config.for_dataset("flickr8k", epochs=0, rounds=1, **start)
+    assert (config.epochs, config.feedback_start) == (0, 0)
+    for missing in start:
+        with pytest.raises(ValueError, match="--epochs=0 learns no captions"):
+            Config(epochs=0, **{k: v for k, v in start.items() if k != missing})
+
+
+@pytest.mark.parametrize("name", ["init_from", "distill"])
+def test_an_ensemble_trains_nothing(name):
+    with pytest.raises(ValueError, match=f"--ensemble trains nothing, so --{name}"):
+        Config(ensemble=("a", "b"), **{name: "c"})
+
+
+def test_what_attention_alone_has_is_refused_elsewhere():
+    for name, value in {"context_dropout": 0.1, "condition": "vector"}.items():
+        with pytest.raises(ValueError, match=f"no attention, so --{name}={value}"):
+            Config(decoder="nic", **{name: value})
+        Config(decoder="hard", **{name: value})
+
+
 def test_feedback_needs_attention_to_steer():
     for decoder in ("nic", "brnn", "log_bilinear"):
         with pytest.raises(ValueError, match=f"--decoder={decoder} has no attention"):

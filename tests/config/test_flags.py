@@ -57,7 +57,8 @@ def test_what_is_given_counts_even_if_it_is_the_default():
     [
         ("--scales=x", "--scales needs sides in pixels, got x"),
         ("--scales=", "--scales needs sides in pixels"),
-        ("--epochs=0", "--epochs must be 1 or more, got 0"),
+        ("--epochs=-1", "--epochs must be 0 or more, got -1"),
+        ("--epochs=0", "--epochs=0 learns no captions: say 1 or more, or --init_from"),
         ("--vlad=none,l2", "none alone; got none,l2"),
         ("--vlad=mean,l2", "--vlad=mean stands alone, got mean,l2"),
     ],

@@ -8,23 +8,27 @@ import tensorflow as tf
 
 from annotator.captioner.decoders.additive_attention import AdditiveAttention
 from annotator.captioner.decoders.decoder import (
-    Decoder,
     Mask,
     Prepared,
     mean_region,
 )
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.lstm import LSTM
+from annotator.captioner.decoders.region_vector import RegionVector
 from annotator.captioner.decoders.rows import group_rows
 
 # What the weights of feedback act on.
 REWEIGHED = ("regions", "attention")
+# What the initial states may see beside the mean region.
+CONDITIONS = ("none", "vector")
 
 
-class AttendingDecoder(Decoder):
+class AttendingDecoder(EmbeddingDecoder):
     """Base class of decoders that are LSTMs with attention over the regions.
 
     The initial states are dense layers of the mean region, as in Show, Attend and
-    Tell. Re-weighted regions have re-weighted keys, so `reweigh` projects nothing.
+    Tell, or of the mean region and a `RegionVector`. Re-weighted regions have
+    re-weighted keys, so `reweigh` projects no regions for the attention.
 
     A decoder's state is a tuple with a pair for each LSTM: hidden state `[N, H]` and
     float32 cell `[N, H]`. In `Prepared`, `keys` is a list with the keys of each
@@ -43,10 +47,13 @@ class AttendingDecoder(Decoder):
     Args:
         vocabulary_size: V, number of words.
         reweighs: What the weights of feedback act on, `"regions"` or `"attention"`.
-        **kwargs: See `Decoder`.
+        context_dropout: Rate of dropout on the contexts that attention finds.
+        condition: What the initial states see beside the mean region: `"none"`, or
+            `"vector"` for a `RegionVector`.
+        **kwargs: See `EmbeddingDecoder`.
 
     Raises:
-        ValueError: When `reweighs` is neither.
+        ValueError: When `reweighs` or `condition` is none of these.
     """
 
     initial_projection: keras.layers.Dense
@@ -54,13 +61,38 @@ class AttendingDecoder(Decoder):
     def __init__(
         self,
         vocabulary_size: int,
+        *,
         reweighs: str = "regions",
+        context_dropout: float = 0.0,
+        condition: str = "none",
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(vocabulary_size, **kwargs)
         if reweighs not in REWEIGHED:
             raise ValueError(f"reweighs must be one of {REWEIGHED}, got {reweighs!r}.")
+        if condition not in CONDITIONS:
+            raise ValueError(
+                f"condition={condition!r}: it must be one of {', '.join(CONDITIONS)}."
+            )
         self.reweighs = reweighs
+        self.context_dropout = context_dropout
+        self.condition = condition
+        self.context_dropout_layer = keras.layers.Dropout(
+            context_dropout, dtype=self.dtype_policy, name="context_dropout"
+        )
+        self.region_vector = None
+        if condition == "vector":
+            self.region_vector = RegionVector(
+                dtype=self.dtype_policy, name="region_vector"
+            )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "reweighs": self.reweighs,
+            "context_dropout": self.context_dropout,
+            "condition": self.condition,
+        }
 
     @abc.abstractmethod
     def attention_layers(self) -> list[AdditiveAttention]:
@@ -94,7 +126,11 @@ class AttendingDecoder(Decoder):
 
     def _initial(self, regions, region_mask):
         """The state before the first word."""
-        states = self.initial_projection(mean_region(regions, region_mask))
+        summary = mean_region(regions, region_mask)
+        if self.region_vector is not None:
+            vector = self.region_vector(regions, region_mask)
+            summary = tf.concat([summary, vector], axis=-1)
+        states = self.initial_projection(summary)
         states = tf.split(states, states.shape[-1] // self.units, axis=-1)
         # Cells are float32, see `LSTM`.
         return tuple(
@@ -159,6 +195,14 @@ class AttendingDecoder(Decoder):
         context = tf.reshape(context, [-1, context.shape[-1]])
         return context, tf.reshape(weights, [-1, tf.shape(weights)[-1]])
 
+    def _build_initial(self, width):
+        """Builds `initial_projection` and what it reads, for regions of that width."""
+        self.context_dropout_layer.build((None, None, width))
+        if self.region_vector is not None:
+            self.region_vector.build((None, None, width))
+            width += self.region_vector.width
+        self.initial_projection.build((None, width))
+
     def _new_lstm(self, name):
         return LSTM(self.units, dtype=self.dtype_policy, name=name)
 
@@ -178,9 +222,6 @@ class AttendingDecoder(Decoder):
             dtype=self.dtype_policy,
             name="initial_projection",
         )
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "reweighs": self.reweighs}
 
 
 def _log(weights):

@@ -6,18 +6,18 @@ import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
-    Decoder,
     Mask,
     Prepared,
     State,
     mean_region,
     no_attention,
 )
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.rows import repeat_rows
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class BrnnDecoder(Decoder):
+class BrnnDecoder(EmbeddingDecoder):
     """A rectified recurrent network that hears of the image at the first word.
 
         b_v = W_v mean(regions)
@@ -28,7 +28,8 @@ class BrnnDecoder(Decoder):
 
     Args:
         vocabulary_size: V, number of words.
-        **kwargs: See `Decoder`; `attention_units` and `jit_compile` do nothing here.
+        **kwargs: See `EmbeddingDecoder`; `attention_units` and
+            `jit_compile` do nothing here.
 
     Reference: Karpathy and Fei-Fei, Deep visual-semantic alignments for generating
     image descriptions, https://arxiv.org/abs/1412.2306, section 3.2.

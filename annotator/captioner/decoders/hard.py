@@ -31,7 +31,7 @@ class HardDecoder(SoftDecoder):
         expected_rate: Share of the captions trained on the expected context.
         baseline_momentum: Share of the old baseline kept at each step.
         seed: Of the choices.
-        **kwargs: See `Decoder`.
+        **kwargs: See `AttendingDecoder`.
 
     Reference: Xu et al., Show, Attend and Tell, https://arxiv.org/abs/1502.03044,
     section 4.1.

@@ -6,19 +6,19 @@ import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
-    Decoder,
     Mask,
     Prepared,
     State,
     mean_region,
     no_attention,
 )
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.rows import repeat_rows
 from annotator.captioner.vocabulary import START
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class LogBilinearDecoder(Decoder):
+class LogBilinearDecoder(EmbeddingDecoder):
     """Predicts the vector of the next word linearly from those of the last words.
 
         r_t = sum_{i=1..n} C_i E[y_{t-i}] + C_m mean(regions)
@@ -30,8 +30,8 @@ class LogBilinearDecoder(Decoder):
     Args:
         vocabulary_size: V, number of words.
         context: n, how many words it looks back.
-        **kwargs: See `Decoder`. The output weights are the word vectors (`tied`),
-            so `units` and `embedding_units` are one and the same.
+        **kwargs: See `EmbeddingDecoder`. The output weights are the word vectors
+            (`tied`), so `units` and `embedding_units` are one and the same.
 
     Raises:
         ValueError: When it looks back no word, or the two widths differ.

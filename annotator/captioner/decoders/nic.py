@@ -6,19 +6,19 @@ import keras
 import tensorflow as tf
 
 from annotator.captioner.decoders.decoder import (
-    Decoder,
     Mask,
     Prepared,
     State,
     mean_region,
     no_attention,
 )
+from annotator.captioner.decoders.embedding_decoder import EmbeddingDecoder
 from annotator.captioner.decoders.lstm import LSTM
 from annotator.captioner.decoders.rows import repeat_rows
 
 
 @keras.saving.register_keras_serializable(package="annotator")
-class NicDecoder(Decoder):
+class NicDecoder(EmbeddingDecoder):
     """One LSTM without attention that reads the image before the words.
 
     A dense layer of the mean region stands in the place of a word vector at the
@@ -26,7 +26,8 @@ class NicDecoder(Decoder):
 
     Args:
         vocabulary_size: V, number of words.
-        **kwargs: See `Decoder`; `attention_units` and `jit_compile` do nothing here.
+        **kwargs: See `EmbeddingDecoder`; `attention_units` and
+            `jit_compile` do nothing here.
 
     Reference: Vinyals et al., Show and tell: a neural image caption generator,
     https://arxiv.org/abs/1411.4555.

@@ -30,6 +30,15 @@ def decoder_names() -> list[str]:
     return sorted(_DECODERS)
 
 
+def attends(name: str) -> bool:
+    """Whether a decoder looks at the regions at every word.
+
+    Args:
+        name: One of `decoder_names()`.
+    """
+    return issubclass(_DECODERS[name], AttendingDecoder)
+
+
 def build_decoder(
     name: str,
     vocabulary_size: int,
@@ -45,7 +54,7 @@ def build_decoder(
         layers: k of the stacked decoder, 1 to 6, where 1 is the decoder "soft". The
             other decoders have one layer and ignore it.
         seed: Of the decoder that draws, "hard"; the others ignore it.
-        **options: See `Decoder` and `AttendingDecoder`.
+        **options: See `EmbeddingDecoder`; of those that attend, `AttendingDecoder`.
 
     Returns:
         The decoder, unbuilt.

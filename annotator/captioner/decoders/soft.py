@@ -20,7 +20,7 @@ class SoftDecoder(AttendingDecoder):
 
     Args:
         vocabulary_size: V, number of words.
-        **kwargs: See `Decoder`.
+        **kwargs: See `AttendingDecoder`.
 
     Reference: Xu et al., Show, Attend and Tell, https://arxiv.org/abs/1502.03044,
     without its gate over the context and its deep output layer.
@@ -40,7 +40,7 @@ class SoftDecoder(AttendingDecoder):
         width = regions_shape[-1]
         self.attention.build((None, None, self.units), (None, None, width))
         self.lstm.build((None, None, self.embedding_units + width))
-        self.initial_projection.build((None, width))
+        self._build_initial(width)
 
     def attention_layers(self) -> list[AdditiveAttention]:
         return [self.attention]
@@ -61,6 +61,11 @@ class SoftDecoder(AttendingDecoder):
             factors = tf.TensorArray(tf.float32, t).unstack(_time_major(region_weights))
         noise = self._noise(t, rows, r, training)
         extra_names = () if noise is None else self.extra_names
+        kept = None
+        if training and self.context_dropout:
+            # Drawn at once: no random state changes within the loop.
+            ones = tf.ones([t, rows, prepared["regions"].shape[-1]], self.compute_dtype)
+            kept = self.context_dropout_layer(ones, training=True)
 
         def body(i, pair, hidden_array, weights_array, extra_arrays):
             context, weights, extras = self._look(
@@ -69,6 +74,8 @@ class SoftDecoder(AttendingDecoder):
                 None if region_weights is None else factors.read(i),
                 None if noise is None else noise[i],
             )
+            if kept is not None:
+                context *= kept[i]
             pair = self.lstm.step(tf.concat([inputs.read(i), context], axis=-1), pair)
             return (
                 i + 1,

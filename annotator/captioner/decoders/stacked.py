@@ -27,7 +27,7 @@ class StackedDecoder(AttendingDecoder):
     Args:
         vocabulary_size: V, number of words.
         layers: k, from 2 to 6. (`SoftDecoder` is the case k = 1.)
-        **kwargs: See `Decoder`.
+        **kwargs: See `AttendingDecoder`.
 
     Raises:
         ValueError: When `layers` is out of range.
@@ -59,7 +59,7 @@ class StackedDecoder(AttendingDecoder):
         for lstm, attention in zip(self.lstms[1:], self.attentions, strict=True):
             attention.build((None, None, self.units), (None, None, width))
             lstm.build((None, None, self.units + width))
-        self.initial_projection.build((None, width))
+        self._build_initial(width)
 
     def attention_layers(self) -> list[AdditiveAttention]:
         return self.attentions
@@ -84,6 +84,7 @@ class StackedDecoder(AttendingDecoder):
             hidden = self.dropout_layer(hidden, training=training)
             queries = tf.reshape(hidden, [b, c * t, self.units])
             context, weights = self._attend(i, queries, prepared, region_weights)
+            context = self.context_dropout_layer(context, training=training)
             all_weights.append(tf.reshape(weights, [b, c, t, tf.shape(weights)[-1]]))
             context = tf.reshape(context, [b * c, t, context.shape[-1]])
             hidden = lstm(tf.concat([hidden, context], axis=-1), initial[i + 1])

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from annotator.captioner.samplers.sampler import Sampler, State, Step, pick_next
+from annotator.captioner.samplers.truncation import Truncation
 
 
 @keras.saving.register_keras_serializable(package="annotator")
@@ -19,10 +20,12 @@ class RandomSampler(Sampler):
             the log probabilities at temperature 1.
         top_k: Draw from the k most probable words only; 0 for all.
         seed: Of the draws.
+        top_p: Draw from the fewest words only whose probabilities reach this sum; 1
+            for all. See `Truncation`.
         **kwargs: See `Sampler`.
 
     Raises:
-        ValueError: When the temperature is not positive.
+        ValueError: As of `Truncation`.
     """
 
     def __init__(
@@ -30,27 +33,21 @@ class RandomSampler(Sampler):
         temperature: float = 1.0,
         top_k: int = 0,
         seed: tf.Tensor | int = 0,
+        top_p: float = 1.0,
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(**kwargs)
-        if temperature <= 0:
-            raise ValueError(
-                f"temperature={temperature} must be positive; for the most probable "
-                "words use the greedy sampler."
-            )
+        self.truncation = Truncation(temperature, top_k, top_p)
         self.temperature = temperature
         self.top_k = top_k
+        self.top_p = top_p
         self.seed = seed
 
     def __call__(self, step: Step, state: State) -> dict[str, tf.Tensor]:
         return pick_next(self, self._draw, step, state)
 
     def _draw(self, log_probs, t):
-        logits = log_probs / self.temperature
-        if self.top_k:
-            k = tf.minimum(self.top_k, tf.shape(logits)[1])
-            least = tf.math.top_k(logits, k).values[:, -1:]
-            logits = tf.where(logits < least, float("-inf"), logits)
+        logits = self.truncation(log_probs)
         # Gumbel's trick: the largest of the noisy logits is a draw from them.
         uniform = tf.random.stateless_uniform(
             tf.shape(logits), [self.seed, t], minval=1e-20
@@ -63,5 +60,6 @@ class RandomSampler(Sampler):
             **super().get_config(),
             "temperature": self.temperature,
             "top_k": self.top_k,
+            "top_p": self.top_p,
             "seed": self.seed,
         }

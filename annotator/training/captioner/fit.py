@@ -1,5 +1,7 @@
 """The captioner of a run: trained on regions, surviving kills."""
 
+from typing import Any
+
 import keras
 
 from annotator import files
@@ -9,10 +11,11 @@ from annotator.captioner import (
     TextFeedback,
     Vocabulary,
 )
-from annotator.captioner.decoders.registry import build_decoder
+from annotator.captioner.decoders.registry import attends, build_decoder
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training import workers
+from annotator.training.captioner.ensemble import join_captioners
 from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.captioner.reranking import fit_run_reranker
 from annotator.training.captioner.trainer import CaptionerTrainer
@@ -25,6 +28,8 @@ def train_captioner(run: Run) -> None:
 
     At its end the re-ranker is fitted, if the settings ask for it, also of a captioner
     that was trained before.
+
+    Where `ensemble` names trained ones, it is made of these and nothing is trained.
 
     Its folder then holds `vocabulary.json`, `checkpoints/` (weights, optimizer, random
     state and position, as of the last `checkpoint_steps`), the drafts of the current
@@ -40,7 +45,10 @@ def train_captioner(run: Run) -> None:
         FloatingPointError: If the training diverges.
     """
     if not run.is_trained(CAPTIONER):
-        _train(run)
+        if not run.config.ensemble:
+            _train(run)
+        elif workers.is_chief():
+            join_captioners(run)
     if run.config.rerank and workers.is_chief():
         fit_run_reranker(run)
 
@@ -71,6 +79,10 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
     """The captioner that a run's settings ask for, unbuilt: no weights yet."""
     config = run.config
     policy = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
+    attention: dict[str, Any] = {}
+    if attends(config.decoder):
+        attention["context_dropout"] = config.context_dropout
+        attention["condition"] = config.condition
     decoder = build_decoder(
         config.decoder,
         len(vocabulary),
@@ -83,6 +95,7 @@ def build_captioner(run: Run, vocabulary: Vocabulary) -> Captioner:
         jit_compile=config.jit_compile,
         reweighs=config.feedback_on,
         dtype=policy,
+        **attention,
     )
     feedback = None
     if config.rounds:

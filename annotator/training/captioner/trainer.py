@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from annotator import files, loading
-from annotator.captioner import Captioner
+from annotator.captioner import Captioner, Truncation
 from annotator.captioner.transfer import take_over
 from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
@@ -36,6 +36,7 @@ from annotator.training.captioner.selection import (
     reference_loss,
     selection_score,
 )
+from annotator.training.captioner.teacher import load_teacher
 from annotator.training.captioner.validation_report import log_validation, report
 from annotator.training.data_warnings import (
     warn_of_few_validation_images,
@@ -82,6 +83,7 @@ class CaptionerTrainer(TrainingLoop):
         with self.strategy.scope():
             self.captioner.build((None, None, inputs.channels))
             self.captioner.standardize(*self._channel_statistics())
+            self.teacher = load_teacher(run, captioner)
             models = [captioner]
             if inputs.backbone is not None:
                 models.append(inputs.backbone)
@@ -141,7 +143,7 @@ class CaptionerTrainer(TrainingLoop):
 
     def _begin_epoch(self, epoch, done):
         first = first_self_critical_epoch(self._scores(), self.config)
-        if epoch == first and not done:
+        if first and epoch == first and not done:  # the first one has but its start
             self._take_best_weights()
         if first is None:
             take_step, drafts = self._learn_references, self._drafts(epoch)
@@ -234,6 +236,8 @@ class CaptionerTrainer(TrainingLoop):
                 with_feedback=with_feedback,
                 label_smoothing=self.config.label_smoothing,
                 attention_regularizer=self.config.attention_regularizer,
+                teacher=self.teacher,
+                distillation=self.config.distill_weight,
             )
 
         return self._descend(
@@ -263,6 +267,12 @@ class CaptionerTrainer(TrainingLoop):
                 reward,
                 (seed[0] + replica) * 1_000_003 + seed[1],
                 self.config.self_critical_samples,
+                truncation=Truncation(
+                    self.config.self_critical_temperature,
+                    self.config.self_critical_top_k,
+                    self.config.self_critical_top_p,
+                ),
+                dropout=self.config.self_critical_dropout,
             )
             # A replica without images of its own has one without references.
             real = tf.cast(tf.reduce_any(tokens != PAD), tf.float32)

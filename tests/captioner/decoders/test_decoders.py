@@ -17,6 +17,9 @@ DECODERS = {
     "soft": lambda **kwargs: SoftDecoder(V, **SIZES, **kwargs),
     "two layers": lambda **kwargs: StackedDecoder(V, layers=2, **SIZES, **kwargs),
     "six layers": lambda **kwargs: StackedDecoder(V, layers=6, **SIZES, **kwargs),
+    "vector": lambda **kwargs: StackedDecoder(
+        V, layers=2, condition="vector", **SIZES, **kwargs
+    ),
     "tied": lambda **kwargs: StackedDecoder(
         V, layers=3, tied=True, embedding_units=5, **SIZES, **kwargs
     ),
@@ -111,11 +114,26 @@ def dense(layer, x):
     return x @ layer.kernel.numpy() + layer.bias.numpy()
 
 
+def region_vector(layer, regions):
+    """The equations of `RegionVector`, region by region and center by center."""
+    regions, centers = regions @ layer.projection.kernel.numpy(), layer.centers.numpy()
+    vectors = np.zeros_like(centers)
+    for x in regions:
+        shares = np.exp(dense(layer.assignment, x))
+        for k, share in enumerate(shares / shares.sum()):
+            vectors[k] += share * (x - centers[k])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.ravel() * np.sqrt(centers.shape[1] / len(centers))
+
+
 def attention_states(decoder, regions, tokens):
     soft = isinstance(decoder, SoftDecoder)
     lstms = [decoder.lstm] if soft else decoder.lstms
     k = len(lstms)
-    initial = np.tanh(dense(decoder.initial_projection, regions.mean(0)))
+    seen = regions.mean(0)
+    if decoder.region_vector is not None:
+        seen = np.concatenate([seen, region_vector(decoder.region_vector, regions)])
+    initial = np.tanh(dense(decoder.initial_projection, seen))
     h, c = list(initial.reshape(2 * k, H)[::2]), list(initial.reshape(2 * k, H)[1::2])
     for word in decoder.embedding.embeddings.numpy()[tokens]:
         if soft:
@@ -239,6 +257,25 @@ def test_config_and_mixed_precision(name):
     prepared = mixed.prepare(regions)
     hidden, _, _ = mixed.step_states(tokens[:, 0, 0], prepared["initial"], prepared)
     np.testing.assert_allclose(logits[:, 0, 0], mixed.logits(hidden), atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["soft", "two layers"])
+def test_dropout_of_contexts_drops_nothing_else(name):
+    decoder, (regions, tokens) = build(name, context_dropout=0.5), some_inputs()
+    still = build(name)(regions, tokens)
+    np.testing.assert_array_equal(decoder(regions, tokens), still)
+    dropped = tf.function(decoder)(regions, tokens, training=True)
+    assert np.abs(dropped - decoder(regions, tokens, training=True)).max() > 1e-3
+    # The contexts of regions that are 0 are 0 already.
+    nothing = tf.zeros_like(regions)
+    np.testing.assert_allclose(
+        decoder(nothing, tokens, training=True), decoder(nothing, tokens), atol=1e-6
+    )
+
+
+def test_other_conditions_are_refused():
+    with pytest.raises(ValueError, match="condition='mean': .*none, vector"):
+        SoftDecoder(V, condition="mean")
 
 
 @pytest.mark.parametrize("layers", [1, 7])

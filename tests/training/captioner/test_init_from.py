@@ -34,6 +34,24 @@ def test_before_the_first_step_it_says_what_the_earlier_one_says(
     np.testing.assert_allclose(found["scores"], expected["scores"], rtol=1e-5)
 
 
+def test_rewards_alone_begin_with_what_the_earlier_one_learned(starting, tmp_path):
+    run = Run(
+        dataclasses.replace(
+            starting, epochs=0, feedback_start=0, self_critical_epochs=1
+        ),
+        tmp_path,
+    )
+    old = find_start(starting.init_from).captioner()
+    captioner = build_captioner(run, old.vocabulary)
+    trainer = CaptionerTrainer(run, captioner, captioner_inputs(run))
+    trainer.take_over(starting.init_from)
+    take_step, batches = trainer._begin_epoch(0, 0)
+    for new, other in zip(captioner.weights, old.weights, strict=True):
+        np.testing.assert_array_equal(new, other)
+    words, shown = take_step(0, *next(iter(batches)))
+    assert words > 0 and np.isfinite(shown["reward"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -51,6 +51,13 @@ def test_patience(scores, first, ended):
     assert finished(scores, config(10, 10)) is ended
 
 
+def test_rewards_alone_begin_at_once():
+    alone = config(0, 2, init_from="runs/old")
+    assert first_self_critical_epoch([], alone) == 0 and not finished([], alone)
+    assert first_self_critical_epoch([0.1], alone) == 0
+    assert finished([0.1, 0.2], alone)
+
+
 def test_without_rewards_the_first_phase_is_all():
     assert not finished([0.1], config(2, 0))
     assert finished([0.1, 0.2], config(2, 0))
