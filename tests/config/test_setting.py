@@ -110,4 +110,4 @@ def test_a_config_has_the_settings_of_its_three_parts():
     parts = (DataSettings, TaggerSettings, CaptionerSettings)
     names = [name for part in parts for name in part.settings()]
     assert names == list(Config.settings()) == list(Config().to_json())
-    assert len(names) == len(set(names)) == 76
+    assert len(names) == len(set(names)) == 90
