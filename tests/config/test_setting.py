@@ -78,7 +78,9 @@ def test_roles_are_listed():
     assert Small.free() == ("width",)
     assert Small.exported() == ("rate",)
     assert Small.encoding() == ("kinds",)
-    assert TaggerSettings.exported() == ("top_k", "threshold", "rank_by")
+    assert TaggerSettings.exported() == (
+        *("top_k", "threshold", "tag_precision", "rank_by"),
+    )
     assert CaptionerSettings.exported() == (
         "beams",
         "length_penalty",
