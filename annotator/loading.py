@@ -5,6 +5,7 @@ code of the file's own. What is refused is refused with the name of the file.
 """
 
 import contextlib
+import json
 import os
 import zipfile
 import zlib
@@ -101,6 +102,33 @@ def model(path: str | os.PathLike[str], **options: Any) -> "keras.Model":
         return keras.saving.load_model(path, safe_mode=True, **options)
     except _REFUSALS as error:
         raise _refusal(path, error) from error
+
+
+def described_model(path: str | os.PathLike[str]) -> "keras.Model":
+    """Builds a Keras model that a JSON file describes, without its weights.
+
+    Args:
+        path: The file, what `keras.saving.serialize_keras_object` made of the model.
+
+    Returns:
+        The model, built.
+
+    Raises:
+        ValueError: When the file is damaged, or describes code or no model; the message
+            names it.
+    """
+    import keras
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            described = keras.saving.deserialize_keras_object(
+                json.load(file), safe_mode=True
+            )
+    except _REFUSALS as error:
+        raise _refusal(path, error) from error
+    if not isinstance(described, keras.Model):
+        raise _refusal(path, "it describes no model")
+    return described
 
 
 @contextlib.contextmanager

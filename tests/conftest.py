@@ -60,6 +60,7 @@ def tagger_config(image_folder, tmp_path_factory):
         dataset="folder",
         data_dir=str(image_folder),
         cache_dir=str(tmp_path_factory.mktemp("cache")),
+        keras_file=True,
         backbone_weights="random",
         tap="block4_conv2",
         precision="float32",
@@ -121,7 +122,8 @@ def stand_in(monkeypatch):
     """Makes `annotate` use a model of the test; returns the exports it asks for."""
     from annotator.annotation import run as annotation
 
-    exports = {"tagger": ("folder", {"files": {"tagger.keras": "abc"}})}
+    manifest = {"task": "tagger", "files": {"tagger.keras": "abc"}}
+    exports = {"tagger": ("folder", manifest)}
 
     def use(model):
         monkeypatch.setattr(annotation, "find_exports", lambda paths: exports)

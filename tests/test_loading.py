@@ -161,6 +161,31 @@ def test_a_model_with_a_function_in_it(tmp_path):
     assert "ambda" in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_class("subprocess", "Popen", args="true"),
+        of_class("builtins", "exec"),
+        of_class("keras.layers", "TFSMLayer", filepath="elsewhere"),
+        of_class("keras.layers", "StringLookup", vocabulary="/etc/passwd"),
+        lambda members: members.update({"config.json": b"[" * 10_000}),
+        lambda members: members.update({"config.json": b"[]"}),
+        lambda members: members.update({"config.json": b"{"}),
+    ],
+)
+def test_a_description_with_code_or_of_no_model(change, tmp_path):
+    with zipfile.ZipFile(saved_model(tmp_path, Plain())) as file:
+        members = {"config.json": file.read("config.json")}
+    path = tmp_path / "model.json"
+    path.write_bytes(members["config.json"])
+    assert loading.described_model(path).output_shape == (None, 2)
+    change(members)
+    text = members["config.json"]
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=f"{path} cannot be read: "):
+        loading.described_model(path)
+
+
 def test_files_that_are_no_models(tmp_path):
     path = tmp_path / "m.keras"
     with pytest.raises(FileNotFoundError, match=str(path)):

@@ -9,15 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (registers the layers of the exports)
-from annotator import loading
 from annotator.annotation.preset_models import (
     held_out_precision,
-    preset_model,
+    preset_models,
     tagger_words,
 )
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
+from annotator.export.keras_model import keras_model
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.rules.chosen_words import ChosenWords
@@ -128,14 +128,12 @@ class AnnotationModel:
         if precision is not None:
             options["thresholds"] = _promised(exports, precision, options)
         models = {
-            task: (
-                preset_model(folder, manifest["preset"], task)
-                if "preset" in manifest
-                else loading.model(folder / f"{task}.keras", compile=False)
-            )
+            task: keras_model(folder)
             for task, (folder, manifest) in exports.items()
+            if "preset" not in manifest
         }
-        return cls(models, **options)
+        models |= preset_models(exports)
+        return cls({task: models[task] for task in exports}, **options)
 
     def regions(self, views: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The regions that the heads read.

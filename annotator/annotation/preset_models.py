@@ -12,7 +12,7 @@ import annotator.layers  # noqa: F401  (registers what the heads are made of)
 from annotator.backbones.backbone import build_backbone
 from annotator.export import preset
 from annotator.export.saved_model import image_model
-from annotator.export.versions import HELD_OUT, MANIFEST
+from annotator.export.versions import HELD_OUT, MANIFEST, Exports
 from annotator.images.resize import Resize
 from annotator.tagger.calibration import CalibratedProbabilities
 from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
@@ -21,27 +21,41 @@ from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
 
-def preset_model(
-    folder: str | os.PathLike, manifest: Mapping[str, Any], task: str
-) -> keras.Model:
-    """Builds what the `.keras` file of an export holds.
+def preset_models(exports: Exports) -> dict[str, keras.Model]:
+    """Builds what the `.keras` files of exports would hold, of all heads of presets.
+
+    Heads of one preset read one network, which is built once.
 
     Args:
-        folder: Folder of the preset.
-        manifest: Its manifest, as of `annotator.export.preset.read_preset`.
-        task: One of the tasks that it has a head for.
+        exports: As of `find_exports`.
 
     Returns:
-        The model of images, from `annotator.export.saved_model.image_model`.
+        Dict from task to its model of images, from
+        `annotator.export.saved_model.image_model`.
     """
+    models = {}
+    of_folders: dict[pathlib.Path, list[str]] = {}
+    for task, (folder, manifest) in exports.items():
+        if "preset" in manifest:
+            of_folders.setdefault(folder, []).append(task)
+    for folder, tasks in of_folders.items():
+        manifest = exports[tasks[0]][1]["preset"]
+        taps = {task: manifest["tasks"][task]["tap"] for task in tasks}
+        weights = manifest["backbone_weights"]
+        network = build_backbone(
+            manifest["network"],
+            tuple(dict.fromkeys(taps.values())),
+            weights if weights == "imagenet" else folder / weights,
+        )
+        for task, tap in taps.items():
+            maps = {tap: network.output[tap]}
+            backbone = keras.Model(network.input, maps, name=network.name)
+            models[task] = _image_model(folder, manifest, task, backbone)
+    return models
+
+
+def _image_model(folder, manifest, task, backbone):
     facts = manifest["tasks"][task]
-    folder = pathlib.Path(folder)
-    weights = manifest["backbone_weights"]
-    backbone = build_backbone(
-        manifest["network"],
-        facts["tap"],
-        weights if weights == "imagenet" else folder / weights,
-    )
     head = preset.build_head(
         facts["model"],
         preset.read_head(folder, task),

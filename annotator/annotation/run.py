@@ -24,7 +24,7 @@ from annotator.annotation.sidecars import (
 )
 from annotator.annotation.sources import Source, TableSource, find_source
 from annotator.config.watchdog import Watchdog
-from annotator.export.versions import Exports, find_exports
+from annotator.export.versions import Exports, find_exports, model_digest
 from annotator.metadata.embedding import Exiv2
 from annotator.metadata.journal import Journal
 from annotator.tagger.rules.word_rules import WordRules
@@ -199,7 +199,7 @@ def _models(exports):
         parts = pathlib.Path(folder).parts
         if "preset" not in manifest:  # WORKDIR/export/TASK/1 is named by its workdir
             parts = tuple(p for p in parts[:-1] if p not in ("export", task, os.sep))
-        checksum = manifest["files"][f"{task}.keras"]
+        checksum = model_digest(manifest)
         models[task] = (parts[-1] if parts else task, f"sha256:{checksum[:16]}")
     return models
 
@@ -207,7 +207,7 @@ def _models(exports):
 def _settings(exports, options, images, source, sidecars, naming):
     """All that makes the records; a run goes on only where all of it is the same."""
     settings = {
-        f"{task} (SHA-256)": manifest["files"][f"{task}.keras"]
+        f"{task} (SHA-256)": model_digest(manifest)
         for task, (_, manifest) in exports.items()
     }
     if "words" in options:

@@ -64,8 +64,8 @@ def build_backbone(
 
     Returns:
         A functional `keras.Model` named `name`. Input: float32
-        `[batch, height, width, 3]`, RGB, 0 to 255. Output: a dict from tap to
-        `[batch, h, w, channels]`.
+        `[batch, height, width, 3]`, RGB, 0 to 255, of any size but for NASNet, which
+        is built for its own. Output: a dict from tap to `[batch, h, w, channels]`.
 
     Raises:
         ValueError: When the network, a tap or the precision is unknown.
@@ -144,7 +144,7 @@ def _network(name, weights):
         build = AlexNet
     else:
         build = getattr(keras.applications, known.builder)
-    inputs = keras.Input((None, None, 3), name="pixels", dtype="float32")
+    inputs = keras.Input((known.side, known.side, 3), name="pixels", dtype="float32")
     # The name of the layer stands in saved models.
     pixels = PixelNormalization(known.pixels, name="normalise")(inputs)
     download = "imagenet" if weights == "imagenet" else None

@@ -6,8 +6,8 @@ import numpy as np
 from annotator import keras_internals
 
 _STRIDE = 16
-# Pixels of a side, of no image: large, so that what unpadded convolutions take off the
-# border of a map does not look like another stride.
+# Pixels of a side where a network takes any size: large, so that what unpadded
+# convolutions take off the border of a map does not look like another stride.
 _SIDE = 1024
 _PADDING = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 _JOINING = (keras.layers.Add, keras.layers.Concatenate)
@@ -29,8 +29,7 @@ def last_of_stride_16(network: keras.Model) -> str:
         The name of the layer.
 
     Raises:
-        ValueError: When no layer has that stride, or the network's maps do not fit
-            together where the size of images is open.
+        ValueError: When no layer has that stride.
     """
     maps = {
         operation.name: operation.output
@@ -38,14 +37,9 @@ def last_of_stride_16(network: keras.Model) -> str:
         if len(operation.output.shape) == 4 and not isinstance(operation, _PADDING)
     }
     model = keras.Model(network.input, maps)
-    try:
-        shapes = model.compute_output_shape((1, _SIDE, _SIDE, 3))
-    except ValueError as error:  # NASNet, which Keras builds for one size of images
-        raise ValueError(
-            f"{network.name} cannot be built for images of any size: take another "
-            f"--backbone. ({error})"
-        ) from error
-    strided = [name for name in maps if _stride(shapes[name]) == _STRIDE]
+    side = network.inputs[0].shape[1] or _SIDE
+    shapes = model.compute_output_shape((1, side, side, 3))
+    strided = [name for name in maps if _stride(side, shapes[name]) == _STRIDE]
     if not strided:
         raise ValueError(f"No layer of {network.name} has a stride of {_STRIDE}.")
     layers = {layer.name: layer for layer in network.layers if layer.name in strided}
@@ -57,9 +51,9 @@ def last_of_stride_16(network: keras.Model) -> str:
     return (joining or list(layers))[-1]
 
 
-def _stride(shape):
+def _stride(side, shape):
     """The power of two that a map's sides are nearest to, as part of the image's."""
-    return 2 ** round(np.log2(_SIDE / shape[1]))
+    return 2 ** round(np.log2(side / shape[1]))
 
 
 def _bottlenecks(network):

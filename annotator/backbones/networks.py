@@ -24,11 +24,13 @@ class Network:
             tagger its descriptors, the captioner its regions, and `"finetuned"` what
             the tagger that is trained together with its backbone reads. Of a network
             without, `build_backbone` finds a layer in the graph.
+        side: Pixels of a side of the images that it is built for; `None` for any.
     """
 
     builder: str
     pixels: str | None = None
     taps: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    side: int | None = None
 
 
 def _taps(tagger, captioner, finetuned):
@@ -66,8 +68,9 @@ _NETWORKS = (
     Network("MobileNetV2", _TF),
     Network("MobileNetV3Large"),
     Network("MobileNetV3Small"),
-    Network("NASNetLarge", _TF),
-    Network("NASNetMobile", _TF),
+    # Their cells are joined by the sizes of maps, which must be known.
+    Network("NASNetLarge", _TF, side=331),
+    Network("NASNetMobile", _TF, side=224),
     Network(
         "ResNet50",
         _CAFFE,

@@ -131,8 +131,11 @@ def _contains(deep, shallow):
             continue
         if ours.get(layer.name) != theirs[layer.name]:
             return False
-        weights = zip(deep.get_layer(layer.name).weights, layer.weights, strict=True)
-        if not all(np.array_equal(a.value, b.value) for a, b in weights):
+        own = deep.get_layer(layer.name)
+        weights = zip(own.weights, layer.weights, strict=True)
+        if own is not layer and not all(
+            np.array_equal(a.value, b.value) for a, b in weights
+        ):
             return False
     return True
 

@@ -76,10 +76,10 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
         """Settings with the defaults that suit a data set and a schedule.
 
         Args:
-            dataset: Name of the data set. `shapes` is small and drawn: it takes random
-                weights, which keep shapes and colors best in the middle of the
-                network (of other networks than VGG their default layers), its own 112
-                pixels, and a small decoder.
+            dataset: Name of the data set. `shapes` is small and drawn: it takes its own
+                112 pixels, a small decoder, and a layer in the middle of VGG; of other
+                networks their default layers and, but for VGG16, whose weights come
+                with the package, random weights, so that nothing is downloaded.
             **settings: Other settings; those that are `None` take the default. The
                 schedule `"paper"` takes the published rates, number of epochs, layers
                 and feedback; decoders other than `"stacked"` come without feedback, as
@@ -89,9 +89,12 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
             ValueError: If a setting is wrong.
         """
         values = dict(SHAPES) if dataset == "shapes" else {}
-        if settings.get("backbone") not in (None, "vgg16", "vgg19"):
+        backbone = settings.get("backbone") or "vgg16"
+        if backbone not in ("vgg16", "vgg19"):
             for name in ("tap", "captioner_tap"):
                 values.pop(name, None)
+        if dataset == "shapes" and backbone != "vgg16":
+            values["backbone_weights"] = "random"
         if settings.get("schedule") == "paper":
             values.update(PAPER)
         if settings.get("decoder", "stacked") not in (None, "stacked"):

@@ -64,6 +64,12 @@ class DataSettings(Settings):
     skip_bad_images: bool = _data(
         False, "Go on without images that cannot be read.", free=True
     )
+    keras_file: bool = _data(
+        False,
+        "Exports hold a .keras file besides, for scripts that have one read by Keras "
+        "alone: all weights once more.",
+        free=True,
+    )
     seed: int = _data(0, "Seed of everything random.", least=0, encoding=True)
     backbone: str = _backbone(
         "vgg16",

@@ -12,6 +12,7 @@ from annotator import files
 from annotator.evaluation import captioning
 from annotator.evaluation.scene_check import scene_note, share_of_right_captions
 from annotator.evaluation.tables import caption_table, compared_note, tag_table
+from annotator.evaluation.tag_probabilities import reliability_note, tag_reliability
 from annotator.evaluation.unknown_words import (
     caption_words_note,
     tags_note,
@@ -146,6 +147,10 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
         for kept, row in zip(predicted, true, strict=True)
     ]
     note = compared_note(compare, rows, name)
+    if probabilities is not None:
+        believed = tag_reliability(run, name, scores, true, known, predicted)
+        metrics |= believed
+        note = reliability_note(believed) + note
     if run.learned_dataset is not None:
         unknown = unknown_tags(tags, split.annotated.words, words)
         all_words = metrics["words"] + len(unknown)

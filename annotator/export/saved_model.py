@@ -1,4 +1,4 @@
-"""Exports of models: SavedModels for serving, `.keras` files for scripts.
+"""Exports of models: SavedModels for serving, which scripts load as Keras models too.
 
 An export holds everything: pixels are decoded, resized, normalized and described in
 one graph, so it needs neither this package nor the data it was trained on.
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from annotator import files
 from annotator.export import serving_files
+from annotator.export.keras_model import weights_in_order, write_description
 from annotator.export.libraries import library_versions
 from annotator.export.versions import MANIFEST, version_numbers
 from annotator.images.decode import decode_image
@@ -60,13 +61,15 @@ def save(
     served: Collection[str],
     details: keras.Model | None = None,
     extras: Mapping[str, Callable[[pathlib.Path], None]] | None = None,
-) -> tuple[pathlib.Path, pathlib.Path]:
+    keras_file: bool = False,
+) -> list[pathlib.Path]:
     """Writes the next version of a model: `directory/name/<version>/`.
 
     The folder appears at once, whole, and needs nothing outside itself: the SavedModel,
-    the same model as `<name>.keras`, a request that warms up TensorFlow Serving, and
-    `assets.extra/annotator.json`, the manifest with the SHA-256 of every file. In
-    `directory` stands what TensorFlow Serving is told of all models.
+    what `annotator.export.keras_model` needs to make a Keras model of it, a request
+    that warms up TensorFlow Serving, and `assets.extra/annotator.json`, the manifest
+    with the SHA-256 of every file. In `directory` stands what TensorFlow Serving is
+    told of all models. Each weight is stored once.
 
     Args:
         directory: The workdir's `export` folder.
@@ -79,20 +82,25 @@ def save(
         details: A model of the views with more outputs, if there is one.
         extras: What stands beside the manifest: from the name of a file to what writes
             it, called with its path.
+        keras_file: Whether to write the model as `<name>.keras` besides, which holds
+            all weights once more.
 
     Returns:
-        `(saved_model, keras_file)`, the paths written. The SavedModel's
-        `serving_default` takes `image_bytes`, string `[batch]`, the content of image
-        files; its signature `pixels` takes `images`, uint8 `[batch, height, width, 3]`.
-        Both return the `served` outputs. The signature `details`, if there is one,
-        takes `image_bytes` and returns all that `details` does.
+        The paths written: of the SavedModel, and of the `.keras` file if it was asked
+        for. The SavedModel's `serving_default` takes `image_bytes`, string `[batch]`,
+        the content of image files; its signature `pixels` takes `images`, uint8
+        `[batch, height, width, 3]`. Both return the `served` outputs. The signature
+        `details`, if there is one, takes `image_bytes` and returns all that `details`
+        does.
     """
     folder = pathlib.Path(directory) / name
     version = max(version_numbers(folder), default=0) + 1
     # A server polls the folder: only a whole version may bear a number.
     temporary = files.temporary_folder(folder)
     _write_saved_model(temporary, model, views_model, resizes, served, details)
-    model.save(temporary / f"{name}.keras")
+    write_description(model, temporary)
+    if keras_file:
+        model.save(temporary / f"{name}.keras")
     serving_files.write_warmup(temporary, name)
     for extra, write in (extras or {}).items():
         write(temporary / MANIFEST.with_name(extra))
@@ -107,7 +115,20 @@ def save(
     saved_model = folder / str(version)
     os.replace(temporary, saved_model)
     serving_files.write_config(directory)
-    return saved_model, saved_model / f"{name}.keras"
+    return saved_model_paths(saved_model, name, keras_file)
+
+
+def saved_model_paths(
+    folder: pathlib.Path, name: str, keras_file: bool
+) -> list[pathlib.Path]:
+    """The paths that a version is used by: its folder, and its `.keras` file if any.
+
+    Args:
+        folder: Folder of the version.
+        name: Name of the served model.
+        keras_file: Whether it has such a file.
+    """
+    return [folder, folder / f"{name}.keras"] if keras_file else [folder]
 
 
 def _write_saved_model(path, model, views_model, resizes, served, details):
@@ -139,7 +160,9 @@ def _write_saved_model(path, model, views_model, resizes, served, details):
     # Not by Keras's ExportArchive: it writes each weight twice, once as Keras's
     # variable and once as TensorFlow's.
     exported = tf.Module()
-    weights = {v.ref(): v for graph in signatures.values() for v in graph.variables}
+    # First those of the model, in its order, so that it can be built from them again.
+    weights = {v.ref(): v for v in weights_in_order(model)}
+    weights |= {v.ref(): v for graph in signatures.values() for v in graph.variables}
     exported.weights = list(weights.values())
     tf.saved_model.save(exported, str(path), signatures=signatures)
 

@@ -1,14 +1,18 @@
 """Exported models in their folders, one a version: found and checked."""
 
+import hashlib
+import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from annotator import files
 from annotator.export import preset
 
 MANIFEST = pathlib.PurePath("assets.extra", "annotator.json")
+# How the model is built whose weights the SavedModel has.
+DESCRIPTION = MANIFEST.with_name("model.json")
 # Of a tagger: what `annotator.tagger.teaching_basis` reads.
 TEACHING = "teaching.npz"
 # Of a tagger: what `annotator.tagger.rules.held_out_precision` reads.
@@ -45,7 +49,8 @@ def find_exports(paths: Iterable[str | os.PathLike]) -> Exports:
     exports: Exports = {}
     for folder, manifest in found:
         task = manifest.get("task")
-        if task not in TASKS or f"{task}.keras" not in manifest["files"]:
+        known = {f"{task}.keras", str(DESCRIPTION)} & manifest["files"].keys()
+        if task not in TASKS or not known:
             raise ValueError(
                 f"{folder} is no export that this version of annotator knows: its task "
                 f"is {task!r}, its files are {sorted(manifest['files'])}. Export it "
@@ -103,9 +108,25 @@ def resolve(path: str | os.PathLike) -> pathlib.Path:
     return path / str(newest)
 
 
+def model_digest(manifest: Mapping[str, Any]) -> str:
+    """What tells an export's model from all others.
+
+    Args:
+        manifest: The export's.
+
+    Returns:
+        SHA-256, as hex; of an export with a `.keras` file, that file's.
+    """
+    listed = manifest["files"]
+    name = f"{manifest['task']}.keras"
+    if name in listed:
+        return listed[name]
+    return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+
 def latest(
     directory: str | os.PathLike, name: str
-) -> tuple[pathlib.Path, pathlib.Path, dict[str, Any]] | None:
+) -> tuple[pathlib.Path, dict[str, Any]] | None:
     """The newest version of a model.
 
     Args:
@@ -113,7 +134,7 @@ def latest(
         name: Name of the served model.
 
     Returns:
-        `(saved_model, keras_file, manifest)`, or `None` where there is no version.
+        `(saved_model, manifest)`, or `None` where there is no version.
     """
     folder = pathlib.Path(directory) / name
     version = max(version_numbers(folder), default=None)
@@ -121,7 +142,7 @@ def latest(
         return None
     saved_model = folder / str(version)
     manifest = files.read_json(saved_model / MANIFEST)
-    return saved_model, saved_model / f"{name}.keras", manifest
+    return saved_model, manifest
 
 
 def verify(version_folder: str | os.PathLike) -> dict[str, Any]:

@@ -357,6 +357,12 @@ class Run:
 
     def _check_sizes(self, task, backbone):
         for resize in task.views(self.config):
+            side = backbone.inputs[0].shape[1]
+            if side not in (None, resize.size):
+                raise ValueError(
+                    f"--scales={resize.size}: {self.config.backbone} is built for "
+                    f"images of one size, say --scales={side}."
+                )
             try:
                 backbone.compute_output_shape((1, resize.size, resize.size, 3))
             except ValueError as error:

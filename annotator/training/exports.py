@@ -18,8 +18,8 @@ from annotator.tagger.top_tags import TopTags
 from annotator.training.tagger.chosen import chosen_settings
 
 
-def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
-    """Exports a run's tagger; returns the paths of SavedModel and `.keras` file."""
+def export_tagger(run: Run) -> list[pathlib.Path]:
+    """Exports a run's tagger; returns the paths of `saved_model.save`."""
     tagger, words = run.tagger(), run.words()
     top = TopTags(
         words,
@@ -45,8 +45,8 @@ def export_tagger(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
     )
 
 
-def export_captioner(run: Run) -> tuple[pathlib.Path, pathlib.Path]:
-    """Exports a run's captioner; returns the paths of SavedModel and `.keras` file."""
+def export_captioner(run: Run) -> list[pathlib.Path]:
+    """Exports a run's captioner; returns the paths of `saved_model.save`."""
     captioner = run.captioner()
     return export_head(
         run,
@@ -69,6 +69,7 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
     extras = {str(MANIFEST.with_name(name)) for name in _extras(run, task)}
     return (
         manifest["trained"] == files.sha256(run.files.model(task.name))
+        and (f"{task.name}.keras" in manifest["files"] or not run.config.keras_file)
         and extras <= manifest["files"].keys()
         and all(
             manifest["config"].get(name) == getattr(run.config, name)
@@ -85,7 +86,7 @@ def export_head(
     detailed_head: Callable | None = None,
     extras: Mapping[str, Callable[[pathlib.Path], None]] | None = None,
     **facts: Any,
-) -> tuple[pathlib.Path, pathlib.Path]:
+) -> list[pathlib.Path]:
     """Exports a head behind the backbone and the views of its task.
 
     Args:
@@ -98,7 +99,7 @@ def export_head(
         **facts: What the manifest says besides, JSON-ready.
 
     Returns:
-        `(saved_model, keras_file)`, the paths written.
+        The paths written, as of `saved_model.save`.
     """
     views, backbone = task.views(run.config), run.backbone(task)
     model, views_model = saved_model.image_model(backbone, views, head, task.name)
@@ -122,6 +123,7 @@ def export_head(
         served,
         details,
         extras,
+        run.config.keras_file,
     )
 
 

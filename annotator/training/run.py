@@ -11,6 +11,7 @@ from annotator import files
 from annotator.config import Config
 from annotator.evaluation.run import evaluate_run
 from annotator.export import serving_files, versions
+from annotator.export.saved_model import saved_model_paths
 from annotator.runs.heads import CAPTIONER, TAGGER, TASKS, Task
 from annotator.runs.run import Run
 from annotator.runs.start import check_start
@@ -29,13 +30,12 @@ class Stages:
     Attributes:
         is_shared: Whether the workers of `TF_CONFIG` train together.
         train: Trains, or goes on, or finds that all is done.
-        export: Exports what was trained; returns the paths of SavedModel and `.keras`
-            file.
+        export: Exports what was trained; returns the paths of `saved_model.save`.
     """
 
     is_shared: Callable[[Run], bool]
     train: Callable[[Run], None]
-    export: Callable[[Run], tuple[pathlib.Path, pathlib.Path]]
+    export: Callable[[Run], list[pathlib.Path]]
 
 
 STAGES: dict[Task, Stages] = {
@@ -69,8 +69,9 @@ def train(
 
     Returns:
         `(metrics, table, exports)`: see `evaluation.run.evaluate`; `exports` are the
-        paths of the SavedModel and the `.keras` file of each model. All are empty for
-        workers of `TF_CONFIG` other than the first.
+        paths of the SavedModel of each model, and of its `.keras` file where
+        `config.keras_file` asks for one. All are empty for workers of `TF_CONFIG` other
+        than the first.
 
     Raises:
         ValueError: If the settings are wrong, or `workdir` holds another run or one of
@@ -129,8 +130,9 @@ def _complete(run, task):
     with run.stopwatch.timing(run.files.training(task.name)):
         stages.train(run)
     exported = versions.latest(run.files.export, task.name)
-    if exported is not None and is_current(run, task, exported[2]):
-        return exported[:2]
+    if exported is not None and is_current(run, task, exported[1]):
+        folder, _ = exported
+        return saved_model_paths(folder, task.name, run.config.keras_file)
     with run.progress.stage(EXPORTING, f"the {task.name}"):
         return stages.export(run)
 

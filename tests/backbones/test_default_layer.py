@@ -1,5 +1,7 @@
 """The layer that is read of a network for which none was published."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -23,16 +25,13 @@ FAMILIES = {
     "mobilenet": ("conv_pw_11_relu", 512),
     "mobilenetv2": ("block_13_expand_relu", 576),
     "mobilenetv3small": ("activation_11", 288),
+    "nasnetmobile": ("normal_concat_8", 528),
     "resnet101": ("conv4_block23_out", 1024),
     "resnet50v2": ("conv4_block5_out", 1024),
     "xception": ("add_10", 728),
 }
-# Keras builds them for one size of images.
-UNFIT = ("nasnetlarge", "nasnetmobile")
 OTHERS = sorted(
-    name
-    for name in backbone_names()
-    if not default_tap(name) and name not in (*FAMILIES, *UNFIT)
+    name for name in backbone_names() if not default_tap(name) and name not in FAMILIES
 )
 
 
@@ -119,10 +118,12 @@ def test_a_network_without_such_a_stride_is_named():
 def check(name, layer=None, channels=None):
     """The default backbone of a network, at random weights, on an image of its own."""
     backbone = build_backbone(name, weights="random", precision="float32")
-    ((found, maps),) = backbone(np.ones([1, 128, 128, 3], np.float32)).items()
+    side = backbone.inputs[0].shape[1] or 128
+    ((found, maps),) = backbone(np.ones([1, side, side, 3], np.float32)).items()
     assert layer in (None, found) and channels in (None, maps.shape[-1])
-    # Unpadded convolutions take off up to two of the eight.
-    assert 6 <= maps.shape[1] == maps.shape[2] <= 8
+    # Unpadded convolutions take off up to two; of sides that 16 does not divide they
+    # may leave one more.
+    assert side // 16 - 2 <= maps.shape[1] == maps.shape[2] <= -(-side // 16)
     assert np.all(np.isfinite(maps))
 
 
@@ -148,10 +149,14 @@ def test_all_networks_have_one(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", UNFIT)
-def test_a_network_for_one_size_of_images_is_refused(name):
-    with pytest.raises(ValueError, match="cannot be built for images of any size"):
-        build_backbone(name, weights="random", precision="float32")
+def test_a_network_for_one_size_of_images_says_which():
+    config = Config(
+        backbone="nasnetmobile", backbone_weights="random", precision="float32"
+    )
+    run = Run(dataclasses.replace(config, scales=(96,)), "unused")
+    with pytest.raises(ValueError, match="scales=96: nasnetmobile .* --scales=224"):
+        run.backbone(TAGGER)
+    assert Run(config, "unused").backbone(TAGGER).inputs[0].shape[1:3] == (224, 224)
 
 
 def test_the_tasks_of_a_run_share_it():

@@ -87,7 +87,7 @@ def test_every_setting_is_in_one_group():
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("units", "1 or more; default: 512; shapes: 192"),
+        ("units", "1 or more; default: 512; shapes: 128"),
         ("layers", "1 to 6; default: 2; --schedule=paper: 4"),
         ("flip", "default: false"),
         ("scales", "default: 224; shapes: 112"),
@@ -95,7 +95,7 @@ def test_every_setting_is_in_one_group():
         ("schedule", "one of cosine, paper; default: cosine"),
         ("data_dir", "default: $ANNOTATOR_DATA/DATASET"),
         ("threshold", ""),
-        ("caption_batch", "1 or more; default: 16"),
+        ("caption_batch", "1 or more; default: 16; shapes: 8"),
     ],
 )
 def test_help_shows_choices_bounds_and_defaults(name, note):

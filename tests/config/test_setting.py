@@ -90,7 +90,8 @@ def test_roles_are_listed():
     )
     assert DataSettings.exported() == ()
     assert Config.free() == (
-        *("task", "data_dir", "cache_dir", "skip_bad_images", "batch_size"),
+        *("task", "data_dir", "cache_dir", "skip_bad_images", "keras_file"),
+        "batch_size",
         *("checkpoint_steps", "jit_compile"),
     )
     assert set(Config.encoding()) == {

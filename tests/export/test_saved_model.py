@@ -17,6 +17,7 @@ import annotator
 from annotator.captioner import Vocabulary
 from annotator.evaluation.scores import predict_scores
 from annotator.export import serving_files
+from annotator.export.keras_model import keras_model
 from annotator.export.libraries import library_versions
 from annotator.export.saved_model import image_model, save
 from annotator.export.versions import resolve, verify
@@ -78,7 +79,7 @@ def test_saved_model_in_a_process_without_annotator(
     )
 
 
-def test_pixel_signature_and_keras_file_say_the_same(
+def test_pixel_signature_keras_file_and_built_model_say_the_same(
     tagger_run, image_folder, expected
 ):
     saved_model, keras_file = tagger_run[2]
@@ -92,7 +93,8 @@ def test_pixel_signature_and_keras_file_say_the_same(
         images=tf.constant(batch)
     )
     predicted = keras.saving.load_model(keras_file).predict(batch, verbose=0)
-    for result in (served, predicted):
+    built = keras_model(saved_model).predict(batch, verbose=0)
+    for result in (served, predicted, built):
         tags = np.asarray(result["tags"]).tolist()
         assert [[tag.decode() for tag in row] for row in tags] == expected["tags"]
         np.testing.assert_array_equal(result["scores"], expected["scores"])
@@ -192,9 +194,13 @@ def test_features_and_export_resize_as_the_run_is_told(
 
 
 @pytest.mark.parametrize("fixture", ["tagger_run", "captioner_run"])
-def test_an_export_holds_each_weight_once(fixture, request):
+def test_a_checkpoint_holds_each_weight_once(fixture, request):
+    """Those of the `.keras` file that was asked for."""
     _, _, (saved_model, keras_file) = request.getfixturevalue(fixture)
-    model = keras.saving.load_model(keras_file)
+    model, built = keras.saving.load_model(keras_file), keras_model(saved_model)
+    assert [w.path for w in built.weights] == [w.path for w in model.weights]
+    for ours, theirs in zip(built.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
     # Seeds and what the graphs do not read are not exported.
     weights = [w for layer in model.layers for w in layer.weights]
     sizes = {id(w): w.value.numpy().nbytes for w in weights}
@@ -245,8 +251,18 @@ def test_versions_count_up_and_say_where_they_come_from(
     workdir = tagger_run[0]
     first = tagger_run[2][0]
     (workdir / "export" / "tagger" / "notes").mkdir()
-    second, _ = export_tagger(Run(tagger_config, workdir))
+    config = dataclasses.replace(tagger_config, keras_file=False)
+    (second,) = export_tagger(Run(config, workdir))
     assert int(second.name) == int(first.name) + 1
+    # The checkpoint is all that holds weights: the rest of the model is its graphs.
+    assert not list(second.glob("*.keras"))
+    checkpoint = second / "variables" / "variables.data-00000-of-00001"
+    shutil.rmtree(second.with_name("notes"))
+    assert len(keras_model(second.parent).get_layer("tagger_of_views").weights) > 0
+    with open(checkpoint, "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(ValueError, match="other weights than .*model.json.*again"):
+        keras_model(second)
     facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
     assert facts["words"] == ["blue", "green", "red"]
     assert facts["config"]["components"] == tagger_config.components
@@ -277,7 +293,8 @@ def test_a_version_appears_whole_or_not_at_all(
         patch.setattr(serving_files, "write_warmup", cut_off)
         export_tagger(Run(tagger_config, workdir))
     assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
-    saved_model, _ = export_tagger(Run(tagger_config, workdir))
+    saved_model, keras_file = export_tagger(Run(tagger_config, workdir))
+    assert keras_file.parent == saved_model
     assert saved_model.name == "1" and verify(saved_model)
 
 

@@ -93,7 +93,8 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     shutil.copy(old, tmp_path / "config.json")
     (tmp_path / "captioner").mkdir()
     (tmp_path / "captioner" / "best.weights.h5").touch()
-    config = Config.for_dataset("shapes", shrinkage=1e-3, margin=0.7)
+    # What suited these scenes then is in the file.
+    config = Config.from_json(json.loads(old.read_text()), str(old))
     settings_file.claim(config, tmp_path)
     # It is as it was, but for the settings that there were not then.
     now = json.loads((tmp_path / "config.json").read_text())

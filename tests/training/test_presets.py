@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import annotator
+from annotator.annotation import preset_models
+from annotator.annotation.model import AnnotationModel
 from annotator.annotation.preset_models import preset_basis
+from annotator.backbones.backbone import build_backbone
 from annotator.export import preset
 from annotator.export.compact import quantize
+from annotator.export.versions import find_exports
 from annotator.runs.run import Run
 from annotator.runs.start import find_start
 from annotator.training.exports import teaching_basis
@@ -56,6 +60,24 @@ def test_it_describes_images_as_the_runs_do(
     best = [[each.tags[0].word for each in said] for said in (ours, theirs)]
     agreeing = sum(a == b for a, b in zip(*best, strict=True))
     assert agreeing >= 0.75 * len(ours)
+
+
+def test_its_heads_read_one_network(saved, monkeypatch):
+    built = []
+
+    def build(*args):
+        built.append(args)
+        return build_backbone(*args)
+
+    monkeypatch.setattr(preset_models, "build_backbone", build)
+    exports = find_exports([saved])
+    both = AnnotationModel.load(exports)
+    assert len(built) == 1
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 40, 50, 3))
+    regions = both.regions([resize(pixels) for resize in both.resizes])["tagger"]
+    alone = AnnotationModel.load({"tagger": exports["tagger"]})
+    own = alone.regions([resize(pixels) for resize in alone.resizes])["tagger"]
+    np.testing.assert_array_equal(regions, own)
 
 
 def test_its_tagger_can_be_taught(saved, tagger_run):

@@ -30,7 +30,7 @@ from annotator.annotation.records import Record, records
 from annotator.annotation.run import annotate
 from annotator.annotation.sources import Source
 from annotator.annotation.spark.session import SPARK_ERRORS, error_line, spark_session
-from annotator.export.versions import Exports, find_exports
+from annotator.export.versions import Exports, find_exports, model_digest
 from annotator.images.read_ahead import map_ahead
 
 _BATCHES_OF_A_PIECE = 8  # what is lost with a task
@@ -239,6 +239,4 @@ def _model(folders, checksums, options, cores):
 
 
 def _checksums(exports):
-    return tuple(
-        manifest["files"][f"{task}.keras"] for task, (_, manifest) in exports.items()
-    )
+    return tuple(model_digest(manifest) for _, manifest in exports.values())

@@ -46,7 +46,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     and `labels` (classes out of `TAGS`).
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     BUILDER_CONFIGS = [
         ShapesConfig(name="default", description="1,500 scenes."),
         ShapesConfig(

@@ -96,7 +96,7 @@ class Scene:
             inner_x = x + rng.uniform(-0.02, 0.02)
             inner_y = y + rng.uniform(-0.02, 0.02)
             discs = [
-                (inner_x, inner_y, rng.uniform(0.1, 0.12)),
+                (inner_x, inner_y, rng.uniform(0.13, 0.15)),
                 (x, y, rng.uniform(0.35, 0.38)),
             ]
         else:
@@ -112,7 +112,7 @@ class Scene:
                 along = line + rng.uniform(-0.02, 0.02)
                 side = across + rng.uniform(-0.06, 0.06)
                 x, y = (side, along) if vertical else (along, side)
-                discs.append((x, y, rng.uniform(0.8, 1) * reach))
+                discs.append((x, y, rng.uniform(0.9, 1) * reach))
         # Different numbers below colors x shapes are different pairs.
         kinds = rng.choice(len(COLORS) * len(SHAPES), len(discs), replace=False)
         items = [
@@ -227,7 +227,7 @@ def named_items(caption: str) -> collections.Counter[tuple[str, str]]:
 
 
 def _small(rng):
-    return rng.uniform(0.1, 0.13)
+    return rng.uniform(0.13, 0.15)
 
 
 def _background(color, side, rng):

@@ -2,8 +2,6 @@
 
 import keras
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 _BLOCK = 4096  # rows per step: StandardScaler copies what it is given to float64
 
@@ -27,6 +25,10 @@ def fit_projection(
     Source: "Image annotation based on middle-layer convolution features of deep
     learning", steps 2 and 3.
     """
+    # Seconds, which tagging does without.
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
     limit = min(descriptors.shape)
     if not 1 <= components <= limit:
         raise ValueError(

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from sklearn.cluster import MiniBatchKMeans
 
 NORMALIZATIONS = ("power", "intra", "l2")
 _EPSILON = 1e-12
@@ -27,6 +26,8 @@ def fit_codebook(descriptors: np.ndarray, size: int, seed: int = 0) -> np.ndarra
     Raises:
         ValueError: When there are fewer descriptors than visual words.
     """
+    from sklearn.cluster import MiniBatchKMeans  # seconds, which tagging does without
+
     if size > len(descriptors):
         raise ValueError(
             f"A codebook of {size} words needs at least as many descriptors, "
