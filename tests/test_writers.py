@@ -54,6 +54,9 @@ EXCEPTIONS = {
     # TensorFlow's own, which numbers and renames its checkpoints.
     "training/loop.py": {"self.manager.save()"},
     # To a path that its caller has of `atomic_path`.
+    "training/captioner/ensemble.py": {
+        "captioner.vocabulary.save(run.files.vocabulary)"
+    },
     "training/captioner/fit.py": {"vocabulary.save(path)"},
     # All records of the file are ours by its lock; it becomes the output by its name.
     "annotation/record_file.py": {"os.replace(self._partial, self.path)"},

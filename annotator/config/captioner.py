@@ -199,6 +199,7 @@ class CaptionerSettings(Settings):
         True,
         "Whether the beams are ranked by how near they are to what the regions predict "
         "people to say (fitted to the training captions in closed form).",
+        before=False,
     )
     rerank_weight: float = _decoding(
         0.03, "Weight of the search's own score where beams are ranked anew.", least=0

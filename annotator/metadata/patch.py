@@ -3,8 +3,6 @@
 import hashlib
 import struct
 
-import numpy as np
-
 _HEADER = struct.Struct("<8sQQ32s")
 _MAGIC = b"patch 1\n"
 
@@ -58,6 +56,8 @@ def apply_patch(patch: bytes, after: bytes) -> bytes:
 
 def _common(one, other):
     """The length of the common beginning of two contents."""
+    import numpy as np  # `undo` starts without it
+
     length = min(len(one), len(other))
     differs = np.frombuffer(one, np.uint8, length) != np.frombuffer(
         other, np.uint8, length

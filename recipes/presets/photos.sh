@@ -7,11 +7,14 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python}
 "$python" train.py --task=captioner --dataset=flickr8k --nocaption_flip \
-  --region_power=0.5 --epochs=6 --select_by=cider \
+  --region_power=0.5 --epochs=6 --select_by=cider --norerank \
+  --workdir=runs/recipes/photos_start "$@"
+"$python" train.py --task=captioner --dataset=flickr8k \
+  --init_from=runs/recipes/photos_start --region_power=0.5 --epochs=6 \
+  --learning_rate=6e-4 --weight_decay=0.1 --select_by=cider \
   --workdir=runs/recipes/photos_captioner "$@"
 "$python" train.py --task=tagger --dataset=corel5k+flickr8k --caption_tags=40 \
-  --shrinkage=5e-4 --margin=0.8 --rank_by=probability \
-  --workdir=runs/recipes/photos_tagger "$@"
+  --rank_by=probability --workdir=runs/recipes/photos_tagger "$@"
 "$python" -c 'import annotator
 annotator.save_preset(
     "annotator/presets/photos",

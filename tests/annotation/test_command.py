@@ -128,7 +128,7 @@ def put_in_place_of_the_model(folder, statement):
         "package = 'annotator.annotation.describing'\n"
         "for name in ('annotator', 'console'):\n"
         "    sys.modules[f'{package}.{name}'] = types.ModuleType(name)\n"
-        "def load(models, *options, words=None): return *models, *options\n"
+        "def load(models, *options, **_): return *models, *options\n"
         "def print_descriptions(describe, paths):\n"
         "    print(paths, *describe)\n"
         f"    {statement}\n"

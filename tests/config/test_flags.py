@@ -48,7 +48,7 @@ def test_flags_of_every_type():
 
 
 def test_what_is_given_counts_even_if_it_is_the_default():
-    assert parse("--epochs=12").epochs == 12 != parse().epochs
+    assert parse("--units=512").units == 512 != parse().units
     assert parse("--caption_flip").caption_flip and not parse().caption_flip
 
 

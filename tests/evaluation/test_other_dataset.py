@@ -75,7 +75,8 @@ def test_tags_that_the_tagger_does_not_know(tagger_run, other_folder, tmp_path):
     # The run's own scores and settings stay as they were.
     now = written(workdir)
     assert {name: now[name] for name in own} == own
-    assert {"folder_test.json", "folder_test_words.csv"} == set(now) - set(own)
+    new = {"folder_test.json", "folder_test_seconds.json", "folder_test_words.csv"}
+    assert new == set(now) - set(own)
     assert json.loads(now["folder_test.json"]) == metrics
     assert (workdir / "config.json").read_bytes() == config
     report = (workdir / "reports" / "folder_test.html").read_text()

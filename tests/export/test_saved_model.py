@@ -259,10 +259,11 @@ def test_versions_count_up_and_say_where_they_come_from(
     checkpoint = second / "variables" / "variables.data-00000-of-00001"
     shutil.rmtree(second.with_name("notes"))
     assert len(keras_model(second.parent).get_layer("tagger_of_views").weights) > 0
-    with open(checkpoint, "r+b") as file:
-        file.truncate(100)
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[:100])
     with pytest.raises(ValueError, match="other weights than .*model.json.*again"):
         keras_model(second)
+    checkpoint.write_bytes(whole)
     facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
     assert facts["words"] == ["blue", "green", "red"]
     assert facts["config"]["components"] == tagger_config.components
@@ -311,7 +312,9 @@ def test_an_empty_batch_gives_empty_answers(tagger_run):
 def test_no_pickle_inside(tagger_run):
     """Every array file of a run opens with pickle switched off."""
     arrays = [p for p in tagger_run[0].rglob("*") if p.suffix in (".npy", ".npz")]
-    assert len(arrays) == 6  # of two versions of the export, both can be taught
+    assert {path.name for path in arrays} >= {
+        *("calibration.npz", "held_out.npz", "tags.npz", "teaching.npz", "vectors.npy"),
+    }
     for path in arrays:
         loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         for name in getattr(loaded, "files", ()):

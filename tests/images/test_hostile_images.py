@@ -213,9 +213,9 @@ def test_gif_of_countless_pieces_is_refused():
             np.testing.assert_array_equal(decode(harmless), expected)
 
 
-def test_a_gif_with_much_before_its_pixels_is_refused(monkeypatch):
+def test_a_gif_with_much_before_its_pixels_is_refused(set_limit):
     """Its data would take seconds to decode."""
-    monkeypatch.setattr(gif, "_MOST_BYTES", 500)
+    set_limit("_MOST_BYTES", 500, gif)
     encoded = encode(RGB, "GIF")
     message = f"(?s)ends behind 500 bytes is refused.*{len(encoded) - 1}"
     for decode in (decode_image, tf.function(decode_image)):

@@ -102,5 +102,8 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     assert {name: now[name] for name in then} == then
     added = {name: value for name, value in now.items() if name not in then}
     assert added["train_split"] == "train"
-    assert added == {name: getattr(Config(), name) for name in added}
+    known, default = Config.settings(), json.loads(json.dumps(Config().to_json()))
+    before = {n: known[n].before for n in added if known[n].before is not None}
+    assert added == {name: default[name] for name in added} | before
+    assert before == {"covariance": 0, "lift": 0.0, "rerank": False}
     assert "--units=192" in refused(tmp_path, config, units=64)

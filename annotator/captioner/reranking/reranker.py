@@ -59,7 +59,7 @@ class ConsensusReranker(keras.layers.Layer):
         **kwargs: typing.Any,
     ) -> None:
         kwargs = {"dtype": "float32", "trainable": False, **kwargs}
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**{"name": "reranker", "autocast": False, **kwargs})
         self.vocabulary_size = vocabulary_size
         self.ngrams = ngrams
         self.rank = rank

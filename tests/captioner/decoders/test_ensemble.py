@@ -139,7 +139,7 @@ def test_files_and_presets_hold_all_of_it(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
     found = served(some_regions())
     for name in ("captions", "tokens", "scores", "attention"):
-        np.testing.assert_array_equal(found[name], expected[name])
+        assert_equal({name: found[name]}, expected)
 
 
 @pytest.mark.parametrize(

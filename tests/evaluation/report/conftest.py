@@ -105,8 +105,8 @@ def scored(annotated):
         "mean_average_precision": mean_average_precision(scores, true),
     }
     return {
-        TAGGER: Scored(tags, "", [], 1.0, results),
-        CAPTIONER: Scored(captions, "", CAPTIONS, 1.0),
+        TAGGER: Scored(tags, "", [], results, 1.0),
+        CAPTIONER: Scored(captions, "", CAPTIONS, seconds=1.0),
     }
 
 
