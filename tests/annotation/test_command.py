@@ -94,6 +94,7 @@ def test_spark_that_is_not_installed(tmp_path):
     assert 'pip install ".[spark]"' in stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outcome", "code", "message"),
     [
@@ -156,6 +157,7 @@ def test_exit_codes_on_the_console(outcome, code, message, tmp_path):
     assert ("Traceback" in output) is ("RuntimeError" in outcome)
 
 
+@pytest.mark.slow
 def test_images_without_a_flag_are_described(tagger_run, image_folder, tmp_path):
     """A run's workdir is a model, and an image that cannot be read no end."""
     strange = tmp_path / os.fsdecode(b"\xe9.png")  # a name that is no UTF-8

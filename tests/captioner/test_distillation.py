@@ -100,6 +100,7 @@ def test_from_itself_there_is_nothing_to_learn():
         np.testing.assert_allclose(gradient, 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_student_becomes_like_its_teacher_which_stays_as_it_is():
     student, teacher = build(0), the_teacher(2)
     before = [weight.numpy() for weight in teacher.weights]

@@ -150,7 +150,13 @@ def test_the_loss_by_hand(feedback, max_length, seed):
     assert float(sums["reward"]) == int(tf.reduce_sum(value(tokens)))
 
 
-@pytest.mark.parametrize("name", TRUNCATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "nucleus"))
+        for name in TRUNCATIONS
+    ],
+)
 def test_its_gradient_is_that_of_the_expected_reward(name):
     captioner, (truncation, truncated) = build(), TRUNCATIONS[name]
     regions, captions = REGIONS[:1], every_caption()
@@ -207,6 +213,7 @@ def test_equal_rewards_teach_nothing():
         assert np.abs(tf.convert_to_tensor(gradient)).max() == 0
 
 
+@pytest.mark.slow
 def test_rewarded_captions_become_probable():
     captioner = build()
     wanted = tf.constant([[1, 5, 4, 2]])

@@ -121,6 +121,7 @@ def test_a_data_set_without_a_known_word_is_refused(tagger_run, other_folder, tm
         evaluate(workdir, "test", data_dir=str(folder))
 
 
+@pytest.mark.slow
 def test_captions_with_words_that_the_captioner_does_not_know(
     captioner_run, other_folder, tmp_path
 ):

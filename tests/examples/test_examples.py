@@ -38,6 +38,7 @@ def test_the_documentation_shows_the_scripts_as_they_are():
         assert text in shown, script.name
 
 
+@pytest.mark.slow
 def test_the_tagger_is_fitted(folder):
     variables = run((ROOT / "examples" / "fit_tagger.py").read_text(), "fit_tagger.py")
     scenes, tagger, data = (variables[name] for name in ("scenes", "tagger", "data"))

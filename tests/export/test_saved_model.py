@@ -115,6 +115,7 @@ def outputs(exported, encoded):
     }
 
 
+@pytest.mark.slow
 def test_a_tagger_on_bfloat16_features_says_the_same(
     tagger_run, tagger_config, image_folder, tmp_path
 ):
@@ -321,6 +322,7 @@ def test_no_pickle_inside(tagger_run):
             assert loaded[name].dtype != object
 
 
+@pytest.mark.slow
 def test_keras_file_needs_one_import(tagger_run, image_folder):
     code = (
         "import sys, numpy as np, keras, annotator.layers\n"

@@ -159,6 +159,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_large_images_cost_no_memory(tmp_path):
     """20,000 x 20,000 pixels are refused before they are decoded in full."""
     names = ("large.png", "large.jpg", "lying.gif")

@@ -124,6 +124,7 @@ def test_what_cannot_be_drawn_is_refused():
         attention_picture(WHITE, given)
 
 
+@pytest.mark.slow
 def test_evaluation_writes_a_file_an_image(captioner_run, tagger_run):
     workdir = captioner_run[0]
     evaluation.evaluate(workdir, "test", attention=2)

@@ -83,6 +83,7 @@ def test_a_backbone_that_is_trained_is_not_shared(captioner_config, tmp_path):
     np.testing.assert_allclose(moved, 1.0, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_evaluating_loads_a_model_once(captioner_run, monkeypatch):
     loaded, load = collections.Counter(), keras.saving.load_model
 

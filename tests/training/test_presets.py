@@ -45,6 +45,7 @@ def test_heads_come_back_but_for_the_rounding(saved, captioner_run, tagger_run):
             np.testing.assert_array_equal(np.asarray(ours.value), expected)
 
 
+@pytest.mark.slow
 def test_it_describes_images_as_the_runs_do(
     saved, captioner_run, tagger_run, image_folder
 ):

@@ -98,6 +98,7 @@ def test_rewards_go_on_from_the_last_epoch(captioner_config, tmp_path, unseen):
     assert run.is_trained(CAPTIONER)
 
 
+@pytest.mark.slow
 def test_a_tagger_that_is_trained_keeps_its_last_epoch(
     tagger_config, tmp_path, unseen, monkeypatch, capsys
 ):

@@ -98,6 +98,7 @@ def test_by_hand():
         np.testing.assert_allclose(weights, attention[:, 0, t], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_layers_of_attention_are_kept_where_members_agree():
     members = [member(0, layers=3), member(1, layers=3), member(2, "nic")]
     decoder = EnsembleDecoder(members)
@@ -122,6 +123,7 @@ def test_an_image_has_its_captions_whatever_the_others_are():
         np.testing.assert_array_equal(batch[name], rows)
 
 
+@pytest.mark.slow
 def test_files_and_presets_hold_all_of_it(tmp_path):
     together = ensemble([member(0, feedback=draft()), member(1, "soft")])
     expected = told(together, some_regions())

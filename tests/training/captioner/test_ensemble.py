@@ -24,6 +24,7 @@ def joining(captioner_run, captioner_config):
     return dataclasses.replace(captioner_config, ensemble=(workdir, workdir))
 
 
+@pytest.mark.slow
 def test_equal_members_write_what_each_writes(joining, captioner_run, tmp_path):
     run, member = Run(joining, tmp_path), Run.open(captioner_run[0])
     check_start(run.config)

@@ -57,6 +57,7 @@ def test_logs_scalars_captions_and_attention(captioner_run):
     assert tf.io.decode_png(png).shape[2] == 3
 
 
+@pytest.mark.slow
 def test_validation_that_tells_nothing_is_said_once(
     captioner_config, tmp_path, monkeypatch, capsys
 ):
@@ -269,6 +270,7 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     assert set(served) == {"captions", "scores"}
 
 
+@pytest.mark.slow
 def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_folder):
     workdir, _, (saved_model, _) = captioner_run
     run = Run(captioner_config, workdir)

@@ -34,6 +34,7 @@ def test_before_the_first_step_it_says_what_the_earlier_one_says(
     np.testing.assert_allclose(found["scores"], expected["scores"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_rewards_alone_begin_with_what_the_earlier_one_learned(starting, tmp_path):
     run = Run(
         dataclasses.replace(
