@@ -8,6 +8,7 @@ from typing import Any
 
 from annotator import files, loading
 from annotator.captioner import CaptionDetails
+from annotator.config import Config
 from annotator.export import saved_model
 from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
@@ -67,12 +68,17 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
         manifest: The export's, see `annotator.export.saved_model`.
     """
     extras = {str(MANIFEST.with_name(name)) for name in _extras(run, task)}
+    # What another version did not write is what it did.
+    then = Config.from_json(
+        {k: v for k, v in manifest["config"].items() if k in Config.settings()},
+        str(MANIFEST),
+    )
     return (
         manifest["trained"] == files.sha256(run.files.model(task.name))
         and (f"{task.name}.keras" in manifest["files"] or not run.config.keras_file)
         and extras <= manifest["files"].keys()
         and all(
-            manifest["config"].get(name) == getattr(run.config, name)
+            getattr(then, name) == getattr(run.config, name)
             for name in task.settings.exported()
         )
     )

@@ -91,7 +91,7 @@ def test_its_tagger_can_be_taught(saved, tagger_run):
     sizes = np.linalg.norm(other, axis=0)
     seen = sizes > 0.05 * sizes.max()
     one, other = one[:, seen], other[:, seen]
-    assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other)
+    assert np.linalg.norm(one - other) < 0.1 * np.linalg.norm(other)
 
 
 def test_a_captioner_can_start_from_it(saved, captioner_run):
