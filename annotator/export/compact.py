@@ -50,7 +50,7 @@ def write_compact(
         if is_float and array.ndim > 1 and array.size >= _LEAST_SIZE:
             stored[name], stored[name + _SCALE] = quantize(array)
         else:
-            stored[name] = np.ascontiguousarray(array)
+            stored[name] = np.require(array, requirements="C")  # a scalar stays one
     # One entry: several would stand in the file in an order of their own.
     metadata = {"about": json.dumps(about)} if about else None
     with files.atomic_path(path) as temporary:

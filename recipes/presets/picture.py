@@ -1,4 +1,4 @@
-"""Draws `docs/photos.png`: what the preset `photos` says of some photographs.
+"""Draws `docs/photos.jpg`: what the preset `photos` says of some photographs.
 
 They are all the color photographs of everyday things that come with scikit-image and
 scikit-learn under a free license (`pip install scikit-image`): public domain, CC0 and
@@ -6,8 +6,10 @@ CC BY, see `annotator/presets/photos/README.md`.
 """
 
 import pathlib
+import tempfile
 
 import skimage.data
+from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import annotator
@@ -31,8 +33,11 @@ def main() -> None:
         tags = ", ".join(tag.word for tag in description.tags)
         texts.append([str(description.caption), tags])
         print(f"{name}\n{description}\n")
-    path = pathlib.Path(__file__).parents[2] / "docs" / "photos.png"
-    write_contact_sheet(pictures, texts, path, columns=3, side=280)
+    path = pathlib.Path(__file__).parents[2] / "docs" / "photos.jpg"
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = pathlib.Path(folder, "sheet.png")
+        write_contact_sheet(pictures, texts, sheet, columns=3, side=280)
+        Image.open(sheet).save(path, quality=88)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ def test_large_arrays_are_rounded_and_the_others_kept(tmp_path):
     assert path.stat().st_size < 3 * 64 * 64 + 5000 * 4 + 2000
 
 
+def test_scalars_stay_scalars(tmp_path):
+    write_compact(tmp_path / "a.safetensors", {"sharpness": np.float32(2.5)})
+    read = read_compact(tmp_path / "a.safetensors")["sharpness"]
+    assert read.shape == () and read == 2.5
+
+
 def test_equal_arrays_make_equal_bytes(tmp_path):
     arrays = {"b": np.ones((70, 70), np.float32), "a": np.zeros(3, np.float32)}
     contents = []
