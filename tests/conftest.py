@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import shutil
 import sqlite3  # noqa: F401  (TensorFlow brings one without full-text search)
 
 import numpy as np
@@ -115,6 +116,23 @@ def captioner_run(captioner_config, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("captioner")
     metrics, _, exports = train(captioner_config, workdir)
     return workdir, metrics, exports
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A driver of Debian's browser, without a window."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (browser and driver):
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The page in a real browser: by mouse and by keyboard, wide and narrow."""
 
 import importlib.resources
-import shutil
 
 import pytest
 
@@ -18,25 +17,7 @@ REDRAWN = (
     exceptions.ElementClickInterceptedException,
     exceptions.ElementNotInteractableException,
 )
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.slow
 
 
 class Browser:

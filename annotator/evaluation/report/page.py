@@ -76,7 +76,7 @@ def report_page(
                     title,
                     section.content,
                     id=link,
-                    aria_labelledby=f"{link}-title",
+                    aria_labelledby=f"{task.name} {link}-title",
                 )
             )
     parts += [tag("h2", "Settings", id="settings"), settings_list(run.config)]

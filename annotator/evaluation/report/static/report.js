@@ -6,7 +6,7 @@ for (const card of document.querySelectorAll("[data-maps]")) {
   const words = [...card.querySelectorAll(".said button")];
   const side = Number(card.dataset.side);
   const shades = Uint8Array.from(atob(card.dataset.maps), (c) => c.charCodeAt(0));
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   canvas.width = canvas.height = side;
   let kept = null;
 
