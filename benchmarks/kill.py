@@ -89,9 +89,7 @@ def commands(folder):
     }
     if importlib.util.find_spec("pyspark") and shutil.which("java"):
         spark = ("--engine=spark", "--master=local[2]")
-        found["spark"] = lambda run: annotate(
-            run, "a.parquet", tagger, *spark
-        )
+        found["spark"] = lambda run: annotate(run, "a.parquet", tagger, *spark)
     return found
 
 
@@ -108,6 +106,8 @@ class Trial:
     def __init__(self, name, arguments, folder, disturbed):
         self.name, self.arguments = name, arguments
         self.alone, self.folder = folder / "undisturbed" / name, disturbed / name
+        # Not on the disk that is filled: it is heard why a run ends.
+        self.output = folder / f"{name}.txt"
         self.counts = collections.Counter()
         self.runs = self.compared = 0
         self.different = set()
@@ -121,7 +121,7 @@ class Trial:
 
     def start(self, folder):
         (folder / "run").mkdir(parents=True, exist_ok=True)
-        return Forked(self.arguments(folder / "run"), folder.parent / "output.txt")
+        return Forked(self.arguments(folder / "run"), self.output)
 
     def check(self, process):
         if process.wait():
