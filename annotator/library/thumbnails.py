@@ -4,19 +4,14 @@ import io
 import os
 import pathlib
 
-import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin
-
 from annotator import files
 from annotator.config.limits import MAX_PIXELS
+from annotator.images.display import shown_picture
 from annotator.images.photos import graph_content
 
 THUMBNAIL_SIDE = 512
 LARGE_SIDE = 2048
 _QUALITY = 84
-# A photograph's colors stay what its profile says; all else of its metadata stays out.
-_KEPT = ("icc_profile",)
-_JPEG = b"\xff\xd8\xff"
 
 
 def render(
@@ -43,36 +38,15 @@ def render(
         else:
             content = pathlib.Path(source).read_bytes()
             content = graph_content(content, source, max_pixels)
-        with _opened(content) as image:
-            size = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            image.draft("RGB", (side, side))  # a JPEG is decoded no larger than needed
-            picture = ImageOps.exif_transpose(image)
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-            kept = {key: image.info[key] for key in _KEPT if image.info.get(key)}
-    except Image.DecompressionBombError as error:
+        picture, size, profile = shown_picture(content, side)
+    except (ValueError, OSError) as error:
         raise OSError(f"{name}: {error}") from error
-    except (ValueError, SyntaxError) as error:  # what Pillow raises of damaged files
-        raise OSError(f"{name} cannot be decoded: {error}") from error
-    if picture.mode.startswith("I;16"):  # the upper byte, as the model sees it
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    if picture.mode in ("RGBA", "LA", "PA", "P"):
-        over = picture.convert("RGBA")
-        picture = Image.new("RGB", over.size, "white")
-        picture.paste(over, mask=over.getchannel("A"))
-    if picture.mode != "RGB":
-        picture, kept = picture.convert("RGB"), {}  # the profile was of other channels
+    # A photograph's colors stay what its profile says; all else of its metadata stays
+    # out.
+    kept = {"icc_profile": profile} if profile else {}
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=_QUALITY, progressive=True, **kept)
-    return encoded.getvalue(), (size[1], size[0]) if turned else size
-
-
-def _opened(content):
-    if content.startswith(_JPEG):
-        # Not `Image.open`, whose own limit is lower: it is decoded no larger than
-        # needed.
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(content))
-    return Image.open(io.BytesIO(content))
+    return encoded.getvalue(), size
 
 
 class Thumbnails:
