@@ -329,4 +329,4 @@ def _word_probabilities(tokens, scores, penalty):
 
 def _compiled(function, signature):
     """`function` as a graph that is traced once, whatever the batch size."""
-    return tf.function(function, input_signature=[signature])
+    return tf.function(function, input_signature=[signature], autograph=False)
