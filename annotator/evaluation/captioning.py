@@ -76,7 +76,7 @@ def attention_details(
     """
     # One graph for all: op by op each step of the search takes a second.
     explain = tf.function(
-        lambda some: captioner.generate(some, return_attention=True)
+        lambda some: captioner.generate(some, return_attention=True), autograph=False
     ).get_concrete_function(regions.element_spec)
     for some in regions:
         details = {name: value.numpy() for name, value in explain(some).items()}
