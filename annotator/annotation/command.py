@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 
 from annotator.config import commands
+from annotator.config.limits import add_max_pixels
 from annotator.config.names import check_output
 from annotator.terminal.startup import announce, start_tensorflow
 
@@ -50,6 +51,7 @@ def _define(parser: commands.Parser) -> None:
         "`content`.",
         note=_FOR_RECORDS,
     )
+    add_max_pixels(group)
     group = parser.group("output")
     group.add(
         flags.DEFINE_string,
@@ -205,6 +207,7 @@ def _describe(values: commands.Values) -> int:
     announce()
     from annotator.annotation.describing.annotator import load
     from annotator.annotation.describing.console import print_descriptions
+    from annotator.annotation.listing import tell_passed_over
 
     try:
         describe = load(
@@ -216,8 +219,12 @@ def _describe(values: commands.Values) -> int:
             values.workers,
             words=_word_rules(values),
             precision=values.precision,
+            max_pixels=values.max_pixels,
         )
-        return int(bool(print_descriptions(describe, values.arguments)))
+        failed = print_descriptions(describe, values.arguments)
+        for path in filter(os.path.isdir, values.arguments):
+            tell_passed_over(path)
+        return int(bool(failed))
     except BrokenPipeError:  # `annotate ... | head`
         commands.discard_stdout()
         return _FAILURE
@@ -249,6 +256,7 @@ def _write_records(values: commands.Values) -> int:
             sidecars=values.sidecars,
             embed=values.embed,
             csv_formulas=values.csv_formulas,
+            max_pixels=values.max_pixels,
             sidecar_options=_sidecar_options(values),
             batch_size=values.batch_size,
             workers=values.workers,
@@ -261,23 +269,18 @@ def _write_records(values: commands.Values) -> int:
         commands.end(_FAILURE, f"error: see above; {goes_on}")
     except KeyboardInterrupt:
         commands.end(commands.INTERRUPTED, f"\ninterrupted: {goes_on}")
+    from annotator.annotation.listing import tell_passed_over
+    from annotator.annotation.table_source import is_table
+
     print(f"{values.output}: {records} images, {failed} of them failed")
-    _print_passed_over(values.images)
+    if not is_table(values.images):
+        tell_passed_over(values.images)
     if values.sidecars or values.embed:
         from annotator.annotation.record_file import run_of
 
         run = run_of(values.output)
         print(f"annotator undo --run={run} takes back what was written beside images")
     return int(bool(failed))
-
-
-def _print_passed_over(source):
-    from annotator.annotation.listing import passed_over
-    from annotator.annotation.table_source import is_table
-
-    if not is_table(source) and (kinds := passed_over(source)):
-        counts = ", ".join(f"{n} {kind or 'without one'}" for kind, n in kinds.items())
-        print(f"passed over, by their extensions: {counts}", file=sys.stderr)
 
 
 def _check_sidecar_flags(values):
