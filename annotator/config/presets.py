@@ -21,6 +21,9 @@ SHAPES: dict[str, Any] = {
     # whole, and cost a captioner a quarter of what the layer before it would.
     "tap": "block4_pool",
     "captioner_tap": "block4_pool",
+    # Scenes have from 3 to 8 tags: those that are more probable than not.
+    "top_k": 0,
+    "tag_probability": 0.5,
     "min_count": 1,
     "units": 128,
     "attention_units": 64,

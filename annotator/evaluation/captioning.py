@@ -27,7 +27,7 @@ def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
     def caption(regions):
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
 
-    return tf.function(caption)
+    return tf.function(caption, autograph=False)
 
 
 def trace(caption: Any, regions: tf.data.Dataset) -> None:

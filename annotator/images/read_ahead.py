@@ -129,7 +129,7 @@ def _views_of(views):
     """The graph from encoded bytes to views, one for all who want the same."""
     resizes = [Resize(**dict(view)) for view in views]
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def views_of(encoded):
         image = decode_image(encoded)
         return [resize(image) for resize in resizes]

@@ -278,5 +278,9 @@ def _tanh(keys, queries, factors, rational):
     return tf.tanh((keys if factors is None else keys * factors) + queries)
 
 
-_scores_jit = tf.function(_scores, jit_compile=True, reduce_retracing=True)
-_gradients_jit = tf.function(_gradients, jit_compile=True, reduce_retracing=True)
+_scores_jit = tf.function(
+    _scores, jit_compile=True, reduce_retracing=True, autograph=False
+)
+_gradients_jit = tf.function(
+    _gradients, jit_compile=True, reduce_retracing=True, autograph=False
+)

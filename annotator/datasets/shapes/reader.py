@@ -7,12 +7,15 @@ Option: `config`, `"default"` (1,200 scenes for training, 150 each for validatio
 test) or `"tiny"` (24, 8 and 8).
 """
 
+import contextlib
 import dataclasses
 import io
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 
 from annotator import files
 from annotator.datasets.annotated_images import AnnotatedImages
@@ -132,5 +135,22 @@ def read(
             f"{', '.join(Shapes.builder_configs)}."
         )
     with files.writing_to(cache_dir, "cache_dir"):
-        builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
+        with _quiet():
+            builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
+            if not builder.is_prepared():
+                builder.download_and_prepare()
         return read_builder(builder, name, split)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what TFDS tells of a download: here is none, and it takes seconds."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
+        logging.set_verbosity(verbosity)

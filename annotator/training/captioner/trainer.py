@@ -112,11 +112,13 @@ class CaptionerTrainer(TrainingLoop):
                 optimizers += self.self_critical_optimizer.optimizers
                 self.reward = CiderReward(self.batches.tokens[..., 1:])
         self._keep(models, optimizers)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.self_critical_step = tf.function(
-            self._self_critical_step, reduce_retracing=True
+        self.train_step = tf.function(
+            self._train_step, reduce_retracing=True, autograph=False
         )
-        self.draft = tf.function(self.captioner.draft)
+        self.self_critical_step = tf.function(
+            self._self_critical_step, reduce_retracing=True, autograph=False
+        )
+        self.draft = tf.function(self.captioner.draft, autograph=False)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
         self._warned_of_no_match = False
