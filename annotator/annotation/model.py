@@ -321,6 +321,4 @@ def _word_probabilities(tokens, scores, penalty):
 
 def _compiled(function, signature):
     """`function` as a graph that is traced once, whatever the batch size."""
-    # Nothing here is Python that AutoGraph would have to convert, which takes longer
-    # than all the rest of the tracing.
     return tf.function(function, input_signature=[signature], autograph=False)
