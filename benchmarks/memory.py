@@ -5,9 +5,9 @@
 loads the model in processes of its own: the SavedModel as TensorFlow does and in a
 session of the C++ runtime, as servers do; as a Keras model; and both heads for
 `annotate`; the preset `photos` besides. "As version 0.1" is a SavedModel that Keras's
-`ExportArchive` writes of the same model, with each weight twice, as that version did. It
-prints what is resident after the loading more than after TensorFlow's import, and at most
-on the way, beside the size of the SavedModel.
+`ExportArchive` writes of the same model, with each weight twice, as that version did.
+It prints what is resident after the loading more than after TensorFlow's import, and at
+most on the way, beside the size of the SavedModel.
 """
 
 import json
