@@ -126,7 +126,7 @@ class TaggerSettings(Settings):
         "Gives a word only where it is at least so probable, by what validation "
         "images showed; instead of --threshold. Images then get as many tags as suit "
         "them, up to --top_k.",
-        above=0,
+        least=0.01,
         below=1,
     )
     rank_by: str = _decoding(
