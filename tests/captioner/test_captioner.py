@@ -55,6 +55,16 @@ def some_tokens(captioner, length=9):
     return tf.constant(rows.reshape(4, 2, length))
 
 
+def test_keras_is_told_what_it_would_trace():
+    captioner = build()
+    told = captioner(keras.Input((R, D)))
+    written = captioner(some_regions())
+    assert told.keys() == written.keys()
+    for name, value in written.items():
+        assert told[name].shape == (None, *value.shape[1:])
+        assert told[name].dtype == keras.backend.standardize_dtype(value.dtype)
+
+
 @pytest.mark.parametrize("feedback", [*FEEDBACKS, *TWO_ROUNDS])
 @pytest.mark.parametrize("soft", [False, True])
 def test_generate_returns_text_and_attention(feedback, soft):
