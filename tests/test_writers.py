@@ -27,7 +27,7 @@ EXCEPTIONS = {
     "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
     "tagger/rules/held_out_precision.py": {"np.savez(path, **self.compact())"},
     "training/exports.py": {
-        "teaching_basis(run).save(path)",
+        "_fitted_basis(run).save(path)",
         "return saved_model.save(",
     },
     # To nowhere.
