@@ -81,6 +81,17 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     return content.getvalue()
 
 
+def photograph() -> bytes:
+    """A JPEG of 10,240 x 9,766 pixels with the detail and grain of a photograph."""
+    blurred = Image.effect_noise((320, 320), 120).resize((2560, 2560), Image.BICUBIC)
+    grain = Image.effect_noise((2560, 2560), 12)
+    tile = Image.merge("RGB", [Image.blend(blurred, grain, w) for w in (0.2, 0.3, 0.4)])
+    whole = Image.new("RGB", (10_240, 9_766))
+    for place in range(16):
+        whole.paste(tile, (place % 4 * 2560, place // 4 * 2560))
+    return encoded(whole, "JPEG", quality=90)
+
+
 def scans(side: int, count: int) -> bytes:
     """A progressive JPEG with its last scan many times over."""
     data = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
@@ -154,6 +165,7 @@ def files():
         "JPEG, 64 megapixels, progressive, 4:4:4",
         lambda: encoded(flat, "JPEG", progressive=True, subsampling=0),
     )
+    yield "JPEG, photograph of 100 megapixels", photograph
     yield "JPEG, noise of 16 megapixels", lambda: encoded(noise, "JPEG", quality=95)
     yield (
         "JPEG, noise, progressive",

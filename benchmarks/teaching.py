@@ -19,6 +19,7 @@ does the same on made-up vectors.
 import numpy as np
 from absl import app, flags
 from scipy.optimize import minimize
+from scipy.special import expit
 
 flags.DEFINE_string("workdir", None, "A trained tagger's, of --tagger=means.")
 flags.DEFINE_boolean("made_up", False, "Use made-up vectors.")
@@ -146,7 +147,7 @@ def regress(vectors, tags):
     def loss(values):
         kernel, bias = split(values)
         margins = signs * (vectors @ kernel + bias)
-        slope = -weights * signs / (1 + np.exp(margins))
+        slope = -weights * signs * expit(-margins)
         gradient = np.concatenate([vectors.T @ slope + kernel, [slope.sum(axis=0)]])
         value = np.sum(weights * np.logaddexp(0, -margins)) + np.sum(kernel**2) / 2
         return float(value), gradient.ravel().astype(np.float64)

@@ -63,7 +63,7 @@ ALLOWED = {
         "terminal",
     },
     "serve": {"config", "export", "images", "terminal"},
-    "library": set(),
+    "library": {"config", "images"},
     "review": {
         "annotation",
         "config",

@@ -106,3 +106,27 @@ def test_missing_hints_are_found():
         "Public.fixed": ["a"],
         "Public.made": ["return"],
     }
+
+
+def graphs(path):
+    """`(line, keywords)` of each `tf.function(...)` and partial of it in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            bare = [d for d in node.decorator_list if ast.unparse(d) == "tf.function"]
+            yield from ((each.lineno, {}) for each in bare)
+        elif isinstance(node, ast.Call):
+            names = map(ast.unparse, [node.func, *node.args[:1]])
+            if "tf.function" in names:
+                yield node.lineno, {k.arg: ast.unparse(k.value) for k in node.keywords}
+
+
+def test_no_graph_waits_for_autograph():
+    # It rewrites every function that is called, a third of the time of a first call;
+    # here loops and branches on tensors are written as TensorFlow's own.
+    found = [
+        (f"{path.relative_to(ROOT)}:{line}", keywords.get("autograph"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, keywords in graphs(path)
+    ]
+    assert len(found) > 10
+    assert not [place for place, autograph in found if autograph != "False"]

@@ -5,10 +5,12 @@ import collections
 import glob
 import os
 import stat
+import sys
 from collections.abc import Iterator
 
 from annotator.images.decode import MAX_BYTES
 from annotator.images.extensions import PHOTO_EXTENSIONS
+from annotator.images.photos.kinds import missing_package
 
 _BESIDE_IMAGES = (".xmp", ".txt", ".json", ".jsonl", ".csv", ".parquet", ".partial")
 # How JPEG, PNG, GIF and TIFF files begin.
@@ -74,6 +76,38 @@ def passed_over(source: str | os.PathLike) -> dict[str, int]:
     for kind in (*PHOTO_EXTENSIONS, *_BESIDE_IMAGES):
         kinds.pop(kind, None)
     return dict(kinds.most_common())
+
+
+def tell_passed_over(source: str | os.PathLike) -> None:
+    """Says on stderr what of a source is not read, by kind, and what would read it.
+
+    Args:
+        source: As of `list_images`.
+    """
+    if kinds := passed_over(source):
+        print(f"passed over, by their extensions: {_counts(kinds)}", file=sys.stderr)
+    if kinds := without_decoder(source):
+        print(
+            f'not read: {_counts(kinds)}; pip install ".[photos]" reads them',
+            file=sys.stderr,
+        )
+
+
+def _counts(kinds):
+    return ", ".join(f"{n} {kind or 'without one'}" for kind, n in kinds.items())
+
+
+def without_decoder(source: str | os.PathLike) -> dict[str, int]:
+    """Counts the files that `list_images` lists and that need a missing package.
+
+    Args:
+        source: As there.
+
+    Returns:
+        Dict from extension, in lower case, to the number of files, most first.
+    """
+    extensions = (os.path.splitext(name)[1].lower() for name in list_images(source))
+    return dict(collections.Counter(filter(missing_package, extensions)).most_common())
 
 
 def read_image(name: str) -> tuple[str, bytes | Exception]:

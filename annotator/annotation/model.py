@@ -17,6 +17,7 @@ from annotator.annotation.preset_models import (
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
 from annotator.captioner.vocabulary import PAD
+from annotator.config.limits import MAX_PIXELS
 from annotator.export.keras_model import keras_model
 from annotator.export.versions import Exports
 from annotator.tagger.calibration import CalibratedProbabilities
@@ -46,9 +47,11 @@ class AnnotationModel:
             were learned.
         thresholds: The score that each of the tagger's W words must exceed, float
             `[W]`, in place of any other threshold.
+        max_pixels: How many pixels an image that is no JPEG may have.
 
     Attributes:
         resizes: The `Resize` layers of the views that a call takes.
+        max_pixels: As given.
         tasks: The keys of `exports`.
 
     Raises:
@@ -64,6 +67,7 @@ class AnnotationModel:
         threshold: float | None = None,
         words: WordRules | None = None,
         thresholds: np.ndarray | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         if captions < 1:
             raise ValueError(f"--captions must be at least 1, got {captions}.")
@@ -73,6 +77,9 @@ class AnnotationModel:
             raise ValueError("--top_k and --threshold need a tagger, see --model.")
         if words is not None and "tagger" not in exports:
             raise ValueError("--words needs a tagger, see --model.")
+        if max_pixels < 1:
+            raise ValueError(f"--max_pixels must be at least 1, got {max_pixels}.")
+        self.max_pixels = max_pixels
         self.tasks = tuple(exports)
         of_views = {
             task: model.get_layer(f"{task}_of_views") for task, model in exports.items()
@@ -109,7 +116,8 @@ class AnnotationModel:
             exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
             precision: How many of the images that get a word are to have it; each word
                 gets the threshold that promises this, see `HeldOutPrecision`.
-            **options: `captions`, `top_k`, `threshold` and `words`, as in the class.
+            **options: `captions`, `top_k`, `threshold`, `words` and `max_pixels`, as in
+                the class.
 
         Warns:
             UserWarning: When a model learned drawn scenes, which it will see in any
@@ -321,4 +329,4 @@ def _word_probabilities(tokens, scores, penalty):
 
 def _compiled(function, signature):
     """`function` as a graph that is traced once, whatever the batch size."""
-    return tf.function(function, input_signature=[signature])
+    return tf.function(function, input_signature=[signature], autograph=False)

@@ -72,7 +72,7 @@ def decoded_batches(
         `[good, size, size, 3]` for each of the model's views, of the images without an
         error, or is `None` if there are none.
     """
-    decoded = decode_ahead(pairs, model.resizes, workers, batch_size)
+    decoded = decode_ahead(pairs, model.resizes, workers, batch_size, model.max_pixels)
     while batch := list(itertools.islice(decoded, batch_size)):
         names, views, errors = zip(*batch, strict=True)
         good = [

@@ -23,6 +23,7 @@ from annotator.annotation.sidecars import (
     write_sidecar,
 )
 from annotator.annotation.sources import Source, TableSource, find_source
+from annotator.config.limits import MAX_PIXELS
 from annotator.config.watchdog import Watchdog
 from annotator.export.versions import Exports, find_exports, model_digest
 from annotator.metadata.embedding import Exiv2
@@ -48,6 +49,7 @@ def annotate(
     sidecar_options: SidecarOptions | None = None,
     embed: bool = False,
     csv_formulas: bool = False,
+    max_pixels: int = MAX_PIXELS,
     batch_size: int = 32,
     workers: int | None = None,
     engine: Callable[..., Generator[Record, None, None]] | None = None,
@@ -73,6 +75,7 @@ def annotate(
         csv_formulas: Whether text of a CSV file that begins like a formula (with `=`,
             `+`, `-` or `@`) is written as it is. By default an apostrophe stands before
             it, so that no spreadsheet runs it.
+        max_pixels: How many pixels an image that is no JPEG may have.
         batch_size: Images per pass of the backbone.
         workers: Threads that decode; by default as many as there are cores.
         engine: Function that makes the records; `local_engine` by default.
@@ -98,6 +101,8 @@ def annotate(
         options["words"] = words
     if precision is not None:
         options["precision"] = precision
+    if max_pixels != MAX_PIXELS:
+        options["max_pixels"] = max_pixels
     images = find_source(source)
     _check_paths(images, source, output, sidecars, embed)
     naming = sidecar_options or SidecarOptions()
@@ -161,8 +166,8 @@ def local_engine(
 
     Args:
         exports: Dict from task to `(folder, manifest)`, as of `find_exports`.
-        options: Dict of `captions`, `top_k`, `threshold` and maybe `words` and
-            `precision`, as in `AnnotationModel.load`.
+        options: Dict of `captions`, `top_k`, `threshold` and maybe `words`,
+            `precision` and `max_pixels`, as in `AnnotationModel.load`.
         images: What is to be annotated.
         done: Names of the images that have records.
         batch_size: Images per pass of the backbone.

@@ -27,7 +27,7 @@ def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
     def caption(regions):
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
 
-    return tf.function(caption)
+    return tf.function(caption, autograph=False)
 
 
 def trace(caption: Any, regions: tf.data.Dataset) -> None:
@@ -74,9 +74,12 @@ def attention_details(
         Of each image what `Captioner.generate` returns with `return_attention`, without
         the batch dimension.
     """
+    # One graph for all: op by op each step of the search takes a second.
+    explain = tf.function(
+        lambda some: captioner.generate(some, return_attention=True), autograph=False
+    ).get_concrete_function(regions.element_spec)
     for some in regions:
-        details = captioner.generate(some, return_attention=True)
-        details = {name: value.numpy() for name, value in details.items()}
+        details = {name: value.numpy() for name, value in explain(some).items()}
         for i in range(len(some)):
             yield {name: value[i] for name, value in details.items()}
 

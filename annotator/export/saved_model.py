@@ -97,7 +97,7 @@ def save(
     version = max(version_numbers(folder), default=0) + 1
     # A server polls the folder: only a whole version may bear a number.
     temporary = files.temporary_folder(folder)
-    _write_saved_model(temporary, model, views_model, resizes, served, details)
+    _write_saved_model(temporary, views_model, resizes, served, details)
     write_description(model, temporary)
     if keras_file:
         model.save(temporary / f"{name}.keras")
@@ -131,14 +131,26 @@ def saved_model_paths(
     return [folder, folder / f"{name}.keras"] if keras_file else [folder]
 
 
-def _write_saved_model(path, model, views_model, resizes, served, details):
-    def from_pixels(images):
-        outputs = _any_batch(model, tf.cast(images, tf.float32))
+def _write_saved_model(path, views_model, resizes, served, details):
+    # Traced once for all signatures, which call it.
+    @tf.function(
+        input_signature=[
+            [tf.TensorSpec((None, resize.size, resize.size, 3)) for resize in resizes]
+        ],
+        autograph=False,
+    )
+    def describe(views):
+        outputs = views_model(views)
         return {key: outputs[key] for key in served}
 
+    def from_pixels(images):
+        images = tf.cast(images, tf.float32)
+        return _any_batch(
+            lambda images: describe([resize(images) for resize in resizes]), images
+        )
+
     def from_bytes(image_bytes):
-        outputs = _any_batch(views_model, _views(resizes, image_bytes))
-        return {key: outputs[key] for key in served}
+        return _any_batch(describe, _views(resizes, image_bytes))
 
     def details_from_bytes(image_bytes):
         return _any_batch(details, _views(resizes, image_bytes))
@@ -161,10 +173,12 @@ def _write_saved_model(path, model, views_model, resizes, served, details):
     # variable and once as TensorFlow's.
     exported = tf.Module()
     # First those of the model, in its order, so that it can be built from them again.
-    weights = {v.ref(): v for v in weights_in_order(model)}
+    weights = {v.ref(): v for v in weights_in_order(views_model)}
     weights |= {v.ref(): v for graph in signatures.values() for v in graph.variables}
     exported.weights = list(weights.values())
-    tf.saved_model.save(exported, str(path), signatures=signatures)
+    # For inference: those who train on load the weights into a Keras model.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(exported, str(path), signatures, options)
 
 
 def _regions(backbone, views):

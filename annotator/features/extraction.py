@@ -132,7 +132,7 @@ def _complete(
     # A graph for any number of images: the last batch has fewer.
     spec = tf.TensorSpec((None, resize.size, resize.size, 3))
     maps_of = tf.function(
-        lambda pixels: backbone(pixels, training=False)[tap]
+        lambda pixels: backbone(pixels, training=False)[tap], autograph=False
     ).get_concrete_function(spec)
     batches = _pixel_batches(annotated, resize, done, batch_size)
     running = progress.stage(

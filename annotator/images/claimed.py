@@ -1,9 +1,11 @@
 """How many pixels an image file says it has, at no cost, and how many it may have."""
 
-# A larger image is refused from its header, before memory is spent on decoding it.
-MAX_PIXELS = 1 << 26
-# One with alpha, which is composited.
+from annotator.config.limits import MAX_PIXELS
+
+# An image with alpha, which is composited.
 MAX_ALPHA = MAX_PIXELS // 2
+# PNG (W3C, 11.2.1): gray and color with alpha. WebP (RFC 9649): a bit says so.
+_PNG_WITH_ALPHA = (4, 6)
 
 # Markers of JPEG with the size of the image: SOF0 to SOF15 but DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -44,6 +46,42 @@ def claimed_pixels(content: bytes) -> int:
             return (bits % 2**14 + 1) * (bits // 2**14 % 2**14 + 1)
         return (number(26, 2) % 2**14) * (number(28, 2) % 2**14)
     return 0
+
+
+def claims_alpha(content: bytes) -> bool:
+    """Whether the header of a PNG or WebP says that it has alpha.
+
+    Args:
+        content: Any bytes, 32 or more.
+    """
+    if content.startswith(b"\x89PNG"):
+        return content[25] in _PNG_WITH_ALPHA
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        flags, bits = content[20], int.from_bytes(content[21:25], "little")
+        has_alpha = {b"VP8X": flags >> 4 & 1, b"VP8L": bits >> 28 & 1}
+        return bool(has_alpha.get(content[12:16]))
+    return False
+
+
+def check_pixels(pixels: int, alpha: bool, most: int) -> None:
+    """Refuses an image of too many pixels.
+
+    Args:
+        pixels: How many it has.
+        alpha: Whether it has alpha; then half as many are too many.
+        most: How many it may have, `--max_pixels`.
+
+    Raises:
+        ValueError: When they are more; it names both numbers and the flag.
+    """
+    most = most // 2 if alpha else most
+    if pixels > most:
+        kind = "An image with alpha" if alpha else "An image"
+        raise ValueError(
+            f"{kind} of more than {most} pixels is refused; it has {pixels}. Make it "
+            "smaller, or give annotate or review a larger --max_pixels"
+            f"{', of which alpha takes half' if alpha else ''}."
+        )
 
 
 def _of_jpeg(content):

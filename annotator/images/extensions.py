@@ -3,9 +3,10 @@
 # In the order tried when a list names an image without its extension.
 EXTENSIONS = (".jpeg", ".jpg", ".png", ".gif", ".bmp", ".webp")
 # What `annotator.images.photos` turns into one of these formats.
+HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
 PILLOW_EXTENSIONS = (
-    *(".heic", ".heif", ".hif", ".avif", ".tif", ".tiff"),
-    *(".jp2", ".j2k", ".jpx", ".jpf"),
+    *HEIF_EXTENSIONS,
+    *(".avif", ".tif", ".tiff", ".jp2", ".j2k", ".jpx", ".jpf"),
 )
 RAW_EXTENSIONS = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff"),

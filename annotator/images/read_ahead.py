@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from annotator.images import errors
+from annotator.images.claimed import MAX_PIXELS
 from annotator.images.decode import decode_image
 from annotator.images.photos import graph_content
 from annotator.images.resize import Resize
@@ -26,6 +27,7 @@ def decode_ahead(
     resizes: Iterable[Resize],
     workers: int | None = None,
     ahead: int = 32,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[tuple[Any, list[tf.Tensor] | None, str | None]]:
     """Decodes images in threads and makes their views.
 
@@ -35,6 +37,7 @@ def decode_ahead(
         resizes: The layers that make the views.
         workers: Threads; by default as many as there are cores.
         ahead: Images begun before the first result is asked for.
+        max_pixels: How many pixels an image that is no JPEG may have.
 
     Yields:
         `(name, views, error)` in order: a list of float32 `[size, size, 3]`, one for
@@ -49,7 +52,7 @@ def decode_ahead(
         if isinstance(content, Exception):
             return name, None, _reason(content)
         try:
-            content = graph_content(content, str(name))
+            content = graph_content(content, str(name), max_pixels)
         except ValueError as error:
             return name, None, str(error)
         try:
@@ -129,7 +132,7 @@ def _views_of(views):
     """The graph from encoded bytes to views, one for all who want the same."""
     resizes = [Resize(**dict(view)) for view in views]
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def views_of(encoded):
         image = decode_image(encoded)
         return [resize(image) for resize in resizes]

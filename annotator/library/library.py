@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from annotator.config.limits import MAX_PIXELS
 from annotator.library import texts
 from annotator.library.corrections import Corrections
 from annotator.library.database import Database
@@ -56,6 +57,7 @@ class Library:
     Args:
         folder: The library's folder; it is made if missing.
         photographs: The folder of the photographs.
+        max_pixels: How many pixels a photograph that is no JPEG may have.
 
     Raises:
         ValueError: When the library is of other photographs, or cannot be opened.
@@ -66,14 +68,17 @@ class Library:
     """
 
     def __init__(
-        self, folder: str | os.PathLike, photographs: str | os.PathLike
+        self,
+        folder: str | os.PathLike,
+        photographs: str | os.PathLike,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.folder = pathlib.Path(folder)
         self.root = pathlib.Path(photographs).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = Database(self.folder / "library.sqlite")
         self.corrections = Corrections(self.database)
-        self.thumbnails = Thumbnails(self.folder / "thumbnails")
+        self.thumbnails = Thumbnails(self.folder / "thumbnails", max_pixels)
         self._claim()
 
     def close(self) -> None:

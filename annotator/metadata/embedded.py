@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from PIL import Image, IptcImagePlugin
+from PIL import Image, IptcImagePlugin, UnidentifiedImageError
 
 from annotator.metadata.keywords import Keywords, read_keywords
 from annotator.metadata.packet import Packet
@@ -12,6 +12,7 @@ from annotator.metadata.sidecar import SIDECAR_NAMES, read_sidecar, sidecar_path
 # IIM datasets (record, number) as in the IPTC-IIM standard 4.2.
 _CHARACTER_SET, _KEYWORD, _CAPTION = (1, 90), (2, 25), (2, 120)
 _UTF8 = b"\x1b%G"
+_HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
 
 
 def read_image(path: str | os.PathLike[str]) -> Keywords:
@@ -39,16 +40,28 @@ def read_embedded(path: str | os.PathLike[str]) -> Keywords:
     """Reads the keywords inside an image file.
 
     Args:
-        path: An image file that Pillow can open; its pixels are not decoded.
+        path: An image file; its pixels are not decoded.
 
     Returns:
-        The keywords of its XMP if it says any, otherwise of its IPTC-IIM.
+        The keywords of its XMP if it says any, otherwise of its IPTC-IIM; none of a
+        format that Pillow does not know, such as most of cameras' raw files: theirs are
+        in sidecars.
 
     Raises:
         OSError: When the file is no image or cannot be read.
-        ValueError: When its XMP is damaged; the message names the file.
+        ValueError: When its XMP is damaged, or HEIC needs a package that is not
+            installed; the message names the file.
     """
-    with Image.open(path) as image:
+    extension = os.path.splitext(os.fspath(path))[1].lower()
+    if extension in _HEIF_EXTENSIONS:
+        _register_heif(path)
+    try:
+        opened = Image.open(path)
+    except UnidentifiedImageError:
+        if extension in Image.registered_extensions():
+            raise
+        return Keywords()
+    with opened as image:
         packet: Any = image.info.get("xmp")
         if packet:
             if isinstance(packet, str):
@@ -61,6 +74,16 @@ def read_embedded(path: str | os.PathLike[str]) -> Keywords:
             if keywords != Keywords():
                 return keywords
         return _of_iptc(image)
+
+
+def _register_heif(path):
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f'{path}: HEIC needs pillow-heif: pip install ".[photos]".'
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def _of_iptc(image):

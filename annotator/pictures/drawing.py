@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageFont
 
-from annotator.images.decode import decode_image
+from annotator.images.display import shown_picture
 
 # Told apart by color-blind readers too (after Okabe and Ito), dark enough for text.
 INK, RIGHT, WRONG = "#1f2328", "#00795a", "#c44f00"
@@ -31,18 +31,19 @@ def load_font(size: int) -> ImageFont.FreeTypeFont:
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
-def load_picture(picture: np.ndarray | bytes) -> Image.Image:
+def load_picture(picture: np.ndarray | bytes, side: int | None = None) -> Image.Image:
     """Makes a picture one of Pillow's.
 
     Args:
         picture: uint8 `[height, width, 3]`, or the `bytes` of a file that
             `annotator.images.decode_image` reads.
+        side: Of a file, the longer side that is needed; what is larger is reduced.
 
     Returns:
         The picture.
     """
     if isinstance(picture, bytes):
-        picture = decode_image(picture).numpy()
+        return shown_picture(picture, side)[0]
     return Image.fromarray(np.asarray(picture, np.uint8))
 
 
@@ -57,7 +58,7 @@ def fit_picture(picture: np.ndarray | bytes, side: int) -> Image.Image:
         The picture; one far smaller is enlarged by a whole factor, which leaves its
         pixels sharp.
     """
-    image = load_picture(picture)
+    image = load_picture(picture, side)
     longest = max(image.size)
     # Interpolation would blur an icon; a photograph has pixels enough for it.
     factor = side // longest

@@ -9,6 +9,7 @@ import sqlite3  # noqa: F401  (before TensorFlow: its own SQLite knows no full t
 from absl import flags
 
 from annotator.config import commands
+from annotator.config.limits import add_max_pixels
 from annotator.terminal.startup import announce, start_tensorflow
 
 _NEEDS = {"fastapi": "fastapi", "jinja2": "jinja2", "uvicorn": "uvicorn"}
@@ -33,6 +34,7 @@ def _define(parser: commands.Parser) -> None:
         "Folder of what is known of the photographs.",
         note="default: one a folder of photographs, in ~/.local/share/annotator",
     )
+    add_max_pixels(group)
     group = parser.group("network")
     group.add(
         flags.DEFINE_integer,
@@ -65,12 +67,14 @@ def _run(values: commands.Values) -> int | None:
         photographs,
         values.library,
         values.port,
+        values.max_pixels,
     )
 
 
-def _serve(models, photographs, folder, port):
+def _serve(models, photographs, folder, port, max_pixels):
     import uvicorn
 
+    from annotator.annotation.listing import tell_passed_over
     from annotator.library.library import Library, default_folder
     from annotator.review.indexing import Indexer
     from annotator.review.photograph_encoder import PhotographEncoder
@@ -79,8 +83,9 @@ def _serve(models, photographs, folder, port):
 
     listening = listen(port)
     port = listening.getsockname()[1]
-    library = Library(folder or default_folder(photographs), photographs)
-    encoder = PhotographEncoder(models)
+    folder = folder or default_folder(photographs)
+    library = Library(folder, photographs, max_pixels)
+    encoder = PhotographEncoder(models, max_pixels)
     session = Session(
         library, encoder.id, encoder.basis, encoder.top_k, encoder.threshold
     )
@@ -91,6 +96,7 @@ def _serve(models, photographs, folder, port):
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", server_header=False)
     )
+    tell_passed_over(photographs)
     indexer.start()
     print(f"library: {library.folder}\nhttp://127.0.0.1:{port}/{token}/", flush=True)
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from annotator import files
 from annotator.annotation.listing import list_images, read_image
+from annotator.images.photos import graph_content
 from annotator.images.read_ahead import map_ahead, size_of
 from annotator.library.library import Library, Photograph, file_states
 from annotator.review.keywords import import_keywords
@@ -37,6 +38,7 @@ class Indexer:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._state: dict[str, Any] = {"phase": "listing", "done": 0, "total": 0}
+        self._sizes: dict[int, tuple[int, int]] = {}  # of those whose thumbnail is made
 
     @property
     def state(self) -> dict[str, Any]:
@@ -98,10 +100,24 @@ class Indexer:
             path = self._library.file(photograph)
         except OSError as error:
             return str(photograph.id), error
-        return str(photograph.id), read_image(str(path))[1]
+        content = read_image(str(path))[1]
+        if isinstance(content, Exception):
+            return str(photograph.id), content
+        thumbnails = self._library.thumbnails
+        try:
+            converted = graph_content(content, path, thumbnails.max_pixels)
+            if converted is not content:  # here, so that nothing is converted twice
+                self._sizes[photograph.id] = thumbnails.make(
+                    photograph.id, photograph.modified, converted
+                )[1]
+        except (ValueError, OSError) as error:
+            return str(photograph.id), error
+        return str(photograph.id), converted
 
     def _size(self, photograph: Photograph) -> tuple[int, int]:
         """The size of a photograph that could be decoded; its thumbnail is made."""
+        if photograph.id in self._sizes:
+            return self._sizes.pop(photograph.id)
         path = self._library.file(photograph)
         try:
             return self._library.thumbnails.make(

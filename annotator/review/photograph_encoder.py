@@ -11,6 +11,7 @@ import numpy as np
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.preset_models import preset_basis
 from annotator.annotation.records import NamedContent, decoded_batches
+from annotator.config.limits import MAX_PIXELS
 from annotator.export.versions import MANIFEST, TEACHING, find_exports
 from annotator.tagger.teaching_basis import TeachingBasis
 
@@ -39,6 +40,7 @@ class PhotographEncoder:
 
     Args:
         paths: Folders, as `annotator.load` takes them.
+        max_pixels: How many pixels a photograph that is no JPEG may have.
 
     Attributes:
         basis: What the tagger hands on to be taught.
@@ -53,7 +55,9 @@ class PhotographEncoder:
         ValueError: When a file is altered, or no tagger can be taught.
     """
 
-    def __init__(self, paths: Iterable[str | os.PathLike]) -> None:
+    def __init__(
+        self, paths: Iterable[str | os.PathLike], max_pixels: int = MAX_PIXELS
+    ) -> None:
         exports = find_exports(paths)
         if "tagger" not in exports:
             raise ValueError(
@@ -64,7 +68,7 @@ class PhotographEncoder:
         self.config: dict[str, Any] = manifest["config"]
         self.top_k = self.config["top_k"] or len(self.basis.words)
         self.threshold: float | None = self.config["threshold"]
-        self._model = AnnotationModel.load(exports)
+        self._model = AnnotationModel.load(exports, max_pixels=max_pixels)
         self.has_captions = "captioner" in exports
         digests = [
             manifest["files"][name]
@@ -97,11 +101,12 @@ class PhotographEncoder:
                 vector, caption = (None, None) if error else next(rows)
                 yield Encoded(name, vector, caption, error)
 
-    def attention(self, content: bytes) -> tuple[list[str], np.ndarray]:
+    def attention(self, content: bytes, name: str = "") -> tuple[list[str], np.ndarray]:
         """Where the captioner looks at each word of a photograph's caption.
 
         Args:
             content: The bytes of its file.
+            name: The file's name or path.
 
         Returns:
             `(words, maps)`: the T words of the caption, and float32
@@ -113,7 +118,7 @@ class PhotographEncoder:
         """
         if not self.has_captions:
             raise ValueError("There is no captioner among --model.")
-        ((_, views, (error,)),) = decoded_batches(self._model, [("it", content)], 1)
+        ((_, views, (error,)),) = decoded_batches(self._model, [(name, content)], 1)
         if views is None:
             raise ValueError(error)
         details = self._model.attention(self._model.regions(views)["captioner"])

@@ -97,7 +97,8 @@ def _add_page(router, session, encoder):
     def large(number: int, modified: str) -> Response:
         del modified
         path = session.library.file(session.library.photograph(number))
-        encoded, _ = thumbnails.render(path, thumbnails.LARGE_SIDE)
+        most = session.library.thumbnails.max_pixels
+        encoded, _ = thumbnails.render(path, thumbnails.LARGE_SIDE, most)
         return Response(encoded, media_type="image/jpeg", headers=_FOREVER)
 
 
@@ -148,7 +149,7 @@ def _add_reading(router, session, encoder, indexer, retraining):
     @router.get("/api/attention/{number}")
     def attention(number: int) -> dict[str, Any]:
         path = session.library.file(session.library.photograph(number))
-        said, maps = encoder.attention(path.read_bytes())
+        said, maps = encoder.attention(path.read_bytes(), str(path))
         return {"words": said, "maps": maps.round(3).tolist()}
 
     @router.post("/api/describe")

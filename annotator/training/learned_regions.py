@@ -42,7 +42,9 @@ class LearnedRegions:
         self.mirror = mirror
         self.signature = tf.TensorSpec([None, *train.caches[0].shape], tf.float16)
         self._build_backbone = build_backbone
-        self._unaugmented = tf.function(self._regions, reduce_retracing=True)
+        self._unaugmented = tf.function(
+            self._regions, reduce_retracing=True, autograph=False
+        )
 
     def build(self) -> None:
         """Makes the backbone, which all workers do at the same time."""

@@ -60,7 +60,7 @@ def _sum_over_workers(own):
     return strategy().experimental_local_results(shared)[0].numpy()
 
 
-@tf.function
+@tf.function(autograph=False)
 def _share(own):
     context = tf.distribute.get_replica_context()
     # The other replicas of the chief have its numbers too.

@@ -14,6 +14,7 @@ import base64
 import csv
 import io
 import pathlib
+import shutil
 import tempfile
 
 import numpy as np
@@ -81,7 +82,10 @@ def photographed(report):
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
         options.add_argument(argument)
-    with webdriver.Chrome(options) as driver:
+    options.add_argument("--disable-dev-shm-usage")
+    options.binary_location = shutil.which("chromium")
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    with webdriver.Chrome(options, service) as driver:
         metrics = {"width": WIDTH, "height": 900, "deviceScaleFactor": 1}
         driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride", {**metrics, "mobile": False}

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from annotator.config.limits import MAX_PIXELS
 from annotator.images.resize import Resize
 
 
@@ -20,6 +21,7 @@ class Brightness:
 
     resizes = (Resize(4),)
     tasks = ("tagger",)
+    max_pixels = MAX_PIXELS
 
     def __call__(self, views):
         means = tf.reduce_mean(views[0], axis=(1, 2, 3))

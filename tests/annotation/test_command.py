@@ -187,22 +187,28 @@ def test_a_reader_that_goes_away(tmp_path):
 def test_command_counts_what_failed(exports, image_folder, tmp_path):
     (tmp_path / "a,b").symlink_to(exports[0])
     listing = tmp_path / os.fsdecode(b"\xe9.txt")  # a name that is no UTF-8
-    listing.write_text(f"{image_folder}/1.png\n{tmp_path}/no.jpg\n{image_folder}/2.png")
+    Image.new("RGB", (50, 50)).save(tmp_path / "large.png")
+    good = [image_folder / "1.png", image_folder / "2.png"]
+    names = [good[0], tmp_path / "no.jpg", good[1], tmp_path / "large.png"]
+    listing.write_text("\n".join(map(str, names)))
     output = tmp_path / os.fsdecode(b"\xe8.jsonl")
     process = command(
         *("--model", tmp_path / "a,b", "--model", f"{exports[1]},"),
         *("--captions=2", "--top_k=1"),
         *("--images", listing, "--output", output, "--batch_size=2"),
+        "--max_pixels=2400",
     )
     stdout, stderr = process.communicate(timeout=280)
     assert process.returncode == 1, stderr
-    said = f"{tmp_path}/\\udce8.jsonl: 3 images, 1 of them failed"
+    said = f"{tmp_path}/\\udce8.jsonl: 4 images, 2 of them failed"
     assert stdout.splitlines()[-1] == said
-    assert re.search(r"3/3 \[\d+:\d+<00:00, +[\d.]+(image/s|s/image)\]", stderr), stderr
+    assert re.search(r"4/4 \[\d+:\d+<00:00, +[\d.]+(image/s|s/image)\]", stderr), stderr
     assert "Traceback" not in stderr
     records = read(output)
     assert set(records[1]) == {"image", "error"}
-    for record in records[::2]:
+    assert records[3]["image"].endswith("large.png")
+    assert re.search("than 2400 pixels.* has 2500.*--max_pixels", records[3]["error"])
+    for record in (records[0], records[2]):
         assert len(record["captions"]) == 2 and len(record["tags"]) == 1
 
 

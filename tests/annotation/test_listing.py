@@ -5,7 +5,8 @@ import os
 import pytest
 from PIL import Image
 
-from annotator.annotation.listing import list_images, passed_over
+from annotator.annotation.listing import list_images, passed_over, tell_passed_over
+from annotator.images.photos import kinds
 
 
 def test_folders_lists_and_patterns(tmp_path):
@@ -49,6 +50,21 @@ def test_what_is_passed_over_is_counted(tmp_path):
         (tmp_path / name).touch()
     assert passed_over(tmp_path) == {".mp4": 2, ".psd": 1, "": 1}
     assert passed_over(tmp_path / "e.jpg") == {}
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_what_needs_an_extra_is_counted_by_kind(
+    is_installed, tmp_path, monkeypatch, capsys
+):
+    for name in ("a.HEIC", "b/c.heic", "d.nef", "e.jpg", "f.mp4", "g.avif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(kinds.importlib.util, "find_spec", lambda _: is_installed)
+    tell_passed_over(tmp_path)
+    said = ["passed over, by their extensions: 1 .mp4"]
+    if not is_installed:
+        said.append('not read: 2 .heic, 1 .nef; pip install ".[photos]" reads them')
+    assert capsys.readouterr().err.splitlines() == said
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WebP", "TIFF"])

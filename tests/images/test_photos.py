@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import sys
 
 import numpy as np
@@ -158,13 +159,38 @@ def test_damaged_files_are_errors_of_one_image(content, name):
     assert views[0].shape == (8, 8, 3) and nothing is None
 
 
-def test_too_many_pixels(monkeypatch):
-    monkeypatch.setattr(conversion, "MAX_PIXELS", 599)
-    monkeypatch.setattr(conversion, "MAX_ALPHA", 500)
-    for mode, most in (("RGB", 599), ("RGBA", 500)):
-        content = encode(RGB.convert(mode), "TIFF")
-        with pytest.raises(ValueError, match=f"more than {most} pixels .* it has 600"):
-            convert(content, "tiff")
+@pytest.mark.parametrize("format", ["TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize(("mode", "most"), [("RGB", 600), ("RGBA", 1200)])
+def test_too_many_pixels_for_max_pixels(mode, most, format):
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    image = RGB.convert(mode)
+    if mode == "RGBA":
+        image.putalpha(128)  # WebP writes none that hides nothing
+    content = encode(image, format, **lossless)
+    for each in (content, encode(RGB, "JPEG")):  # which has a limit of its own
+        pixels = decode_image(graph_content(each, max_pixels=most)).numpy()
+        assert pixels.shape == (20, 30, 3)
+    (_, none, error), _ = decode_ahead(
+        [("a", content), ("b", content)], [Resize(8)], max_pixels=most - 1
+    )
+    least = (most - 1) // (2 if mode == "RGBA" else 1)
+    assert none is None
+    assert re.search(f"more than {least} pixels .* it has 600.*--max_pixels", error)
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF", "BMP", "WEBP"])
+def test_what_graphs_refuse_is_read_if_max_pixels_says_so(format, monkeypatch):
+    """It goes the way of a TIFF; the pixels are the same as far as both read it."""
+    image = RGB.quantize() if format == "GIF" else RGB
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    encoded = encode(image, format, **lossless)
+    expected = decode_image(encoded).numpy()
+    monkeypatch.setattr("annotator.images.photos.content.MAX_PIXELS", 599)
+    converted = graph_content(encoded, max_pixels=600)
+    assert converted is not encoded
+    np.testing.assert_array_equal(decode_image(converted).numpy(), expected)
+    with pytest.raises(ValueError, match="more than 599 pixels .* it has 600"):
+        graph_content(encoded, max_pixels=599)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -197,7 +223,7 @@ CONVERTER = """
 import json, os, signal, sys, time
 sys.path[:] = json.loads(sys.argv[1])
 from annotator.images.photos import converter_process as process
-def convert(content, kind):
+def convert(content, kind, max_pixels):
     exec(content[4:])
     return content
 process.convert, process.SECONDS = convert, 0.2

@@ -157,6 +157,19 @@ def test_xmp_in_images_of_several_formats_is_read(ending, photo, tmp_path, digik
     assert "Animals|Dog" in read_image(path).human
 
 
+def test_xmp_in_heic_is_read_and_raw_files_have_none(tmp_path, digikam):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="extra photos")
+    pillow_heif.register_heif_opener()
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.heic", xmp=digikam)
+    (tmp_path / "b.jpg.xmp").write_bytes(digikam)
+    assert read_image(tmp_path / "a.heic").human == read_image(tmp_path / "b.jpg").human
+    (tmp_path / "a.raf").write_bytes(b"FUJIFILMCCD-RAW 0201" + bytes(100))
+    assert read_image(tmp_path / "a.raf") == Keywords()
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(OSError, match=r"a\.jpg"):
+        read_image(tmp_path / "a.jpg")
+
+
 def test_a_sidecar_stands_before_what_is_in_the_image(photo, digikam):
     with Image.open(photo) as image:
         image.save(photo, xmp=digikam)

@@ -71,7 +71,7 @@ class ColorEncoder:
             whitened = self.basis.whiten(vector[None])[0]
             yield Encoded(name, whitened, "A wall of one color", None)
 
-    def attention(self, content):
+    def attention(self, content, name):
         maps = np.zeros((2, 4, 4), np.float32)
         maps[0, 1, 2] = maps[1, 3, 3] = 1
         return ["A", "wall"], maps

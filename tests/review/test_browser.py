@@ -17,7 +17,6 @@ REDRAWN = (
     exceptions.ElementClickInterceptedException,
     exceptions.ElementNotInteractableException,
 )
-pytestmark = pytest.mark.slow
 
 
 class Browser:
@@ -129,6 +128,7 @@ def judgments(opened):
     return [(names[n], word, yes) for n, word, yes in library.corrections.judgments()]
 
 
+@pytest.mark.slow
 def test_the_gallery_fills_rows_with_whole_photographs(browser):
     boxes = browser.run(
         "return [...document.querySelectorAll('.tile')].map(t => {"
@@ -176,6 +176,7 @@ def test_accepting_rejecting_and_undoing_by_mouse(browser, opened):
     browser.wait(lambda: first in browser.text(".events li:last-child"))
 
 
+@pytest.mark.slow
 def test_a_new_word_is_learned_at_once_and_what_changed_is_shown(browser, opened):
     browser.open_photograph("yellow 0.jpg")
     browser.type("#viewer-word", "sun", Keys.ENTER)
@@ -193,6 +194,7 @@ def test_a_new_word_is_learned_at_once_and_what_changed_is_shown(browser, opened
     assert judgments(opened) == [("yellow 0.jpg", "sun", True)]
 
 
+@pytest.mark.slow
 def test_everything_by_keyboard(browser, opened):
     browser.press(Keys.ARROW_DOWN)  # to the first photograph
     focused = "return document.activeElement.closest('.tile')?.dataset.id"
@@ -226,6 +228,7 @@ def test_everything_by_keyboard(browser, opened):
     browser.wait(lambda: "for gre" in browser.text("#summary"))
 
 
+@pytest.mark.slow
 def test_a_word_is_gone_through_with_two_keys(browser, opened):
     browser.choose_word("red")
     browser.wait(lambda: len(browser.all(".verdicts")) > 5)
@@ -240,6 +243,7 @@ def test_a_word_is_gone_through_with_two_keys(browser, opened):
     browser.wait(lambda: browser.text("#summary").startswith("1 photograph "))
 
 
+@pytest.mark.slow
 def test_many_at_once(browser, opened):
     browser.run("document.querySelectorAll('.tile .mark')[1].click()")
     browser.wait(lambda: browser.text("#selection-count") == "1 selected")
@@ -255,6 +259,7 @@ def test_many_at_once(browser, opened):
     browser.wait(lambda: not browser.one("#selection").is_displayed())
 
 
+@pytest.mark.slow
 def test_captions_and_where_the_captioner_looked(browser, opened):
     browser.open_photograph("blue 0.jpg")
     browser.wait(
@@ -282,6 +287,7 @@ def test_captions_and_where_the_captioner_looked(browser, opened):
     browser.wait(lambda: browser.text("#caption-by") == "by you")
 
 
+@pytest.mark.slow
 def test_hostile_words_are_text(browser):
     word = "<img src=x onerror=document.title='hacked'><script>1</script>\"'"
     browser.open_photograph("red 1.jpg")
@@ -295,6 +301,7 @@ def test_hostile_words_are_text(browser):
     browser.wait(lambda: word in browser.text(".events"))
 
 
+@pytest.mark.slow
 def test_likeness_and_duplicates(browser):
     browser.open_photograph("violet 0.jpg")
     browser.click("#like")
@@ -312,6 +319,7 @@ def test_likeness_and_duplicates(browser):
     browser.wait(lambda: browser.text("#summary") == "32 photographs")
 
 
+@pytest.mark.slow
 def test_a_dropped_image_is_described(browser):
     browser.run(
         """
@@ -337,6 +345,7 @@ def test_a_dropped_image_is_described(browser):
     browser.wait(lambda: "red" in browser.text("#viewer-name"))
 
 
+@pytest.mark.slow
 def test_another_pages_corrections_appear(browser, opened):
     session = opened[0]
     number = session.library.photographs()[0].id
@@ -344,6 +353,7 @@ def test_another_pages_corrections_appear(browser, opened):
     browser.wait(lambda: "elsewhere" in [e.text for e in browser.all("#words .name")])
 
 
+@pytest.mark.slow
 def test_100000_photographs_scroll(browser):
     """The list is made up; only what is near the screen is asked for and shown."""
     script = browser.driver.execute_cdp_cmd(
@@ -394,6 +404,7 @@ def test_100000_photographs_scroll(browser):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_and_fits(browser, size, scheme):

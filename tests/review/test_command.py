@@ -49,6 +49,16 @@ def test_it_listens_on_this_machine_alone():
             command.listen(port)
 
 
+def test_sqlite_is_loaded_with_the_command():
+    """Before TensorFlow, whose own has no full text."""
+    program = (
+        "import sys, annotator.review.command\n"
+        "assert 'sqlite3' in sys.modules and 'tensorflow' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+@pytest.mark.slow
 def test_sqlite_is_loaded_before_tensorflow_whose_own_has_no_full_text():
     """The console imports the command's module, then TensorFlow, then the library."""
     program = (

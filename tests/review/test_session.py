@@ -1,8 +1,13 @@
 """A session: what is read, chosen and learned, without a browser."""
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from annotator.library.library import Library
+from annotator.library.thumbnails import render
 from annotator.review.session import Session
 
 
@@ -29,6 +34,34 @@ def test_reading_leaves_files_as_they_are_and_names_what_it_cannot_read(
     assert red["suggested"][0][0] == "red" and (red["width"], red["height"]) == (72, 96)
     assert red["caption"] == "A wall of one color" and red["caption_by"] == "machine"
     assert list((session.library.folder / "thumbnails").rglob("*.jpg"))
+
+
+def test_what_browsers_do_not_show_has_thumbnails(opened, photographs):
+    session, indexer = opened
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("turned.tif", "turned.avif"):
+        Image.new("RGB", (90, 60), (40, 170, 60)).save(photographs / name, exif=exif)
+    deep = np.full((30, 50), 40_000, np.uint16)
+    Image.fromarray(deep).save(photographs / "deep.png")
+    indexer.read_all()
+    numbers = numbers_of(session)
+    for name, shape in {"turned.tif": (60, 90), "turned.avif": (60, 90)}.items():
+        (details,) = session.details([numbers[name]])
+        assert (details["width"], details["height"]) == shape
+        assert details["suggested"][0][0] == "green"
+        (photograph,) = session.library.photographs([numbers[name]])
+        path = session.library.file(photograph)
+        made = session.library.thumbnails.path(photograph.id, photograph.modified)
+        for content in (made.read_bytes(), render(path, 2048)[0]):
+            with Image.open(io.BytesIO(content)) as image:
+                assert image.size == shape
+                assert np.argmax(np.asarray(image).mean((0, 1))) == 1  # green
+    gray, _ = render(photographs / "deep.png", 64)
+    with Image.open(io.BytesIO(gray)) as image:
+        assert abs(np.asarray(image).astype(int) - (40_000 >> 8)).max() < 3
+    with pytest.raises(OSError, match="turned.tif.*more than 99 pixels.*--max_pixels"):
+        render(photographs / "turned.tif", 64, max_pixels=99)
 
 
 def test_a_new_word_is_learned_from_one_photograph(session):

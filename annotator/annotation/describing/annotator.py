@@ -13,6 +13,7 @@ from annotator.annotation.describing.image_inputs import (
 )
 from annotator.annotation.model import AnnotationModel
 from annotator.annotation.records import records
+from annotator.config.limits import MAX_PIXELS
 from annotator.export import preset as preset_files
 from annotator.export.preset import DEFAULT_PRESET
 from annotator.export.versions import find_exports
@@ -33,6 +34,7 @@ def load(
     preset: str | None = None,
     words: WordRules | None = None,
     precision: float | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> "Annotator":
     """Loads a model: one that comes with the package, or what a training exported.
 
@@ -59,6 +61,7 @@ def load(
         words: Rules on the tags' words, see `annotator.tagger.rules.word_rules`.
         precision: How many of the images that get a word are to have it, such as 0.9;
             instead of `threshold`, see `AnnotationModel.load`.
+        max_pixels: How many pixels an image that is no JPEG may have.
 
     Returns:
         An `Annotator`.
@@ -77,6 +80,7 @@ def load(
         threshold=threshold,
         words=words,
         precision=precision,
+        max_pixels=max_pixels,
     )
     return Annotator(model, batch_size, workers)
 

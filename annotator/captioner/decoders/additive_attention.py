@@ -1,5 +1,6 @@
 """Additive attention over image regions, without the tensor it is famous for."""
 
+import functools
 import typing
 
 import keras
@@ -278,5 +279,8 @@ def _tanh(keys, queries, factors, rational):
     return tf.tanh((keys if factors is None else keys * factors) + queries)
 
 
-_scores_jit = tf.function(_scores, jit_compile=True, reduce_retracing=True)
-_gradients_jit = tf.function(_gradients, jit_compile=True, reduce_retracing=True)
+_compiled = functools.partial(
+    tf.function, jit_compile=True, reduce_retracing=True, autograph=False
+)
+_scores_jit = _compiled(_scores)
+_gradients_jit = _compiled(_gradients)

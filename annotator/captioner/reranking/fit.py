@@ -13,7 +13,7 @@ from annotator.captioner.reranking.ridge import LowRankRidge
 from annotator.captioner.vocabulary import Vocabulary
 
 RANK = 128
-_encode = tf.function(image_vectors, reduce_retracing=True)
+_encode = tf.function(image_vectors, reduce_retracing=True, autograph=False)
 MIN_IMAGES = 3
 
 

@@ -40,8 +40,9 @@ def gallery(
         "order of the split. Shown are the first, those around the middle, and the "
         "last: nobody picked them."
     )
-    if len(ranked) < len(scores):
-        rule += f" {len(scores) - len(ranked):,} have nothing to be ranked by."
+    if unranked := len(scores) - len(ranked):
+        have = "has" if unranked == 1 else "have"
+        rule += f" {unranked:,} {have} nothing to be ranked by."
     chart = histogram(
         f"How many images have which {measure}",
         100 * ranked,

@@ -34,8 +34,8 @@ _TITLES = {
     "f1": "F1",
     "n_plus": "N+",
     "mean_average_precision": "mAP",
-    "image_precision": "Precision, by image",
-    "image_recall": "Recall, by image",
+    "image_precision": "Image precision",
+    "image_recall": "Image recall",
 }
 _COUNTS = ("n_plus",)
 _PUBLISHED = {name: _TITLES[name] for name in published.TAG_COLUMNS}

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from annotator.images.claimed import MAX_ALPHA, MAX_PIXELS
+from annotator.images.claimed import MAX_PIXELS, check_pixels
 from annotator.images.encode import encode_image
 
-KINDS = ("raw", "heif", "avif", "tiff", "jpeg 2000")
+# Other: what graphs decode, of more pixels than these do.
+KINDS = ("raw", "heif", "avif", "tiff", "jpeg 2000", "other")
 # Larger pictures are made smaller: what comes of them is held several times over. No
 # view has a hundredth of that.
 WHOLE_PIXELS = MAX_PIXELS // 4
@@ -36,23 +37,26 @@ _WITH_ALPHA = ("LA", "RGBA", "La", "RGBa", "PA")
 _REMEDY = 'needs {}: pip install ".[photos]".'
 
 
-def convert(content: bytes, kind: str) -> bytes:
+def convert(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
     """Makes a file that graphs decode of one that they do not.
 
     Args:
         content: The content of a file.
         kind: One of `KINDS`.
+        max_pixels: How many pixels it may have, half of it with alpha.
 
     Returns:
         The content of a BMP, PNG or JPEG.
 
     Raises:
         MemoryError: When the memory does not suffice.
-        ValueError: When it is damaged, has more than `MAX_PIXELS` pixels, or needs a
+        ValueError: When it is damaged, has more than `max_pixels` pixels, or needs a
             package that is not installed; the message names it.
     """
     try:
-        return _of_raw(content) if kind == "raw" else _of_pillow(content, kind)
+        if kind == "raw":
+            return _of_raw(content, max_pixels)
+        return _of_pillow(content, kind, max_pixels)
     except (MemoryError, ValueError):
         raise
     except Exception as error:  # whatever a damaged file makes a decoder say
@@ -60,7 +64,7 @@ def convert(content: bytes, kind: str) -> bytes:
         raise ValueError(f"A damaged {kind.upper()} file: {text}") from error
 
 
-def _of_pillow(content, kind):
+def _of_pillow(content, kind, max_pixels):
     if kind == "heif":
         try:
             import pillow_heif
@@ -69,7 +73,7 @@ def _of_pillow(content, kind):
         pillow_heif.register_heif_opener()
     with Image.open(io.BytesIO(content)) as image:
         pixels = image.width * image.height
-        _check_size(pixels, MAX_ALPHA if image.mode in _WITH_ALPHA else MAX_PIXELS)
+        check_pixels(pixels, image.mode in _WITH_ALPHA, max_pixels)
         if kind == "jpeg 2000":
             image.reduce = _levels_to_leave_out(content, pixels)
         image.load()
@@ -116,7 +120,7 @@ def _factor(pixels, most):
     return factor
 
 
-def _of_raw(content):
+def _of_raw(content, max_pixels):
     try:
         import rawpy
     except ModuleNotFoundError as error:
@@ -125,18 +129,11 @@ def _of_raw(content):
         preview, flip = raw.extract_thumb(), raw.sizes.flip
     if preview.format == rawpy.ThumbFormat.BITMAP:
         pixels = np.asarray(preview.data)
-        _check_size(pixels.shape[0] * pixels.shape[1])
+        check_pixels(pixels.shape[0] * pixels.shape[1], False, max_pixels)
         return encode_image(np.rot90(pixels, _TURNS.get(flip, 0)))
     with Image.open(io.BytesIO(preview.data)) as image:
         if not flip or image.getexif().get(_ORIENTATION):
             return bytes(preview.data)
-        _check_size(image.width * image.height)
+        check_pixels(image.width * image.height, False, max_pixels)
         pixels = np.asarray(image.convert("RGB"))
     return encode_image(np.rot90(pixels, _TURNS.get(flip, 0)))
-
-
-def _check_size(pixels, most=MAX_PIXELS):
-    if pixels > most:
-        raise ValueError(
-            f"An image of more than {most} pixels is refused; it has {pixels}."
-        )

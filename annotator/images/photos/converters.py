@@ -10,9 +10,16 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from annotator.images.claimed import MAX_PIXELS
 from annotator.images.photos import converter_process
 from annotator.images.photos.conversion import KINDS
-from annotator.images.photos.converter_process import HEADER, MEGABYTES, SECONDS
+from annotator.images.photos.converter_process import (
+    ANSWER,
+    MEGABYTES,
+    REQUEST,
+    SECONDS,
+    share,
+)
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -26,7 +33,7 @@ _MOST_BYTES = MEGABYTES << 19
 _FILES_OF_A_PROCESS = 500
 
 
-def convert_elsewhere(content: bytes, kind: str) -> bytes:
+def convert_elsewhere(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
     """Calls `convert` in a process whose time and memory have a limit.
 
     As many run at a time as there are cores. They wait for more files and end with
@@ -35,6 +42,7 @@ def convert_elsewhere(content: bytes, kind: str) -> bytes:
     Args:
         content: The content of a file.
         kind: One of `KINDS`.
+        max_pixels: As of `convert`; the limits grow with it.
 
     Returns:
         The content of a BMP, PNG or JPEG.
@@ -49,7 +57,7 @@ def convert_elsewhere(content: bytes, kind: str) -> bytes:
             f"{len(content)}."
         )
     with _CONVERTERS.one() as converter:
-        return converter.convert(content, kind)
+        return converter.convert(content, kind, max_pixels)
 
 
 class _Converter:
@@ -74,10 +82,11 @@ class _Converter:
             raise OSError(f"{sys.executable} for decoding ended with code {code}.")
         self._files_left = _FILES_OF_A_PROCESS
 
-    def convert(self, content, kind):
+    def convert(self, content, kind, max_pixels):
         self._files_left -= 1
+        request = REQUEST.pack(KINDS.index(kind), max_pixels, len(content))
         try:
-            self._process.stdin.write(HEADER.pack(KINDS.index(kind), len(content)))
+            self._process.stdin.write(request)
             self._process.stdin.write(content)
             self._process.stdin.flush()
         except BrokenPipeError:  # it has ended, and the answer says how
@@ -85,7 +94,7 @@ class _Converter:
         else:
             answer = self._answer()
         if answer is None:
-            raise _error(kind, self.close())
+            raise _error(kind, self.close(), SECONDS * share(max_pixels))
         good, result = answer
         if not good:
             raise ValueError(result.decode())
@@ -104,10 +113,10 @@ class _Converter:
         return self._process.wait()
 
     def _answer(self):
-        header = self._read(HEADER.size)
-        if len(header) < HEADER.size:
+        header = self._read(ANSWER.size)
+        if len(header) < ANSWER.size:
             return None
-        good, size = HEADER.unpack(header)
+        good, size = ANSWER.unpack(header)
         result = self._read(size)
         return (good, result) if len(result) == size else None
 
@@ -147,12 +156,12 @@ class _Converters:
             self._idle.pop().close()
 
 
-def _error(kind, code):
+def _error(kind, code, seconds):
     """What it means that a process ended amid a file."""
     kind = kind.upper()
     if code == -signal.SIGPROF:
         return ValueError(
-            f"It takes more than {SECONDS:g} s of a core to decode this {kind} file."
+            f"It takes more than {seconds:g} s of a core to decode this {kind} file."
         )
     if -code in _FROM_OUTSIDE:
         return OSError(f"The process that decoded a {kind} file was ended: {-code}.")

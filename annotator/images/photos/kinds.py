@@ -1,6 +1,8 @@
 """Which files need another decoder than a graph has, by their first bytes."""
 
-from annotator.images.extensions import RAW_EXTENSIONS
+import importlib.util
+
+from annotator.images.extensions import HEIF_EXTENSIONS, RAW_EXTENSIONS
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
@@ -10,6 +12,25 @@ _HEIF_BRANDS = (
 _AVIF_BRANDS = (b"avif", b"avis")
 # Canon (CR3, CRW), Fujifilm, Panasonic, Olympus, Minolta, Sigma.
 _RAW = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"\0MRM", b"FOVb")
+
+
+def missing_package(extension: str) -> str | None:
+    """The package that files of an extension need and that is not installed.
+
+    Args:
+        extension: In lower case, `".heic"`.
+
+    Returns:
+        `"pillow-heif"` or `"rawpy"`; `None` where nothing is missing.
+    """
+    package = None
+    if extension in HEIF_EXTENSIONS:
+        package = "pillow-heif"
+    elif extension in RAW_EXTENSIONS:
+        package = "rawpy"
+    if package and importlib.util.find_spec(package.replace("-", "_")):
+        return None
+    return package
 
 
 def photo_kind(content: bytes, name: str = "") -> str | None:

@@ -61,7 +61,7 @@ def reference_loss(
             regions, tokens, with_feedback=False, training=False
         )
 
-    sums_of = tf.function(loss).get_concrete_function(
+    sums_of = tf.function(loss, autograph=False).get_concrete_function(
         regions.element_spec, tf.TensorSpec((None, *tokens.shape[1:]), tf.int32)
     )
 

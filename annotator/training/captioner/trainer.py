@@ -1,5 +1,6 @@
 """The captioner's training: on references, then on the rewards of its captions."""
 
+import functools
 from typing import cast
 
 import keras
@@ -112,11 +113,12 @@ class CaptionerTrainer(TrainingLoop):
                 optimizers += self.self_critical_optimizer.optimizers
                 self.reward = CiderReward(self.batches.tokens[..., 1:])
         self._keep(models, optimizers)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.self_critical_step = tf.function(
-            self._self_critical_step, reduce_retracing=True
+        compiled = functools.partial(
+            tf.function, reduce_retracing=True, autograph=False
         )
-        self.draft = tf.function(self.captioner.draft)
+        self.train_step = compiled(self._train_step)
+        self.self_critical_step = compiled(self._self_critical_step)
+        self.draft = compiled(self.captioner.draft)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
         self._warned_of_no_match = False

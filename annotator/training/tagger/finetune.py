@@ -112,8 +112,10 @@ class TaggerTrainer(TrainingLoop):
                 convolution_rate=config.tag_convolution_rate,
             )
         self._keep(models, self.optimizer.optimizers)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.predict = tf.function(self.head, reduce_retracing=True)
+        self.train_step = tf.function(
+            self._train_step, reduce_retracing=True, autograph=False
+        )
+        self.predict = tf.function(self.head, reduce_retracing=True, autograph=False)
 
     def rows(self, epoch: int) -> list[np.ndarray]:
         """Rows of the training images in each batch of an epoch, a list of arrays."""
