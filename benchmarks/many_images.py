@@ -1,9 +1,9 @@
 """Does annotation of a large folder end, with every file in its place and memory flat?
 
     python benchmarks/many_images.py --model=runs/tiny --workdir=/tmp/many
-    python benchmarks/many_images.py --model=... --workdir=... --count=10000 --damaged
+    python benchmarks/many_images.py --model=... --workdir=... --files=10000 --damaged
 
-draws `--count` small images in one folder, or with `--damaged` writes files of all
+draws `--files` small images in one folder, or with `--damaged` writes files of all
 formats with bytes flipped, spliced and cut off, and runs `annotator annotate` over
 them. Tenth by tenth it prints how many records there are, the time, and by how much
 memory grew since the first tenth; then how many have an error. The exit code is 1 where
@@ -28,7 +28,7 @@ from PIL import Image
 
 _MODEL = flags.DEFINE_string("model", None, "A trained model.", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder, emptied.", required=True)
-_IMAGES = flags.DEFINE_integer("count", 50_000, "Files.")
+_FILES = flags.DEFINE_integer("files", 50_000, "Files.")
 _DAMAGED = flags.DEFINE_bool("damaged", False, "Whether the files are damaged.")
 _MOST = flags.DEFINE_float("most_seconds", 3600, "When it is ended all the same.")
 
@@ -37,7 +37,7 @@ def draw(folder: pathlib.Path) -> None:
     """Writes the files; their names' order is that of their numbers."""
     rng = np.random.default_rng(0)
     files = seeds()
-    for number in range(_IMAGES.value):
+    for number in range(_FILES.value):
         if _DAMAGED.value:
             content = mutated(rng, files)
         else:
@@ -74,8 +74,8 @@ def annotate(images, output) -> None:
     first, tenth = None, 0
     while process.poll() is None and time.monotonic() < start + _MOST.value:
         done = max(count_lines(partial), count_lines(output))
-        if process.poll() is None and 10 * done >= (tenth + 1) * _IMAGES.value:
-            tenth = 10 * done // _IMAGES.value
+        if process.poll() is None and 10 * done >= (tenth + 1) * _FILES.value:
+            tenth = 10 * done // _FILES.value
             held = megabytes(process)
             first = held if first is None else first
             cells = [f"{done} records", f"{time.monotonic() - start:.0f} s"]
@@ -102,7 +102,7 @@ def main(argv):
         records = [json.loads(line) for line in file]
     names = [pathlib.Path(record["image"]).name for record in records]
     failed = sum("error" in record for record in records)
-    whole = names == [f"{number:06d}.jpg" for number in range(_IMAGES.value)]
+    whole = names == [f"{number:06d}.jpg" for number in range(_FILES.value)]
     print(
         f"{len(records)} records, {failed} with an error; each file once and in order:"
     )
