@@ -52,8 +52,9 @@ def claims_alpha(content: bytes) -> bool:
     """Whether the header of a PNG or WebP says that it has alpha.
 
     Args:
-        content: Any bytes, 32 or more.
+        content: Any bytes.
     """
+    content = content[:32].ljust(32, b"\0")
     if content.startswith(b"\x89PNG"):
         return content[25] in _PNG_WITH_ALPHA
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":

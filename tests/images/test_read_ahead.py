@@ -72,3 +72,13 @@ def test_bad_images_leave_the_others_alone():
     assert text[:2] == ("text", None)
     assert text[2]
     assert "\n" not in text[2]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG"])
+def test_files_that_end_within_their_header_are_errors_of_one_image(kind):
+    buffer = io.BytesIO()
+    Image.new("RGBA" if kind in ("PNG", "WEBP") else "L", (9, 7)).save(buffer, kind)
+    contents = [buffer.getvalue()[:size] for size in range(34)]
+    found = list(decode_ahead(enumerate(contents), [Resize(8)], workers=2))
+    assert [name for name, *_ in found] == list(range(34))
+    assert all(views is None and error for _, views, error in found)
