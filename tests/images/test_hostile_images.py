@@ -18,9 +18,9 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.annotation import run as annotation
+from annotator.config.limits import MAX_PIXELS
 from annotator.export.versions import find_exports
 from annotator.images import gif
-from annotator.config.limits import MAX_PIXELS
 from annotator.images.decode import MAX_BYTES, decode_image
 from annotator.images.resize import Resize
 
