@@ -89,9 +89,7 @@ def commands(folder):
     }
     if importlib.util.find_spec("pyspark") and shutil.which("java"):
         spark = ("--engine=spark", "--master=local[2]")
-        found["annotation on Spark"] = lambda run: annotate(
-            run, "a.parquet", tagger, *spark
-        )
+        found["spark"] = lambda run: annotate(run, "a.parquet", tagger, *spark)
     return found
 
 

@@ -2,16 +2,19 @@
 
     python benchmarks/memory.py --model=WORKDIR/export
 
-loads the model in processes of its own: the SavedModel as TensorFlow does, as a Keras
-model, and both heads for `annotate`; the preset `photos` besides. It prints what is
-resident after the loading more than after TensorFlow's import, and at most on the way,
-beside what the files of an export take.
+loads the model in processes of its own: the SavedModel as TensorFlow does and in a
+session of the C++ runtime, as servers do; as a Keras model; and both heads for
+`annotate`; the preset `photos` besides. "As version 0.1" is a SavedModel that Keras's
+`ExportArchive` writes of the same model, with each weight twice, as that version did.
+It prints what is resident after the loading more than after TensorFlow's import, and at
+most on the way, beside the size of the SavedModel.
 """
 
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 from absl import app, flags
 
@@ -30,7 +33,7 @@ def main(argv):
     if FLAGS.way:
         print(json.dumps(measure(_WAYS[FLAGS.way], FLAGS.folder)))
         return
-    print(f"{'MB':44}{'files':>8}{'loaded':>8}{'at most':>9}")
+    print(f"{'MB':48}{'files':>8}{'loaded':>8}{'at most':>9}")
     report("photos, for annotate", "annotate", "photos", 0)
     if not FLAGS.model:
         return
@@ -39,10 +42,37 @@ def main(argv):
     for task, (folder, manifest) in find_exports([FLAGS.model]).items():
         if "preset" in manifest:
             continue
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        report(f"{task}, by tf.saved_model.load", "saved_model", folder, size)
+        size = size_of(folder)
+        with tempfile.TemporaryDirectory() as before:
+            write_as_before(folder, before)
+            twice = size_of(pathlib.Path(before))
+            for way, said in _SAVED_MODEL_WAYS.items():
+                report(f"{task} as version 0.1, {said}", way, before, twice)
+                report(f"{task}, {said}", way, folder, size)
         report(f"{task}, as a Keras model", "keras", folder, size)
     report("all, for annotate", "annotate", FLAGS.model, 0)
+
+
+def write_as_before(folder, before):
+    """Writes the model of an export as version 0.1 did."""
+    import keras
+    import tensorflow as tf
+
+    from annotator.export.keras_model import keras_model
+
+    model = keras_model(folder)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default", model, [tf.TensorSpec((None, None, None, 3))]
+    )
+    archive.write_out(before, verbose=False)
+
+
+def size_of(folder):
+    """Bytes of what a SavedModel is: its graph and its weights."""
+    parts = [folder / "saved_model.pb", *(folder / "variables").iterdir()]
+    return sum(path.stat().st_size for path in parts)
 
 
 def report(name, way, folder, size):
@@ -51,7 +81,7 @@ def report(name, way, folder, size):
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     loaded, most = json.loads(done.stdout.splitlines()[-1])
     files = f"{size / _MEGABYTE:.1f}" if size else ""
-    print(f"{name:44}{files:>8}{loaded:8.0f}{most:9.0f}", flush=True)
+    print(f"{name:48}{files:>8}{loaded:8.0f}{most:9.0f}", flush=True)
 
 
 def measure(load, folder):
@@ -81,6 +111,16 @@ def _saved_model(folder):
     return tf.saved_model.load(folder)
 
 
+def _session(folder):
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)
+    with graph.as_default():
+        tf.compat.v1.saved_model.load(session, ["serve"], folder)
+    return session
+
+
 def _keras(folder):
     from annotator.export.keras_model import keras_model
 
@@ -93,7 +133,16 @@ def _annotate(folder):
     return annotator.load(folder)
 
 
-_WAYS = {"saved_model": _saved_model, "keras": _keras, "annotate": _annotate}
+_WAYS = {
+    "saved_model": _saved_model,
+    "session": _session,
+    "keras": _keras,
+    "annotate": _annotate,
+}
+_SAVED_MODEL_WAYS = {
+    "saved_model": "by tf.saved_model.load",
+    "session": "in a session",
+}
 
 if __name__ == "__main__":
     app.run(main)

@@ -22,12 +22,12 @@ EXCEPTIONS = {
     "export/saved_model.py": {
         'model.save(temporary / f"{name}.keras")',
         "os.replace(temporary, saved_model)",
-        "tf.saved_model.save(exported, str(path), signatures=signatures)",
+        "tf.saved_model.save(exported, str(path), signatures, options)",
     },
     "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
     "tagger/rules/held_out_precision.py": {"np.savez(path, **self.compact())"},
     "training/exports.py": {
-        "teaching_basis(run).save(path)",
+        "_fitted_basis(run).save(path)",
         "return saved_model.save(",
     },
     # To nowhere.

@@ -142,6 +142,9 @@ def _outputs(
         np.float32(fitted["offsets"]),
         name="probabilities",
     )
+    if (probability := facts.get("tag_probability")) is not None:
+        found = probabilities.scores_at(probability)
+        given = WordThresholds.of(found, name="word_thresholds")
 
     def outputs(regions):
         scores = head(regions)

@@ -150,6 +150,29 @@ class Captioner(CompiledLearner):
     def call(self, regions: tf.Tensor, region_mask: Mask = None) -> Tensors:
         return self.generate(regions, region_mask=region_mask)
 
+    def compute_output_spec(
+        self,
+        regions: keras.KerasTensor,
+        region_mask: keras.KerasTensor | None = None,
+        training: bool | None = None,
+    ) -> dict[str, keras.KerasTensor]:
+        """What Keras would trace a whole search for to find out: shapes and dtypes."""
+        images, n = regions.shape[0], self.sampler.results
+        length = self.sampler.max_length + 2
+        shapes = {
+            "captions": ((), "string"),
+            "tokens": ((length,), "int32"),
+            "scores": ((), "float32"),
+            "log_probs": ((), "float32"),
+            "n_best_captions": ((n,), "string"),
+            "n_best_tokens": ((n, length), "int32"),
+            "n_best_scores": ((n,), "float32"),
+        }
+        return {
+            name: keras.KerasTensor((images, *shape), dtype)
+            for name, (shape, dtype) in shapes.items()
+        }
+
     def generate(
         self,
         regions: tf.Tensor,

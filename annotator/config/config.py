@@ -95,6 +95,10 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
                 values.pop(name, None)
         if dataset == "shapes" and backbone != "vgg16":
             values["backbone_weights"] = "random"
+        if any(
+            settings.get(name) is not None for name in ("threshold", "tag_precision")
+        ):
+            values.pop("tag_probability", None)  # another limit in its place
         if settings.get("schedule") == "paper":
             values.update(PAPER)
         if settings.get("decoder", "stacked") not in (None, "stacked"):

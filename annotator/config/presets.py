@@ -21,11 +21,14 @@ SHAPES: dict[str, Any] = {
     # whole, and cost a captioner a quarter of what the layer before it would.
     "tap": "block4_pool",
     "captioner_tap": "block4_pool",
+    # Scenes have from 3 to 8 tags: those that are more probable than not.
+    "top_k": 0,
+    "tag_probability": 0.5,
     "min_count": 1,
     "units": 128,
     "attention_units": 64,
-    "dropout": 0.2,
-    "epochs": 12,
+    "dropout": 0.3,
+    "epochs": 8,
     "caption_batch": 8,  # there are few scenes: steps count for more than their size
     "label_smoothing": 0.0,
     "caption_flip": False,  # left would be right

@@ -121,6 +121,14 @@ class TaggerSettings(Settings):
         least=0.01,
         below=1,
     )
+    tag_probability: float | None = _decoding(
+        None,
+        "Gives a word only where it is at least so probable, by what validation "
+        "images showed; instead of --threshold. Images then get as many tags as suit "
+        "them, up to --top_k.",
+        least=0.01,
+        below=1,
+    )
     rank_by: str = _decoding(
         "score",
         "What picks the tags: score, in which rare words count as much as others, as "
@@ -154,8 +162,10 @@ class TaggerSettings(Settings):
                 "--vlad=bow,intra would leave ones of the histogram: take "
                 "--vlad=bow, with power or l2 or both."
             )
-        if self.threshold is not None and self.tag_precision is not None:
-            raise ValueError("Give either --threshold or --tag_precision.")
+        limits = ("threshold", "tag_precision", "tag_probability")
+        given = [f"--{name}" for name in limits if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"Give either {' or '.join(given)}.")
         if self.extend and not self.scheme.extendable:
             raise ValueError(
                 f"--tagger={self.tagger} has no means that --extend could add to: "

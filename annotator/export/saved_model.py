@@ -178,7 +178,7 @@ def _write_saved_model(path, views_model, resizes, served, details):
     exported.weights = list(weights.values())
     # For inference: those who train on load the weights into a Keras model.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(exported, str(path), signatures=signatures, options=options)
+    tf.saved_model.save(exported, str(path), signatures, options)
 
 
 def _regions(backbone, views):

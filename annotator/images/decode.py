@@ -29,6 +29,8 @@ _MAX_COEFFICIENTS = 3 * MAX_PIXELS
 _MAX_UNPACKED = 4 * MAX_PIXELS
 _CHANNELS_OF_PNG = [1, 0, 3, 1, 2, 0, 4, 0]
 _BLOCKS = 16
+_TURNED = 64
+_SMALLEST_IN_BLOCKS = 1 << 22
 _PIECE = 1 << 20
 
 
@@ -143,9 +145,7 @@ def _upright(image, orientation):
     """Turns and mirrors `[H, W, 3]` as stored, by `exif.orientation`."""
 
     def turned():
-        straight = tf.cond(
-            orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image
-        )
+        straight = tf.cond(orientation >= 5, lambda: _transposed(image), lambda: image)
         is_reversed = [
             tf.reduce_any(orientation == [3, 4, 7, 8]),  # from the bottom up
             tf.reduce_any(orientation == [2, 3, 6, 7]),  # from right to left
@@ -153,6 +153,25 @@ def _upright(image, orientation):
         return tf.reverse(straight, tf.boolean_mask([0, 1], is_reversed))
 
     return tf.cond(orientation == 1, lambda: image, turned)
+
+
+def _transposed(image):
+    """Mirrors `[H, W, 3]` along its diagonal."""
+    height, width, _ = tf.unstack(tf.shape(image), num=3)
+
+    def in_blocks():
+        # A large image is read from end to end for each column, out of the memory's
+        # reach; some rows of it are not.
+        rows = -(-height // _TURNED)
+        sizes = tf.clip_by_value(height - rows * tf.range(_TURNED), 0, rows)
+        parts = tf.split(image, sizes, num=_TURNED)
+        return tf.concat([tf.transpose(part, [1, 0, 2]) for part in parts], axis=1)
+
+    return tf.cond(
+        height * width > _SMALLEST_IN_BLOCKS,
+        in_blocks,
+        lambda: tf.transpose(image, [1, 0, 2]),
+    )
 
 
 def _header_checks(encoded, frame_pixels):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 _EXTENSION, _IMAGE, _TRAILER = ord("!"), ord(","), b";"
+_BLOCKS = (_EXTENSION, _IMAGE)
 # No block is longer than that with its header; where the data end it finds zeros.
 _PADDING = 2048
 # Data come in pieces of up to 255 bytes, and pieces of one size that follow each other
@@ -39,30 +40,7 @@ def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     full = tf.strings.length(encoded) // _BYTES_OF_A_STEP
     most = tf.minimum(_FEW_STEPS + full, _MOST_STEPS)
     padded = tf.strings.join([encoded, b"\0" * _PADDING])
-    if tf.executing_eagerly():
-        # Op by op, a walk over thousands of pieces would take seconds.
-        content = padded.numpy()
-
-        def equal_pieces(position):
-            size = content[position]
-            window = content[position : position + _RUN * (size + 1) : size + 1]
-            return len(window) - len(window.lstrip(bytes([size]))) if size else 1
-
-        position, image, steps = _walk(content.__getitem__, equal_pieces, int(most))
-    else:
-        data = tf.io.decode_raw(padded, tf.uint8)
-
-        def byte(position):
-            return tf.cast(data[position], tf.int32)
-
-        def equal_pieces(position):
-            stride = byte(position) + 1
-            window = data[position : position + _RUN * stride : stride]
-            is_equal = tf.cast(tf.equal(window, data[position]), tf.int32)
-            count = tf.reduce_sum(tf.math.cumprod(is_equal))
-            return tf.where(stride > 1, count, 1)
-
-        position, image, steps = tf.autograph.to_graph(_walk)(byte, equal_pieces, most)
+    position, image, steps = _walk(padded, most)
     refusal = tf.group(
         tf.debugging.Assert(
             steps < most,
@@ -85,37 +63,48 @@ def first_frame(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return cut, tf.where(has_frame, sides[0] * sides[1], 0)
 
 
-def _walk(byte, equal_pieces, most):
-    """`(end, begin, steps)` of the first frame, given functions of a position.
+def _walk(padded, most):
+    """`(end, begin, steps)` of the first frame.
 
-    Plain Python, which AutoGraph makes a loop in a graph. `begin` is -1 if there is no
-    frame; it ends after `most` steps.
+    `begin` is -1 if there is no frame; it ends after `most` steps.
     """
-    position = 13
-    if byte(10) >= 128:
-        position += 3 * 2 ** (byte(10) % 8 + 1)
-    image = -1
-    within = False
-    steps = 0
-    while steps < most and (within or (image < 0 and _begins(byte(position)))):
-        steps += 1
+    # A loop that AutoGraph makes of plain Python would take a second to be traced.
+    data = tf.io.decode_raw(padded, tf.uint8)
+
+    def byte(position):
+        return tf.cast(data[position], tf.int32)
+
+    def table_size(flags):
+        return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
+
+    def equal_pieces(position, size):
+        stride = size + 1
+        window = data[position : position + _RUN * stride : stride]
+        is_equal = tf.cast(tf.equal(window, data[position]), tf.int32)
+        return tf.where(size > 0, tf.reduce_sum(tf.math.cumprod(is_equal)), 1)
+
+    def goes_on(position, image, within, steps):
+        begins = tf.reduce_any(byte(position) == list(_BLOCKS))
+        return (steps < most) & (within | ((image < 0) & begins))
+
+    def step(position, image, within, steps):
         value = byte(position)
-        if within:
+        begins_image = ~within & (value == _IMAGE)
+        length = tf.where(
+            within,
             # Data stand in pieces that begin with their size; size 0 ends the block.
-            within = value > 0
-            position += (1 + value) * equal_pieces(position)
-        elif value == _IMAGE:
-            within = True
-            image = position
-            flags = byte(position + 9)
-            position += 11
-            if flags >= 128:
-                position += 3 * 2 ** (flags % 8 + 1)
-        else:
-            within = True
-            position += 2
+            (1 + value) * equal_pieces(position, value),
+            # Where no image begins, these nine bytes may say anything.
+            tf.where(begins_image, 11 + table_size(byte(position + 9)), 2),
+        )
+        image = tf.where(begins_image, position, image)
+        return position + length, image, ~within | (value > 0), steps + 1
+
+    zero = tf.constant(0)
+    position, image, _, steps = tf.while_loop(
+        goes_on,
+        step,
+        (13 + table_size(byte(10)), zero - 1, tf.constant(False), zero),
+        parallel_iterations=1,
+    )
     return position, image, steps
-
-
-def _begins(value):
-    return value == _EXTENSION or value == _IMAGE

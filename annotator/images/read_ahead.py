@@ -137,7 +137,16 @@ def _views_of(views):
         image = decode_image(encoded)
         return [resize(image) for resize in resizes]
 
-    return views_of.get_concrete_function()
+    graph = views_of.get_concrete_function()
+
+    def call(encoded):
+        # Not `graph(encoded)`: where it fails, Python would look up which lines made
+        # the node, under its lock, which takes ten times as long as all the rest.
+        return tf.raw_ops.StatefulPartitionedCall(
+            args=[encoded], Tout=[tf.float32] * len(resizes), f=graph
+        )
+
+    return call
 
 
 def _reason(error):

@@ -4,30 +4,26 @@ import contextlib
 import dataclasses
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from annotator import datasets, files, loading
+from annotator import datasets, files
 from annotator.backbones.backbone import build_backbone, identity_backbone
 from annotator.backbones.precision import resolve_precision
-from annotator.captioner import BeamSearch, Captioner, ConsensusReranker
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
 from annotator.features.extraction import extract
 from annotator.features.joined_cache import JoinedCache
 from annotator.images.resize import Resize
 from annotator.runs import settings_file
-from annotator.runs.heads import CAPTIONER, TAGGER, Task, tasks_of
+from annotator.runs.heads import Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.stopwatch import Stopwatch
+from annotator.runs.trained_models import TrainedModels
 from annotator.runs.workdir import Workdir
-from annotator.tagger.calibration import CalibratedProbabilities
-from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
-from annotator.tagger.rules.word_thresholds import WordThresholds
 from annotator.terminal.progress import Bars, Progress
 
 _NO_FILES = ("imagenet", "random")
@@ -35,7 +31,7 @@ _NO_FILES = ("imagenet", "random")
 _CROP_MARGIN = 8 / 7
 
 
-class Run:
+class Run(TrainedModels):
     """The owner of all that belongs to a run.
 
     Annotations, backbones, splits and trained models are made when they are first asked
@@ -89,7 +85,7 @@ class Run:
             ensemble=tuple(map(_absolute_folder, config.ensemble)),
             precision=resolve_precision(config.precision),
         )
-        self.files = Workdir(workdir)
+        super().__init__(Workdir(workdir))
         self.learned_dataset = learned_dataset
         self.progress = progress or Bars()
         self.tasks = tasks_of(config.task)
@@ -97,7 +93,6 @@ class Run:
         self._annotated: dict[str, AnnotatedImages] = {}
         self._backbones: dict[Any, keras.Model] = {}
         self._splits: dict[Any, Split] = {}
-        self._models: dict[Task, keras.Model] = {}
 
     @classmethod
     def open(cls, workdir: str | os.PathLike, **overrides: Any) -> "Run":
@@ -263,85 +258,6 @@ class Run:
             size = round(size * _CROP_MARGIN)
         return self._load(
             task, name, identity_backbone(), [Resize(**{**view, "size": size})]
-        )
-
-    def captioner(self) -> Captioner:
-        """The trained captioner, which decodes as the settings say.
-
-        Warns:
-            UserWarning: If its beams are to be ranked, and an earlier version that
-                could not do so has trained it.
-        """
-        if CAPTIONER not in self._models:
-            captioner = loading.model(self.files.model(CAPTIONER.name))
-            captioner.decode_by(self.sampler())
-            if self.config.rerank:
-                captioner = self._with_reranker(captioner)
-            self._models[CAPTIONER] = captioner
-        return self._models[CAPTIONER]
-
-    def sampler(self) -> BeamSearch:
-        """The search that the settings ask for."""
-        return BeamSearch(
-            self.config.beams,
-            self.config.length_penalty,
-            max_length=self.config.max_length,
-            no_repeat_ngram=self.config.no_repeat_ngram,
-        )
-
-    def tagger(self) -> keras.Model:
-        """The trained tagger, from regions to a score for each of `words`."""
-        if TAGGER not in self._models:
-            path = self.files.model(TAGGER.name)
-            self._models[TAGGER] = loading.model(path)
-        return self._models[TAGGER]
-
-    def calibration(self) -> CalibratedProbabilities | None:
-        """From the tagger's scores to probabilities, if it was calibrated."""
-        if not self.files.calibration.is_file():
-            return None
-        arrays = loading.arrays(self.files.calibration)
-        return CalibratedProbabilities.from_fit(
-            arrays["slope"], arrays["offsets"], name="probabilities"
-        )
-
-    def held_out(self) -> HeldOutPrecision | None:
-        """How often the tagger's words were right on held-out images, if there were."""
-        path = self.files.held_out
-        return HeldOutPrecision.load(path) if path.is_file() else None
-
-    def word_thresholds(self) -> WordThresholds | None:
-        """The thresholds that `tag_precision` asks for, if it does.
-
-        Raises:
-            ValueError: When there were no held-out images, or no word can reach it.
-        """
-        precision = self.config.tag_precision
-        if precision is None:
-            return None
-        thresholds = promised(
-            self.held_out(), precision, "--tag_precision", self.files.folder
-        )
-        return WordThresholds.of(thresholds, name="word_thresholds")
-
-    def words(self) -> list[str]:
-        """The words of the trained tagger, in the order of its scores."""
-        return files.read_json(self.files.words)
-
-    def _with_reranker(self, captioner):
-        path = self.files.reranker
-        if not path.is_file():
-            warnings.warn(
-                f"{self.files.folder} has nothing to rank beams by, so captions are "
-                "the search's first: the command of its training, given again, makes "
-                "it in a minute. (--norerank does without.)",
-                stacklevel=3,
-            )
-            return captioner
-        arrays, weight = loading.arrays(path), self.config.rerank_weight
-        words = int(arrays["vocabulary_size"])
-        return captioner.with_reranker(
-            ConsensusReranker.from_arrays(words, arrays, beam_weight=weight)
         )
 
     def _build_backbone(self, task, weights=None, trainable=False, mixed=False):

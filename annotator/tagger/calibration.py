@@ -178,6 +178,19 @@ class CalibratedProbabilities(keras.layers.Layer):
         probabilities = ops.sigmoid(self.slope * scores + self.offsets)
         return ops.where(scores > NEVER / 2, probabilities, 0.0)
 
+    def scores_at(self, probability: float) -> np.ndarray:
+        """The score of each word above which it is more probable than that.
+
+        Args:
+            probability: Between 0 and 1.
+
+        Returns:
+            float32 `[W]`.
+        """
+        missing = np.log(probability / (1 - probability)) - self.offsets.numpy()
+        slope = max(float(self.slope.numpy()), _TINY)
+        return np.float32(missing / slope)
+
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.words)
 

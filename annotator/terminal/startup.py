@@ -22,11 +22,16 @@ _ALWAYS_SAID = re.compile(
 # What it says where there is no GPU; where there is one, it is worth knowing.
 _NO_GPU = re.compile(rb"failed call to cuInit|Could not find cuda drivers")
 
+# What Keras imports where it is installed, for parts of it that no command uses: 40 %
+# of the time that TensorFlow's import takes. A command that needs it imports it itself.
+_UNUSED_BY_COMMANDS = ("matplotlib", "pandas", "sklearn")
+
 
 def start_tensorflow() -> None:
     """Imports TensorFlow and lets it look for devices, without its start-up lines.
 
-    All else that is written to stderr meanwhile is passed on. Where the user has set
+    Keras does without what it would import for parts that no command uses. All else
+    that is written to stderr meanwhile is passed on. Where the user has set
     `TF_CPP_MIN_LOG_LEVEL`, nothing is held back.
     """
     if _LEVEL in os.environ or "tensorflow" in sys.modules:
@@ -119,8 +124,29 @@ def _pass_on(reading: int, hidden: Callable[[bytes], bool], end: bytes) -> NoRet
         os._exit(0)
 
 
+@contextlib.contextmanager
+def out_of_reach(*names: str) -> Iterator[None]:
+    """Lets modules that are not imported yet look as if they were not installed.
+
+    Args:
+        *names: Names of packages.
+
+    Yields:
+        Nothing.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    # Python's own sign for a module that is not to be found.
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 def _start():
-    import tensorflow as tf
+    with out_of_reach(*_UNUSED_BY_COMMANDS):
+        import tensorflow as tf
 
     tf.config.list_physical_devices()
 

@@ -10,7 +10,8 @@ from annotator import files, loading
 from annotator.captioner import CaptionDetails
 from annotator.config import Config
 from annotator.export import saved_model
-from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING
+from annotator.export.libraries import library_versions
+from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING, latest
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.tagger.lift.label_lift import LabelLift
@@ -150,11 +151,35 @@ def _beside_tagger(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
-    teaching_basis(run).save(path)
+    _fitted_basis(run).save(path)
 
 
 def teaching_basis(run: Run) -> TeachingBasis:
-    """What a run's tagger hands on to be taught; it must have a vector an image."""
+    """What a run's tagger hands on to be taught; it must have a vector an image.
+
+    The newest export holds it, if it is of this tagger; without one it is fitted, which
+    takes minutes where vectors are long.
+
+    Args:
+        run: The run.
+    """
+    found = latest(run.files.export, TAGGER.name)
+    if found is not None:
+        folder, manifest = found
+        path = folder / MANIFEST.with_name(TEACHING)
+        # What other versions fitted may be another basis.
+        if (
+            manifest["trained"] == files.sha256(run.files.model(TAGGER.name))
+            and manifest["versions"] == library_versions()
+            and path.is_file()
+            and files.sha256(path)
+            == manifest["files"].get(str(path.relative_to(folder)))
+        ):
+            return TeachingBasis.load(path)
+    return _fitted_basis(run)
+
+
+def _fitted_basis(run):
     stored = loading.arrays(run.files.tags)
     config = chosen_settings(run.config, run.files)
     # Of a tagger that has no such settings the basis has its own.

@@ -139,6 +139,7 @@ def _tagger(run: Run) -> tuple[keras.Model, Mapping[str, Any]]:
         "threshold": config.threshold,
         "rank_by": config.rank_by,
         "tag_precision": config.tag_precision,
+        "tag_probability": config.tag_probability,
     }
     calibration = run.calibration()
     if calibration is not None:

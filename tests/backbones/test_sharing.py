@@ -35,7 +35,11 @@ def join(captioner, tagger):
 def convolutions(regions):
     """How many convolutions of a batch the joined model computes."""
     views = [tf.TensorSpec((None, *view.shape[1:])) for view in regions.inputs]
-    graph = tf.function(lambda x: regions(x)).get_concrete_function(views).graph
+    graph = (
+        tf.function(lambda x: regions(x), autograph=False)
+        .get_concrete_function(views)
+        .graph
+    )
     return len([op for op in graph.get_operations() if op.type == "Conv2D"])
 
 

@@ -106,7 +106,7 @@ def test_the_student_becomes_like_its_teacher_which_stays_as_it_is():
     before = [weight.numpy() for weight in teacher.weights]
     optimizer = keras.optimizers.Adam(0.03)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             sums = student.caption_loss(

@@ -219,7 +219,7 @@ def test_rewarded_captions_become_probable():
     wanted = tf.constant([[1, 5, 4, 2]])
     optimizer = keras.optimizers.Adam(0.05)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(seed):
         with tf.GradientTape() as tape:
             sums = captioner.self_critical_loss(

@@ -73,6 +73,10 @@ def test_defaults_that_suit():
     assert Config.for_dataset("corel5k", seed=None).backbone_weights == "imagenet"
     assert Config.for_dataset("shapes", scales=(64,)).scales == (64,)
     assert Config.for_dataset("shapes", backbone="vgg19").tap == "block4_pool"
+    assert Config.for_dataset("shapes").tag_probability == 0.5
+    for other in ("threshold", "tag_precision"):
+        config = Config.for_dataset("shapes", **{other: 0.5})
+        assert config.tag_probability is None and config.top_k == 0
     resnet = Config.for_dataset("shapes", backbone="resnet50", captioner_tap="x")
     assert (resnet.tap, resnet.captioner_tap) == (None, "x")
     paper = Config.for_dataset("flickr8k", schedule="paper")

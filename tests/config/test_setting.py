@@ -79,7 +79,7 @@ def test_roles_are_listed():
     assert Small.exported() == ("rate",)
     assert Small.encoding() == ("kinds",)
     assert TaggerSettings.exported() == (
-        *("top_k", "threshold", "tag_precision", "rank_by"),
+        *("top_k", "threshold", "tag_precision", "tag_probability", "rank_by"),
     )
     assert CaptionerSettings.exported() == (
         "beams",

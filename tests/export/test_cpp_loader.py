@@ -103,11 +103,14 @@ def test_cpp_loader_runs_graphs_that_ask_for_xla(client, jpegs, tmp_path):
     """The wheel's libraries can; exports do not rely on it, for a server may not."""
 
     class Lengths(tf.Module):
-        @tf.function(jit_compile=True)
+        @tf.function(jit_compile=True, autograph=False)
         def halved(self, lengths):
             return lengths / 2
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")],
+            autograph=False,
+        )
         def serve(self, image_bytes):
             lengths = tf.cast(tf.strings.length(image_bytes), tf.float32)
             return {"halved": self.halved(lengths)}

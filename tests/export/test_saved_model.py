@@ -155,7 +155,7 @@ def test_a_captioner_in_bfloat16_says_the_same(
         weight.assign_add(tf.random.normal(weight.shape, stddev=0.3))
     captioner.standardize(*tf.nn.moments(tf.cast(regions, tf.float32), axes=[0, 1]))
     # As a graph: run op by op, the same sums may be added up in another order.
-    expected = tf.function(captioner.generate)(regions)
+    expected = tf.function(captioner.generate, autograph=False)(regions)
     assert len(set(expected["captions"].numpy())) > 1
     resizes, backbone = CAPTIONER.views(config), run.backbone(CAPTIONER)
     models = image_model(backbone, resizes, captioner, "captioner")

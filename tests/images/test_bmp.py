@@ -38,7 +38,7 @@ def data_8(indices):
     return np.pad(np.uint8(indices)[::-1], ((0, 0), (0, 3))).tobytes()
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def signature(encoded):
     return decode_image(encoded)
 
@@ -110,7 +110,9 @@ def test_reads_what_pillow_writes(colors):
 
 def test_a_saved_model_decodes_them_too(tmp_path):
     class Decoder(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
         def __call__(self, encoded):
             return tf.map_fn(
                 decode_image,
@@ -154,7 +156,7 @@ def test_other_kinds_are_refused_with_a_remedy(encoded):
 def test_a_header_of_an_impossible_size_is_refused(size):
     encoded = bytearray(bmp(data_8(np.zeros((3, 5))), 8, palette=[(1, 2, 3)]))
     encoded[14:18] = struct.pack("<I", size)
-    for function in (decode_image, tf.function(decode_image)):
+    for function in (decode_image, tf.function(decode_image, autograph=False)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="Of BMP.*as PNG"):
             function(tf.constant(bytes(encoded)))
 

@@ -16,8 +16,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 RGB = Image.fromarray(PIXELS)
 ORIENTATION, SHORT, LONG = 0x0112, 3, 4
 SIGNATURE = [tf.TensorSpec([], tf.string)]
-decode_in_graph = tf.function(decode_image, input_signature=SIGNATURE)
-orientation = tf.function(exif.orientation, input_signature=SIGNATURE)
+decode_in_graph = tf.function(decode_image, input_signature=SIGNATURE, autograph=False)
+orientation = tf.function(exif.orientation, input_signature=SIGNATURE, autograph=False)
 
 
 def encode(image, format="JPEG", **options):
@@ -272,7 +272,9 @@ def test_a_saved_model_turns_each_of_a_batch(tmp_path):
         return [resize(image) for resize in resizes]
 
     class Viewer(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
         def __call__(self, encoded):
             specs = [tf.TensorSpec((resize.size, resize.size, 3)) for resize in resizes]
             return tf.map_fn(

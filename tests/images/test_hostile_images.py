@@ -183,7 +183,7 @@ def test_gif_of_many_frames_is_cut_behind_the_first():
     frames = [RGB.rotate(90 * i) for i in range(1, 31)]
     encoded = encode(RGB, "GIF", append_images=frames, **options)
     alone = decode_image(encode(RGB, "GIF", comment=b"x" * 700))
-    for decode in (decode_image, tf.function(decode_image)):
+    for decode in (decode_image, tf.function(decode_image, autograph=False)):
         np.testing.assert_array_equal(decode(tf.constant(encoded)), alone)
     cut, pixels = gif.first_frame(tf.constant(encoded))
     assert pixels == 30 * 20 and len(cut.numpy()) < len(encoded) / 10
@@ -201,7 +201,7 @@ def test_gif_of_countless_pieces_is_refused():
         return tf.constant(encoded[:begin] + block + encoded[begin:])
 
     expected = decode_image(encoded)
-    for decode in (decode_image, tf.function(decode_image)):
+    for decode in (decode_image, tf.function(decode_image, autograph=False)):
         with pytest.raises(
             tf.errors.InvalidArgumentError,
             match=r"(?s)small pieces is refused.*16384",
@@ -221,7 +221,7 @@ def test_a_gif_with_much_before_its_pixels_is_refused(set_limit):
     set_limit("_MOST_BYTES", 500, gif)
     encoded = encode(RGB, "GIF")
     message = f"(?s)ends behind 500 bytes is refused.*{len(encoded) - 1}"
-    for decode in (decode_image, tf.function(decode_image)):
+    for decode in (decode_image, tf.function(decode_image, autograph=False)):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             decode(tf.constant(encoded))
 

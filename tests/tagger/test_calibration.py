@@ -125,6 +125,15 @@ def test_scores_that_separate_leave_it_finite():
     assert np.isfinite(slope) and (offsets < 0).all()
 
 
+def test_scores_at_a_probability():
+    layer = CalibratedProbabilities.from_fit(np.float32(2.0), np.float32([-1.0, 3.0]))
+    # 2 s - 1 = log 3 and 2 s + 3 = log 3, for log(0.75 / 0.25) = log 3.
+    expected = [(np.log(3) + 1) / 2, (np.log(3) - 3) / 2]
+    np.testing.assert_allclose(layer.scores_at(0.75), expected, rtol=1e-6)
+    flat = CalibratedProbabilities.from_fit(np.float32(0.0), np.float32([-1.0, 3.0]))
+    assert flat.scores_at(0.5)[0] > 1e6 and flat.scores_at(0.5)[1] < -1e6
+
+
 def test_a_saved_layer_says_exactly_the_same(tmp_path):
     scores, tags, _ = draw(100)
     layer = CalibratedProbabilities.from_fit(*fit_calibration(scores, tags))

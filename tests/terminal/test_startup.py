@@ -1,5 +1,6 @@
 """The start of TensorFlow: its own lines stay away, and nothing else does."""
 
+import importlib
 import os
 import pathlib
 import subprocess
@@ -107,3 +108,14 @@ def test_the_users_own_level_wins(level):
     )
     assert code == 0 and ("hello" in stderr) == (level is not None)
     assert stderr.endswith(level or "2")
+
+
+def test_modules_are_out_of_reach_for_a_while(tmp_path, monkeypatch):
+    (tmp_path / "wanted_in_vain.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with startup.out_of_reach("wanted_in_vain", "pytest"):
+        with pytest.raises(ImportError, match="wanted_in_vain"):
+            importlib.import_module("wanted_in_vain")
+        assert importlib.import_module("pytest") is pytest  # what is there, stays
+    assert importlib.import_module("wanted_in_vain").value == 1
+    del sys.modules["wanted_in_vain"]

@@ -16,6 +16,7 @@ from annotator.export.compact import quantize
 from annotator.export.versions import find_exports
 from annotator.runs.run import Run
 from annotator.runs.start import find_start
+from annotator.training import exports
 from annotator.training.exports import teaching_basis
 from annotator.training.presets import save_preset
 
@@ -92,6 +93,21 @@ def test_its_tagger_can_be_taught(saved, tagger_run):
     seen = sizes > 0.05 * sizes.max()
     one, other = one[:, seen], other[:, seen]
     assert np.linalg.norm(one - other) < 0.1 * np.linalg.norm(other)
+
+
+def test_what_is_taught_by_is_not_fitted_again(tagger_run, monkeypatch):
+    run = Run.open(tagger_run[0])
+    fitted = exports._fitted_basis(run)
+    monkeypatch.setattr(exports, "_fitted_basis", None)
+    ours, theirs = vars(teaching_basis(run)), vars(fitted)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value)
+        assert np.asarray(ours[name]).dtype == np.asarray(value).dtype
+    # Not where the export may be of another tagger.
+    monkeypatch.setattr(exports, "library_versions", dict)
+    with pytest.raises(TypeError, match="not callable"):
+        teaching_basis(run)
 
 
 def test_a_captioner_can_start_from_it(saved, captioner_run):

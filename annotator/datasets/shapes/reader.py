@@ -3,16 +3,19 @@
 One to three colored shapes in a spatial relation, with five captions and tags. It
 needs no download and takes seconds to draw, for a first run and for tests.
 
-Option: `config`, `"default"` (1,200 scenes for training, 150 each for validation and
+Option: `config`, `"default"` (2,000 scenes for training, 150 each for validation and
 test) or `"tiny"` (24, 8 and 8).
 """
 
+import contextlib
 import dataclasses
 import io
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 
 from annotator import files
 from annotator.datasets.annotated_images import AnnotatedImages
@@ -32,7 +35,7 @@ class ShapesConfig(tfds.core.BuilderConfig):
         seed: Seed; with the split and a scene's number it fixes the scene.
     """
 
-    train: int = 1200
+    train: int = 2000
     validation: int = 150
     test: int = 150
     side: int = 112
@@ -46,9 +49,9 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     and `labels` (classes out of `TAGS`).
     """
 
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("1.2.0")
     BUILDER_CONFIGS = [
-        ShapesConfig(name="default", description="1,500 scenes."),
+        ShapesConfig(name="default", description="2,300 scenes."),
         ShapesConfig(
             name="tiny", description="For tests.", train=24, validation=8, test=8
         ),
@@ -132,5 +135,22 @@ def read(
             f"{', '.join(Shapes.builder_configs)}."
         )
     with files.writing_to(cache_dir, "cache_dir"):
-        builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
+        with _quiet():
+            builder = Shapes(data_dir=os.path.join(cache_dir, "tfds"), config=config)
+            if not builder.is_prepared():
+                builder.download_and_prepare()
         return read_builder(builder, name, split)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what TFDS tells of a download: here is none, and it takes seconds."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
+        logging.set_verbosity(verbosity)

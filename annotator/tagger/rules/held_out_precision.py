@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from annotator import loading
 
@@ -127,7 +127,7 @@ class HeldOutPrecision:
             )
         error = 1 - confidence
         # How probable so many right ones would be if the precision were just missed.
-        chance = scipy.stats.binom.sf(self.right - 1, self.images, precision)
+        chance = scipy.special.bdtrc(self.right - 1, self.images, precision)
         chance = np.where(np.isfinite(self.scores), chance, 1.0)
         found = np.full(len(self.scores), np.inf, np.float32)
         left = np.zeros(len(self.scores))

@@ -98,7 +98,7 @@ def test_gradients_equal_automatic_ones(inputs, jit_compile, weighted):
 def test_layers_of_all_sizes_train_in_one_process():
     """The compiled functions are shared, and what one layer traced suits the next."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(layer, queries, keys):
         with tf.GradientTape() as tape:
             tape.watch(keys)

@@ -48,7 +48,9 @@ def some_inputs(seed=6):
 @pytest.mark.parametrize("name", DECODERS)
 def test_shapes_dtypes_and_attention(name):
     decoder, (regions, tokens) = build(name), some_inputs()
-    logits, attention = tf.function(decoder)(regions, tokens, return_attention=True)
+    logits, attention = tf.function(decoder, autograph=False)(
+        regions, tokens, return_attention=True
+    )
     assert logits.shape == (B, C, T, V) and logits.dtype == tf.float32
     assert attention.shape == (B, C, T, decoder.attending_layers, R)
     if decoder.attending_layers:
@@ -266,7 +268,7 @@ def test_dropout_of_contexts_drops_nothing_else(name):
     without.set_weights(decoder.get_weights())
     still = without(regions, tokens)
     np.testing.assert_array_equal(decoder(regions, tokens), still)
-    dropped = tf.function(decoder)(regions, tokens, training=True)
+    dropped = tf.function(decoder, autograph=False)(regions, tokens, training=True)
     assert np.abs(dropped - decoder(regions, tokens, training=True)).max() > 1e-3
     # The contexts of regions that are 0 are 0 already.
     nothing = tf.zeros_like(regions)
@@ -292,7 +294,9 @@ def test_xla_gives_the_same_numbers():
     compiled.build((None, None, D))
     compiled.set_weights(plain.get_weights())
     np.testing.assert_allclose(
-        tf.function(compiled)(regions, tokens), plain(regions, tokens), atol=1e-5
+        tf.function(compiled, autograph=False)(regions, tokens),
+        plain(regions, tokens),
+        atol=1e-5,
     )
 
 

@@ -51,7 +51,9 @@ def some_regions(images=5):
 
 
 def told(captioner, regions):
-    return tf.function(lambda r: captioner.generate(r, return_attention=True))(regions)
+    return tf.function(
+        lambda r: captioner.generate(r, return_attention=True), autograph=False
+    )(regions)
 
 
 def assert_equal(found, expected):
@@ -134,7 +136,9 @@ def test_files_and_presets_hold_all_of_it(tmp_path):
     assert_equal(told(head, some_regions()), expected)
     details = CaptionDetails(loaded)
     signature = [tf.TensorSpec([None, R, D], tf.float16)]
-    graph = tf.function(details.call, signature).get_concrete_function()
+    graph = tf.function(
+        details.call, signature, autograph=False
+    ).get_concrete_function()
     exported = tf.Module()
     exported.weights = list(graph.variables)
     tf.saved_model.save(exported, str(tmp_path / "saved"), signatures=graph)

@@ -98,6 +98,6 @@ def test_a_word_gets_the_highest_score_of_its_sources(rules):
     scores = np.array([[6, 5, 1, 2, 9, -1], [-5, -4, 3, -1, 9, 0]], np.float32)
     assert chosen.words == ["poodle", "Hund", "pet", "Tier", "car", "the sea"]
     np.testing.assert_array_equal(
-        tf.function(chosen)(tf.constant(scores)),
+        tf.function(chosen, autograph=False)(tf.constant(scores)),
         [[6, 6, 6, 6, 2, -1], [-5, -4, -5, -5, 3, 0]],
     )

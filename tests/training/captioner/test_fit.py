@@ -255,7 +255,9 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     caption = captioning.caption_function(captioner)
     expected = captioning.generate(caption, split.regions(6))
-    scores = tf.function(captioner.generate)(next(iter(split.regions(6))))["scores"]
+    scores = tf.function(captioner.generate, autograph=False)(
+        next(iter(split.regions(6)))
+    )["scores"]
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
@@ -277,7 +279,7 @@ def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_f
     captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     (regions,) = split.regions(6)
     # As a graph: run op by op, the same sums may be added up in another order.
-    expected = tf.function(CaptionDetails(captioner))(regions)
+    expected = tf.function(CaptionDetails(captioner), autograph=False)(regions)
     best = captioner.generate(regions)
     np.testing.assert_array_equal(expected["captions"], best["captions"])
     assert expected["n_best_captions"].shape == (6, captioner_config.beams)

@@ -1,0 +1,5 @@
+"""The command `annotate`."""
+
+from annotator.annotation.command.command import COMMAND, main
+
+__all__ = ["COMMAND", "main"]
