@@ -3,14 +3,14 @@
     python benchmarks/hostile_clients.py --model=runs/shapes/export/tagger
     python benchmarks/hostile_clients.py --model=... --trials=100 --minutes=30
 
-While each attack goes on, another client asks for the status every 20 ms and for the
-tags of a small image one after the other: a line tells the 99th percentile of the first
-and the longest of the second, the memory of the server beyond what it had at rest, and
-what the attack was answered. Then come a soak of `--minutes` with 8 clients, who rest
-for `--rest_seconds` between requests; 64 clients for `--crowd_seconds`; and `--trials`
-of SIGTERM under load, which must answer every request that was taken and end with code
-0. Needs the extra `serve` and Linux. The servers are forks of this process, in which
-TensorFlow has been imported and has computed nothing.
+While each attack goes on, another client, a process of its own, asks for the status
+every 20 ms and for the tags of a small image one after the other: a line tells the 99th
+percentile of the first and the longest of the second, the memory of the server beyond
+what it had at rest, and what the attack was answered. Then come a soak of `--minutes`
+with 8 clients, who rest for `--rest_seconds` between requests; 64 clients for
+`--crowd_seconds`; and `--trials` of SIGTERM under load, which must answer every request
+that was taken and end with code 0. Needs the extra `serve` and Linux. The servers are
+forks of this process, in which TensorFlow has been imported and has computed nothing.
 """
 
 import base64
@@ -19,6 +19,7 @@ import concurrent.futures
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import pathlib
 import signal
@@ -121,41 +122,51 @@ def attacks(port, path):
 
 
 class Bystander:
-    """Asks for the status and for the tags of a small image meanwhile."""
+    """Asks for the status and for the tags of a small image meanwhile.
+
+    It is a process: the attack, which Python makes, does not hold it up.
+    """
 
     def __init__(self, port, path):
         self.port, self.path = port, path
-        self.going = True
-        self.status, self.predictions = [], []
-        self.failed = 0
-        self.threads = [
-            threading.Thread(target=each) for each in (self._ask_status, self._predict)
-        ]
+        context = multiprocessing.get_context("fork")
+        self.going = context.Event()
+        here, there = context.Pipe(duplex=False)
+        self.answer = here
+        self.process = context.Process(target=self._ask, args=[there])
 
     def __enter__(self):
-        for thread in self.threads:
-            thread.start()
+        self.going.set()
+        self.process.start()
         return self
 
     def __exit__(self, *error):
-        self.going = False
-        for thread in self.threads:
-            thread.join()
+        self.going.clear()
+        self.status, self.predictions, self.failed = self.answer.recv()
+        self.process.join()
 
-    def _ask_status(self):
-        while self.going:
+    def _ask(self, answer):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            status, predictions = pool.map(lambda f: f(), [self._status, self._predict])
+        seconds = [[s for _, s in answers] for answers in (status, predictions)]
+        failed = sum(code != 200 for code, _ in [*status, *predictions])
+        answer.send((*seconds, failed))
+
+    def _status(self):
+        answers = []
+        while self.going.is_set():
             start = time.monotonic()
             status, _ = ask(self.port, "GET", self.path.partition(":")[0])
-            self.status.append(time.monotonic() - start)
-            self.failed += status != 200
+            answers.append((status, time.monotonic() - start))
             time.sleep(0.02)
+        return answers
 
     def _predict(self):
         body = predict_body([small_image()])
-        while self.going:
-            status, seconds = post(self.port, self.path, body)
-            self.predictions.append(seconds)
-            self.failed += status != 200
+        answers = []
+        while self.going.is_set():
+            answers.append(post(self.port, self.path, body))
+        return answers
 
 
 def memory(process) -> float:
@@ -293,13 +304,15 @@ def main(argv):
                 flush=True,
             )
     outcomes, codes, longest = collections.Counter(), collections.Counter(), 0.0
-    for _ in range(_TRIALS.value):
+    for number in range(1, _TRIALS.value + 1):
         found, code, seconds = end_under_load(exports, path)
         outcomes += found
         codes[code] += 1
         longest = max(longest, seconds)
         if outcomes["lost"] or code:
             print(f"lost {found['lost']}, exit code {code}", flush=True)
+        if number % 10 == 0:
+            print(f"{number} trials: {dict(outcomes)}, {dict(codes)}", flush=True)
     print(
         f"SIGTERM under load, {codes.total()} trials: answers {dict(outcomes)}, exit "
         f"codes {dict(codes)}, {longest:.1f} s at most"

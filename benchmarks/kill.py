@@ -106,6 +106,8 @@ class Trial:
     def __init__(self, name, arguments, folder, disturbed):
         self.name, self.arguments = name, arguments
         self.alone, self.folder = folder / "undisturbed" / name, disturbed / name
+        # Not on the disk that is filled: it is heard why a run ends.
+        self.output = folder / f"{name}.txt"
         self.counts = collections.Counter()
         self.runs = self.compared = 0
         self.different = set()
@@ -119,7 +121,7 @@ class Trial:
 
     def start(self, folder):
         (folder / "run").mkdir(parents=True, exist_ok=True)
-        return Forked(self.arguments(folder / "run"), folder.parent / "output.txt")
+        return Forked(self.arguments(folder / "run"), self.output)
 
     def check(self, process):
         if process.wait():

@@ -122,8 +122,8 @@ class Application:
 
     async def _answer(self, request, work):
         async with self.bodies.of(request) as body:
-            answering = work(bytes(body))
-            body.clear()  # it still counts as open, and is not held twice
+            answering = work(body.getvalue())
+            body.close()  # it still counts as open, and is not held twice
             answer = await unless_gone(request, answering)
             content = await asyncio.to_thread(json.dumps, answer, allow_nan=False)
         return Response(content, media_type="application/json")

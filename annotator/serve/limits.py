@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import hmac
+import io
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
@@ -65,21 +66,21 @@ class Bodies:
         self.open = 0  # bytes
 
     @contextlib.asynccontextmanager
-    async def of(self, request: Request) -> AsyncIterator[bytearray]:
+    async def of(self, request: Request) -> AsyncIterator[io.BytesIO]:
         """The body of a request, which counts as open as long as the context.
 
         Args:
             request: The request.
 
         Yields:
-            The body.
+            The body, whose value is not copied when it is asked for.
 
         Raises:
             Refusal: When it has too many bytes or takes too long.
             Overloaded: When all open ones have too many together.
             ClientDisconnect: When the client goes meanwhile.
         """
-        body = bytearray()
+        body = io.BytesIO()
         counted = 0
         clock = asyncio.get_running_loop().time
         end = clock() + self.limits.body_seconds
@@ -99,9 +100,9 @@ class Bodies:
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect()
                 more = message.get("more_body", False)
-                body += message.get("body", b"")
-                self.open += len(body) - counted
-                counted = len(body)
+                size = body.write(message.get("body", b""))
+                self.open += size
+                counted += size
                 self._check_size(counted)
                 if self.open > self.limits.open_bytes:
                     raise Overloaded(

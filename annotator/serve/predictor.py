@@ -138,7 +138,7 @@ class Predictor:
         A row is `BrokenInput` where the instance is wrong.
         """
         if (contents := image_files(body, content_type)) is not None:
-            payload = {"instances": [{"b64": _Plain(content)} for content in contents]}
+            payload = {"instances": [{"b64": _Plain(c, 0, len(c))} for c in contents]}
         else:
             payload = parse_json(body)
         forms = payload.keys() & _FORMS if isinstance(payload, dict) else ()
@@ -174,7 +174,7 @@ class _Plain(Encoded):
     """The content of a file as it is."""
 
     def decode(self):
-        return self.text
+        return self.body
 
 
 def _row(instance, spec):

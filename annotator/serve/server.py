@@ -1,6 +1,7 @@
 """A web server with exported models in it."""
 
 import os
+import sys
 from collections.abc import Iterable
 
 from annotator.export import serving_files
@@ -14,6 +15,7 @@ from annotator.serve.served_model import ServedModel
 
 # In which calls that have come are answered when the server ends.
 _LAST_SECONDS = 10.0
+_SWITCH_SECONDS = 0.001
 
 
 def serve(
@@ -53,6 +55,8 @@ def serve(
         ValueError: When a file of an export is missing or altered.
         KeyboardInterrupt: When it was ended by Ctrl-C.
     """
+    # The loop that takes requests waits no longer for threads that compute in Python.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     limits = fitting(limits or Limits())
     models = []
     for task, (folder, _) in find_exports(paths).items():

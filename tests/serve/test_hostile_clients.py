@@ -169,6 +169,20 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(served):
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
 
 
+def test_bodies_that_are_too_large_together_are_refused(served):
+    """Of clients that never end their requests."""
+    server = served(body_bytes=1000, open_bytes=3000, body_seconds=60)
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(connect(server)).sendall(head.encode() + b"x" * 999)
+        until(lambda: server.bodies.open == 3 * 999)
+        status, headers, answer = ask(server, "POST", PREDICT, b"x" * 500)
+        assert status == 503 and headers["Retry-After"] and b"Try again" in answer
+    until(lambda: not server.bodies.open)
+    assert ask(server, "POST", PREDICT, b"x" * 500)[0] == 400
+
+
 def test_there_are_only_so_many_connections(served):
     server = served(connections=4)
     with contextlib.ExitStack() as stack:
