@@ -58,6 +58,7 @@ def write_as_before(folder, before):
     import keras
     import tensorflow as tf
 
+    import annotator.layers  # noqa: F401  (what exports are made of)
     from annotator.export.keras_model import keras_model
 
     model = keras_model(folder)

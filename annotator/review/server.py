@@ -80,6 +80,8 @@ def _add_page(router, session, encoder):
             {
                 "folder": session.library.root.name,
                 "has_captions": encoder.has_captions,
+                "typical": float(session.live.words.basis.average),
+                "margin": float(session.live.words.basis.margin),
                 "version": VERSION,
             },
         )

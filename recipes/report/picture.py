@@ -56,7 +56,7 @@ def main(argv):
     with tempfile.TemporaryDirectory() as folder:
         write_data_set(pathlib.Path(folder))
         place = {"dataset": "folder", "data_dir": folder, "cache_dir": folder}
-        evaluate(FLAGS.workdir, "test", html=True, html_images=6, **place)
+        evaluate(FLAGS.workdir, "test", html=True, html_images=9, **place)
     report = pathlib.Path(FLAGS.workdir).absolute() / "reports" / "folder_test.html"
     picture = Image.open(io.BytesIO(photographed(report)))
     with files.atomic_path(FLAGS.output) as path:

@@ -1,16 +1,18 @@
 """Takes the pictures of the page in `docs/review.md`, of the real command and model.
 
-    python recipes/review/screenshots.py --output=docs
+    python recipes/review/screenshots.py --output=runs/screenshots/taken
 
 runs `annotator review` on photographs that come with scikit-image and scikit-learn
 under a free license, teaches a word as a person does, and looks at it in chromium
-(Debian's `chromium` and `chromium-driver`). The licenses: astronaut, hubble and moon
+(Debian's `chromium` and `chromium-driver`), which takes a minute or two;
+`docs/review.md` shows four of them. The licenses: astronaut, hubble and moon
 (NASA, public domain); chelsea (Stefan van der Walt, CC0); coffee (Rachel Michetti,
 CC0); rocket (SpaceX, CC0); camera (Lav Varshney, CC0); brick, grass and gravel (CC0
 Textures); china (danielbuechele) and flower (vultilion), CC BY 2.0. Some are shown in
 parts, too.
 """
 
+import io
 import pathlib
 import re
 import shutil
@@ -25,6 +27,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_sample_image
+
+from annotator import files
 
 flags.DEFINE_string("workdir", "runs/screenshots", "Where photographs and library go.")
 flags.DEFINE_string("output", None, "Folder of the pictures.", required=True)
@@ -43,6 +47,7 @@ def main(argv):
     photographs = workdir / "holidays"
     write_photographs(photographs)
     output.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(workdir / "library", ignore_errors=True)  # nothing is taught yet
     library = f"--library={workdir / 'library'}"
     command = [sys.executable, "-m", "annotator", "review", photographs, library]
     server = subprocess.Popen(
@@ -114,7 +119,9 @@ def take(address, output):
     def picture(name):
         moving = "document.getAnimations().some(a => a.playState === 'running')"
         wait(lambda: run(f"return !({moving})"))
-        driver.save_screenshot(str(output / f"{name}.png"))
+        taken = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+        with files.atomic_path(output / f"review_{name}.jpg") as path:
+            taken.save(path, "jpeg", quality=84, optimize=True)
 
     def large(name):
         run(f"document.querySelector('.tile .open[aria-label^=\"{name}.\"]').click()")

@@ -18,6 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.annotation import run as annotation
+from annotator.config.limits import MAX_PIXELS
 from annotator.export.versions import find_exports
 from annotator.images import gif
 from annotator.images.decode import MAX_BYTES, decode_image
@@ -32,6 +33,7 @@ class MeanColor:
 
     resizes = (Resize(4),)
     tasks = ("tagger",)
+    max_pixels = MAX_PIXELS
 
     def __call__(self, views):
         means = tf.reduce_mean(views[0], axis=(1, 2))

@@ -99,7 +99,6 @@ export class Gallery {
     const mark = make("button", {
       type: "button",
       class: "mark",
-      text: "✓",
       tabindex: -1,
       "aria-pressed": "false",
       "aria-label": "Select",

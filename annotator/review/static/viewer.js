@@ -126,13 +126,15 @@ export class Viewer {
         "aria-label": `${name} ${word}`,
         onclick: () => this.actions.judge([this.id], word, accepted),
       });
-    const likely = 1 / (1 + Math.exp(-2 * score));
+    // As like the word as the word's own images are on average: half of the bar.
+    const { typical, margin } = document.body.dataset;
+    const like = Math.min(1, Math.max(0, score / typical + Number(margin)) / 2);
     return make(
       "li",
       {},
       make("span", { class: "key", text: key, "aria-hidden": "true" }),
       make("span", { class: "name", text: word }),
-      make("meter", { min: 0, max: 1, value: likely.toFixed(3), "aria-label": `How like ${word}`, title: `score ${score}` }),
+      make("meter", { min: 0, max: 1, value: like.toFixed(3), "aria-label": `How like ${word}`, title: `score ${score}` }),
       button(true, "✓", "Accept"),
       button(false, "✕", "Reject"),
     );
