@@ -84,6 +84,11 @@ def caption_lines(path: str | None) -> Iterator[Line]:
 
 def _separated(text, separator, where):
     """The tags in a text; `separator` is the one of the whole file."""
+    if re.fullmatch(r"\s*\[.*\]\s*", text):  # as programs print lists
+        raise ValueError(
+            f"{where}: {text!r} is a list: write its tags as `sea;sand`, or the list "
+            "into a tags.jsonl."
+        )
     if separator == ";" and "," in text and ";" not in text:
         raise ValueError(
             f"{where}: is {text!r} one tag or several? Other lines have semicolons "

@@ -83,6 +83,7 @@ def test_tags_in_all_forms(folder, lines):
         (("image,tags", "a.jpg,x;y", 'b.png,"dog, man"'), "line 3: is 'dog, man' one"),
         (("image,man,dog", "a.jpg,dog,1"), "'man' must hold 1 or 0"),
         (("image,tag1,tag2", "a.jpg,dog,man"), "'tag1' must hold 1 or 0"),
+        (("image,tags", "a.jpg,\"['dog', 'man']\""), "line 2: .* is a list: write"),
     ],
 )
 def test_tags_that_may_mean_two_things_are_refused(folder, lines, message):
