@@ -56,7 +56,6 @@ def _describe(values: commands.Values) -> int:
     announce()
     from annotator.annotation.describing.annotator import load
     from annotator.annotation.describing.console import print_descriptions
-    from annotator.annotation.listing import tell_passed_over
 
     try:
         describe = load(
@@ -71,8 +70,11 @@ def _describe(values: commands.Values) -> int:
             max_pixels=values.max_pixels,
         )
         failed = print_descriptions(describe, values.arguments)
-        for path in filter(os.path.isdir, values.arguments):
-            tell_passed_over(path)
+        if folders := list(filter(os.path.isdir, values.arguments)):
+            from annotator.annotation.listing import tell_passed_over
+
+            for folder in folders:
+                tell_passed_over(folder)
         return int(bool(failed))
     except BrokenPipeError:  # `annotate ... | head`
         commands.discard_stdout()
