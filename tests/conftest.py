@@ -122,6 +122,8 @@ def captioner_run(captioner_config, tmp_path_factory):
 def chromium():
     """A driver of Debian's browser, without a window."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    from selenium.common import exceptions
+
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (browser and driver):
         pytest.skip("needs Debian's chromium and chromium-driver")
@@ -130,7 +132,10 @@ def chromium():
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    try:
+        started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    except exceptions.WebDriverException as error:  # not every container may
+        pytest.skip(f"{browser} does not start: {error.msg}")
     yield started
     started.quit()
 
