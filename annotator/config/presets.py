@@ -27,8 +27,8 @@ SHAPES: dict[str, Any] = {
     "min_count": 1,
     "units": 128,
     "attention_units": 64,
-    "dropout": 0.2,
-    "epochs": 12,
+    "dropout": 0.3,
+    "epochs": 8,
     "caption_batch": 8,  # there are few scenes: steps count for more than their size
     "label_smoothing": 0.0,
     "caption_flip": False,  # left would be right

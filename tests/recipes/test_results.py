@@ -205,8 +205,8 @@ def test_a_table_without_marks_is_named(page):
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [([], "-"), ([0.0123], "12 ms"), ([45], "45 s"), ([600], "10 min"),
-     ([7000, 7400], "2.0 h")],
+    [([], "-"), ([0.0123], "12 ms"), ([0.168], "170 ms"), ([45], "45 s"),
+     ([600], "10 min"), ([7000, 7400], "2.0 h")],
 )  # fmt: skip
 def test_durations(seconds, shown):
     assert tables._seconds(seconds) == shown

@@ -3,7 +3,7 @@
 One to three colored shapes in a spatial relation, with five captions and tags. It
 needs no download and takes seconds to draw, for a first run and for tests.
 
-Option: `config`, `"default"` (1,200 scenes for training, 150 each for validation and
+Option: `config`, `"default"` (2,000 scenes for training, 150 each for validation and
 test) or `"tiny"` (24, 8 and 8).
 """
 
@@ -35,7 +35,7 @@ class ShapesConfig(tfds.core.BuilderConfig):
         seed: Seed; with the split and a scene's number it fixes the scene.
     """
 
-    train: int = 1200
+    train: int = 2000
     validation: int = 150
     test: int = 150
     side: int = 112
@@ -49,9 +49,9 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     and `labels` (classes out of `TAGS`).
     """
 
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("1.2.0")
     BUILDER_CONFIGS = [
-        ShapesConfig(name="default", description="1,500 scenes."),
+        ShapesConfig(name="default", description="2,300 scenes."),
         ShapesConfig(
             name="tiny", description="For tests.", train=24, validation=8, test=8
         ),
