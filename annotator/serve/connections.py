@@ -23,6 +23,8 @@ _BUSY = (
 _OTHER_FILES = 48
 # An idle connection is kept so long for the next request.
 _KEEP_ALIVE_SECONDS = 5
+# What was sent before the server is told to end has so long to be read.
+_WAY_SECONDS = 0.5
 # A request whose body still comes when the server is told to end.
 _LAST_SECONDS = 3.0
 
@@ -178,8 +180,40 @@ class Server(uvicorn.Server):
                     connection.transport.abort()
 
         for server in self.servers:
-            server.close()
+            await self._take_the_last(server)
         # What clients had sent by then is on its way through the loop.
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(_WAY_SECONDS)
         asyncio.get_running_loop().call_later(_LAST_SECONDS, give_up)
         await super().shutdown(sockets)
+
+    async def _take_the_last(self, server):
+        """Closes a listening server after the connections that wait to be taken.
+
+        The system has promised them an answer already, and would reset them.
+        """
+        loop = asyncio.get_running_loop()
+        listening = [each.dup() for each in server.sockets]  # still open, and unread
+        server.close()
+        waiting = []
+        for each in listening:
+            each.setblocking(False)
+            with each, contextlib.suppress(OSError):  # at the latest, none is left
+                for _ in range(self.config.backlog):
+                    waiting.append(each.accept()[0])
+        for each in waiting:
+            each.setblocking(False)
+        taken = [
+            loop.connect_accepted_socket(self._protocol, each, ssl=self.config.ssl)
+            for each in waiting
+        ]
+        # One that has gone, or says nothing where TLS begins, holds up no other.
+        with contextlib.suppress(asyncio.TimeoutError):
+            together = asyncio.gather(*taken, return_exceptions=True)
+            await asyncio.wait_for(together, _LAST_SECONDS)
+
+    def _protocol(self):
+        return self.config.http_protocol_class(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )

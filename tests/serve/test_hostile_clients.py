@@ -320,6 +320,30 @@ def test_an_end_answers_what_has_come(served):
         assert everything(half) == b""
 
 
+def test_an_end_answers_those_who_wait_to_be_taken(served):
+    """The system has let them in; the server has not looked at them yet."""
+    server = served()
+    (listening,) = server.servers
+    loop, looks_away = listening.get_loop(), threading.Event()
+
+    def look_away():
+        for each in listening.sockets:
+            loop.remove_reader(each.fileno())
+        looks_away.set()
+
+    loop.call_soon_threadsafe(look_away)
+    assert looks_away.wait(30)
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(connect(server)) for _ in range(5)]
+        for each in waiting:
+            each.sendall(f"GET {STATUS} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        server.should_exit = True
+        for each in waiting:
+            assert everything(each).startswith(b"HTTP/1.1 200")
+    with pytest.raises(ConnectionRefusedError):
+        connect(server)
+
+
 class Slow:
     """A `ServedModel` whose batches wait until they are let go."""
 
