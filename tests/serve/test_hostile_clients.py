@@ -61,7 +61,8 @@ def served():
             limits = Limits(**limits)
             predictor = Predictor("tagger", "1", model, {"metadata": {}})
             application = Application([predictor], limits, token)
-            server = Server(application.asgi, "127.0.0.1", port, limits)
+            # uvloop, where it is installed, takes connections past the loop's readers.
+            server = Server(application.asgi, "127.0.0.1", port, limits, loop="asyncio")
             thread = threading.Thread(target=server.run)
             thread.start()
 
