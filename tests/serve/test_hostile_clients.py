@@ -203,9 +203,9 @@ def test_what_nobody_waits_for_is_given_up(served):
     body = json.dumps({"instances": [{"b64": "AAAA"}] * 3}).encode()
     head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     for _ in range(5):
+        count = len(server.model.futures) + 3
         with connect(server) as connection:
             connection.sendall(head.encode() + body)
-            count = len(server.model.futures) + 3
             until(lambda count=count: len(server.model.futures) >= count)
     until(lambda: all(future.cancelled() for future in server.model.futures))
     until(lambda: not server.bodies.open)
