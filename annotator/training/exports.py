@@ -145,7 +145,8 @@ def _beside_tagger(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
-    _fitted_basis(run).save(path)
+    basis = _fitted_basis(run)
+    basis.save(path)
 
 
 def teaching_basis(run: Run) -> TeachingBasis:
