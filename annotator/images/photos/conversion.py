@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from annotator.files.image_formats import NEEDS_PACKAGE, register_heif
 from annotator.images.claimed import MAX_PIXELS, check_pixels
@@ -59,6 +59,10 @@ def convert(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
         return _of_pillow(content, kind, max_pixels)
     except (MemoryError, ValueError):
         raise
+    except UnidentifiedImageError as error:  # its text has an address in memory
+        raise ValueError(
+            f"A damaged {kind.upper()} file: no image can be made of it."
+        ) from error
     except Exception as error:  # whatever a damaged file makes a decoder say
         text = str(error) or type(error).__name__
         raise ValueError(f"A damaged {kind.upper()} file: {text}") from error
