@@ -8,14 +8,13 @@ beside captions, and the same models in float32. What is compared takes turns, a
 round that counts for nothing. Without `--images` it draws JPEG files.
 """
 
-import json
 import os
 import pathlib
 import resource
+import shutil
 import statistics
 import tempfile
 import time
-import zipfile
 
 import numpy as np
 from absl import app, flags
@@ -142,21 +141,15 @@ def options():
 
 def float32_copies(exports, folder):
     """The same models, told to compute in float32."""
+    from annotator.export.versions import DESCRIPTION
+
     copies = {}
     for task, (version, manifest) in exports.items():
-        copy = folder / f"{task}.keras"
-        with (
-            zipfile.ZipFile(version / f"{task}.keras") as source,
-            zipfile.ZipFile(copy, "w") as target,
-        ):
-            for name in source.namelist():
-                content = source.read(name)
-                if name == "config.json":
-                    text = content.decode("utf-8").replace("mixed_bfloat16", "float32")
-                    content = text.replace('"bfloat16"', '"float32"').encode("utf-8")
-                    json.loads(content)
-                target.writestr(name, content)
-        copies[task] = folder, manifest
+        copy = shutil.copytree(version, folder / task)
+        description = copy / DESCRIPTION
+        text = description.read_text("utf-8").replace("mixed_bfloat16", "float32")
+        description.write_text(text.replace('"bfloat16"', '"float32"'), "utf-8")
+        copies[task] = copy, manifest
     return copies
 
 

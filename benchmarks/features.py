@@ -76,7 +76,7 @@ def image_source(folder):
     """The first `--limit` images of what the flags name, else drawn ones."""
     from annotator import datasets
     from annotator.datasets.image_files import ImageFiles
-    from annotator.images.extensions import EXTENSIONS
+    from annotator.files.image_formats import EXTENSIONS
 
     if FLAGS.dataset:
         images = datasets.load(FLAGS.dataset, FLAGS.split, data_dir=FLAGS.data_dir)

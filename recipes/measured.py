@@ -8,7 +8,8 @@ from typing import Any
 from absl import flags as absl_flags
 
 from annotator.config import Config, flags
-from recipes.rows import SPLIT, Row, Table
+from recipes.row import Row, Table
+from recipes.rows import SPLIT
 
 # Scores of a run, by task; what stands beside them in its file is not kept.
 SCORES = {

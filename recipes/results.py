@@ -19,7 +19,8 @@ import sys
 
 from annotator import files
 from recipes.measured import Measured
-from recipes.rows import TABLES, Row, Table, table_of
+from recipes.row import Row, Table
+from recipes.rows import TABLES, table_of
 from recipes.tables import markdown
 
 ROOT = pathlib.Path(__file__).parents[1]

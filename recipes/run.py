@@ -21,7 +21,8 @@ import subprocess
 import sys
 import time
 
-from recipes.rows import SPLIT, TABLES, Row, Table, find
+from recipes.row import Row, Table
+from recipes.rows import SPLIT, TABLES, find
 
 ROOT = pathlib.Path(__file__).parents[1]
 RUNS = "runs/recipes"

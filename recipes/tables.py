@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from annotator.metrics import published
 from recipes.measured import Measured
-from recipes.rows import Table
+from recipes.row import Table
 
 # Column -> its heading; how it is shown, `%` for fractions, else as a count.
 COLUMNS = {

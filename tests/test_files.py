@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -69,7 +70,7 @@ def test_temporary_names_cannot_be_known(tmp_path):
 def test_a_temporary_file_is_never_one_that_was_there(tmp_path, monkeypatch):
     foreign = tmp_path / "foreign.txt"
     foreign.write_text("mine")
-    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "0" * 16)
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0" * 16)
     there = tmp_path / f".annotator-{'0' * 16}.a.txt"
     for make in (
         lambda: there.symlink_to(foreign),

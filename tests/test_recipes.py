@@ -10,7 +10,8 @@ from annotator.metrics import published
 from recipes import results
 from recipes.measured import settings_of
 from recipes.results import MEASURED, PAGE, ROOT
-from recipes.rows import TABLES, Row, Table, find, table_of
+from recipes.row import Row, Table
+from recipes.rows import TABLES, find, table_of
 from recipes.tables import markdown
 
 ROWS = [(table, row) for table in TABLES for row in table.rows]

@@ -1,12 +1,14 @@
-"""Every file is written by one helper: `annotator/files.py` alone opens any."""
+"""Every file is written by `annotator/files/`: nothing else opens or moves any."""
 
 import ast
 import pathlib
 
 import pytest
 
-PACKAGE = pathlib.Path(__file__).parents[1] / "annotator"
-HELPER = PACKAGE / "files.py"
+from annotator import files
+
+HELPER = pathlib.Path(files.__file__).parent
+PACKAGE = HELPER.parent
 # What makes or changes a file by its name, whatever the mode.
 OPENERS = {"touch", "write_bytes", "write_text", "mkfifo", "mkstemp", "mkdtemp"}
 OPENERS |= {"NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory"}
@@ -16,52 +18,19 @@ WRITERS = {"save": 0, "savez": 0, "savez_compressed": 0, "savetxt": 0, "to_csv":
 WRITERS |= {"save_weights": 0, "save_file": 1, "open_memmap": 0, "to_json": 0}
 WRITERS |= {"TFRecordWriter": 0, "ParquetWriter": 0, "write_png": 0}
 COPIERS = {"copy", "copyfile", "copy2", "copytree", "move"}
-# Where else something is written, each by its line's text, and why it may be.
+# What names a place that nobody else knows or that is no file.
+OWN_PLACES = {"atomic_path", "temporary_folder", "BytesIO"}
+# Where else something is written, by the call, and why it may be.
 EXCEPTIONS = {
-    # A new folder of a name that nobody knows, renamed when it is whole.
-    "export/saved_model.py": {
-        'model.save(temporary / f"{name}.keras")',
-        "os.replace(temporary, saved_model)",
-        "tf.saved_model.save(exported, str(path), signatures, options)",
-    },
-    "tagger/teaching_basis.py": {"np.savez(path, **vars(self))"},
-    "tagger/rules/held_out_precision.py": {"np.savez(path, **self.compact())"},
-    "training/exports.py": {
-        "_fitted_basis(run).save(path)",
-        "return saved_model.save(",
-    },
-    # To nowhere.
-    "config/commands.py": {
-        "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())"
-    },
-    # To memory.
-    "images/encode.py": {
-        'pixels.save(content, "BMP")  # twenty times as fast',
-        'pixels.save(content, "PNG", compress_level=0)',
-    },
-    "pictures/drawing.py": {
-        'image.save(content, "jpeg", quality=82, optimize=True, progressive=True)'
-    },
-    "datasets/shapes/reader.py": {'scene.draw(config.side, rng).save(image, "png")'},
-    "library/thumbnails.py": {
-        'picture.save(encoded, "JPEG", quality=_QUALITY, progressive=True, **kept)'
-    },
     # Rows that are written in place, and a folder that names the photographs.
-    "library/vector_file.py": {
-        "file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)"
-    },
-    "library/exports.py": {"link.symlink_to(root, target_is_directory=True)"},
+    "library/vector_file.py": {"os.open"},
+    "library/exports.py": {"link.symlink_to"},
     # TensorFlow's own, which numbers and renames its checkpoints.
-    "training/loop.py": {"self.manager.save()"},
-    # To a path that its caller has of `atomic_path`.
-    "training/captioner/ensemble.py": {
-        "captioner.vocabulary.save(run.files.vocabulary)"
-    },
-    "training/captioner/fit.py": {"vocabulary.save(path)"},
+    "training/loop.py": {"self.manager.save"},
     # All records of the file are ours by its lock; it becomes the output by its name.
-    "annotation/record_file.py": {"os.replace(self._partial, self.path)"},
+    "annotation/record_file.py": {"os.replace"},
     # Spark's own folder, which no other process may use.
-    "annotation/spark/engine.py": {'current.pieces.write_bytes(b"".join(lines))'},
+    "annotation/spark/engine.py": {"current.pieces.write_bytes"},
 }
 
 
@@ -81,45 +50,106 @@ def mode_of(node):
     return mode[0].value if mode and isinstance(mode[0], ast.Constant) else "r"
 
 
-def temporary_names(tree):
-    """Names that are bound by `with files.atomic_path(...) as NAME`."""
+def names_in(node):
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def bindings(tree):
+    """`(name, value)` of assignments to a name, and of `with value as name`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.withitem) and isinstance(node.context_expr, ast.Call):
-            if called(node.context_expr)[0] == "atomic_path":
-                yield node.optional_vars.id
+        if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            yield node.optional_vars.id, node.context_expr
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
 
 
-def writers(text):
-    """The numbers of lines that write a file without the helper."""
+def own_names(tree):
+    """Names of places of `OWN_PLACES`, and parameters that are given nothing else."""
+    bound = {
+        name: isinstance(value, ast.Call) and called(value)[0] in OWN_PLACES
+        for name, value in bindings(tree)
+    }
+    own = {name for name, is_own in bound.items() if is_own}
+    for function in ast.walk(tree):
+        # Private functions are called in their module alone.
+        if not isinstance(function, ast.FunctionDef) or function.name[0] != "_":
+            continue
+        calls = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and called(node)[0] == function.name
+        ]
+        for number, parameter in enumerate(function.args.args):
+            given = [node.args[number] for node in calls if number < len(node.args)]
+            if given and all(names_in(each) & own for each in given):
+                own.add(parameter.arg)
+    return own
+
+
+def our_savers(trees):
+    """Names of our classes with a method `save`, which is looked at where it stands."""
+    return {
+        node.name.lower()
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and "save" in {each.name for each in node.body if hasattr(each, "name")}
+    }
+
+
+def our_modules(tree):
+    """Names of our modules that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "")[:9] == "annotator":
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def is_ours(node, modules, savers):
+    """Whether `x.save(...)` calls our own function or a method of our own class."""
+    owner = node.func.value
+    name = getattr(owner, "attr", getattr(owner, "id", ""))
+    if isinstance(owner, ast.Call):  # Class.fit(...).save(...), _made_class().save(...)
+        name = ast.unparse(owner.func).partition(".")[0]
+    name = name.replace("_", "").lower()
+    return getattr(owner, "id", "") in modules or any(
+        saver.endswith(name) or name.endswith(saver) for saver in savers if name
+    )
+
+
+def writers(text, savers=()):
+    """Calls that write a file without the helper, each as it is written."""
     tree = ast.parse(text)
-    temporary = set(temporary_names(tree))
+    own, modules = own_names(tree), set(our_modules(tree))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name, owner = called(node)
         is_open = name == "open" and set(str(mode_of(node))) & set("wax+")
         is_move = name in MOVERS and (owner in ("os", "shutil") or "link" in name)
+        is_move = is_move and not (node.args and names_in(node.args[0]) & own)
         is_descriptor = name == "open" and owner == "os" and "WR" in ast.dump(node)
+        is_descriptor = is_descriptor and "os.devnull" not in ast.unparse(node)
         is_copy = name in COPIERS and owner == "shutil"
-        is_opener = name in OPENERS and owner not in {"files", *temporary}
+        is_opener = name in OPENERS and owner not in {"files", *own}
         if is_open or is_move or is_descriptor or is_copy or is_opener:
-            yield node.lineno
+            yield ast.unparse(node.func)
         elif name in WRITERS and isinstance(node.func, ast.Attribute):
-            at = WRITERS[name]
-            target = node.args[at] if len(node.args) > at else None
-            is_ours = {n.id for n in ast.walk(target or node) if hasattr(n, "id")}
-            if node.args and not is_ours & temporary:
-                yield node.lineno
-            elif not node.args and name == "save":
-                yield node.lineno
+            is_model = ast.unparse(node.func) == "tf.saved_model.save"
+            at = 1 if is_model else WRITERS[name]
+            places = {n for each in node.args[at : at + 1] for n in names_in(each)}
+            if places & own or (name == "save" and is_ours(node, modules, savers)):
+                continue
+            if node.args or name == "save":
+                yield ast.unparse(node.func)
 
 
 def test_modules_write_by_the_helper_alone():
+    paths = sorted(set(PACKAGE.rglob("*.py")) - set(HELPER.rglob("*.py")))
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
+    savers = our_savers(map(ast.parse, texts.values()))
     found = {}
-    for path in sorted(set(PACKAGE.rglob("*.py")) - {HELPER}):
-        text = path.read_text(encoding="utf-8")
-        lines = [line.strip() for line in text.splitlines()]
-        if here := {lines[number - 1] for number in writers(text)}:
+    for path, text in texts.items():
+        if here := set(writers(text, savers)):
             found[path.relative_to(PACKAGE).as_posix()] = here
     assert found == EXCEPTIONS
 
@@ -148,7 +178,25 @@ def test_modules_write_by_the_helper_alone():
         ("tempfile.mkstemp()", True),
         ("shutil.copy(a, b)", True),
         ("array.copy()", False),
+        ("content = io.BytesIO()\nimage.save(content, 'PNG')", False),
+        ("image.save(path, 'PNG')", True),
+        ("os.open(os.devnull, os.O_WRONLY)", False),
+        ("t = files.temporary_folder(p)\nos.replace(t, p)", False),
+        (
+            "t = files.temporary_folder(p)\n_write(t)\ndef _write(q): np.save(q, a)",
+            False,
+        ),
+        (
+            "t = files.temporary_folder(p)\n_write(p)\ndef _write(q): np.save(q, a)",
+            True,
+        ),
+        ("t = files.temporary_folder(p)\nwrite(t)\ndef write(q): np.save(q, a)", True),
+        ("run.vocabulary.save(p)", False),
+        ("Vocabulary.fit(words).save(p)", False),
+        ("from annotator.export import saved_model\nsaved_model.save(p)", False),
+        ("model.save(p)", True),
+        ("manager.save()", True),
     ],
 )
 def test_writers_are_found(line, writes):
-    assert list(writers(line)) == ([1] if writes else [])
+    assert len(list(writers(line, {"vocabulary"}))) == writes

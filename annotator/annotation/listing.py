@@ -8,13 +8,13 @@ import stat
 import sys
 from collections.abc import Iterator
 
+from annotator.files.image_formats import JPEG_BEGIN, PHOTO_EXTENSIONS
 from annotator.images.decode import MAX_BYTES
-from annotator.images.extensions import PHOTO_EXTENSIONS
 from annotator.images.photos.kinds import missing_package
 
 _BESIDE_IMAGES = (".xmp", ".txt", ".json", ".jsonl", ".csv", ".parquet", ".partial")
 # How JPEG, PNG, GIF and TIFF files begin.
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_MAGIC = (JPEG_BEGIN, b"\x89PNG", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 
 
 def list_images(source: str | os.PathLike) -> Iterator[str]:

@@ -15,8 +15,8 @@ from annotator.export.saved_model import image_model
 from annotator.export.versions import HELD_OUT, MANIFEST, Exports
 from annotator.images.resize import Resize
 from annotator.tagger.calibration import CalibratedProbabilities
-from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
-from annotator.tagger.rules.word_thresholds import WordThresholds
+from annotator.tagger.rules.given_tags import asked_thresholds, given_tags
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 
@@ -62,7 +62,9 @@ def _image_model(folder, manifest, task, backbone):
         str(folder / f"{task}.safetensors"),
     )
     views = [Resize(**view) for view in facts["views"]]
-    model, _ = image_model(backbone, views, _outputs(head, facts, folder), task)
+    model, _ = image_model(
+        backbone, views, _outputs(head, folder, manifest, task), task
+    )
     return model
 
 
@@ -109,15 +111,22 @@ def held_out_precision(
         name = MANIFEST.with_name(HELD_OUT)
         known = str(name) in manifest["files"]
         return HeldOutPrecision.load(folder / name) if known else None
-    if f"{preset.HELD_OUT}.safetensors" not in manifest["preset"]["files"]:
+    return _held_out(folder, manifest["preset"])
+
+
+def _held_out(
+    folder: pathlib.Path, manifest: Mapping[str, Any]
+) -> HeldOutPrecision | None:
+    if f"{preset.HELD_OUT}.safetensors" not in manifest["files"]:
         return None
     return HeldOutPrecision.from_compact(preset.read_head(folder, preset.HELD_OUT))
 
 
 def _outputs(
-    head: keras.Model, facts: Mapping[str, Any], folder: pathlib.Path
+    head: keras.Model, folder: pathlib.Path, manifest: Mapping[str, Any], task: str
 ) -> Callable[[Any], dict]:
     """From regions to the outputs of an export."""
+    facts = manifest["tasks"][task]
     if "words" not in facts:
         return head
     top = TopTags(
@@ -127,31 +136,17 @@ def _outputs(
         facts["rank_by"],
         name="top_tags",
     )
-    given: Callable[[Any], Any] = _unchanged
-    precision = facts.get("tag_precision")
-    if precision is not None:
-        arrays = preset.read_head(folder, preset.HELD_OUT)
-        held_out = HeldOutPrecision.from_compact(arrays)
-        found = promised(held_out, precision, "tag_precision", folder)
-        given = WordThresholds.of(found, name="word_thresholds")
-    if "calibration" not in facts:
-        return lambda regions: top(given(head(regions)))
-    fitted = facts["calibration"]
-    probabilities = CalibratedProbabilities.from_fit(
+    fitted = facts.get("calibration")
+    probabilities = fitted and CalibratedProbabilities.from_fit(
         np.float32(fitted["slope"]),
         np.float32(fitted["offsets"]),
         name="probabilities",
     )
-    if (probability := facts.get("tag_probability")) is not None:
-        found = probabilities.scores_at(probability)
-        given = WordThresholds.of(found, name="word_thresholds")
-
-    def outputs(regions):
-        scores = head(regions)
-        return top(given(scores), probabilities(scores))
-
-    return outputs
-
-
-def _unchanged(scores):
-    return scores
+    thresholds = asked_thresholds(
+        facts.get("tag_precision"),
+        facts.get("tag_probability"),
+        lambda: _held_out(folder, manifest),
+        lambda: probabilities,
+        folder,
+    )
+    return given_tags(head, top, thresholds, probabilities)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from annotator.images.extensions import EXTENSIONS
+from annotator.files.image_formats import EXTENSIONS
 from annotator.images.photos import graph_content
 
 _READERS = 8

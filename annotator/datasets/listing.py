@@ -8,7 +8,7 @@ import numpy as np
 
 from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.image_files import ImageDirectory, ImageFiles
-from annotator.images.extensions import EXTENSIONS
+from annotator.files.image_formats import EXTENSIONS
 
 # Where the images of a caption data set lie, as its archives unpack.
 IMAGE_FOLDERS = (

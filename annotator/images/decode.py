@@ -6,13 +6,13 @@ cannot disagree with the training that made it.
 
 import tensorflow as tf
 
+from annotator.files.image_formats import JPEG_BEGIN
 from annotator.images import bmp, exif, gif, png
 from annotator.images.claimed import MAX_ALPHA, MAX_PIXELS
 
 # Another one wherever `decode_image` makes other pixels of the same file.
 DECODING = 2
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
-_JPEG = b"\xff\xd8\xff"
 _FORMAT_LIST = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 # A JPEG that is larger is decoded to half its height and width, which takes a quarter
@@ -105,7 +105,7 @@ def _decode(encoded):
 
 
 def _begins_as_jpeg(encoded):
-    return tf.equal(tf.strings.substr(encoded, 0, 3), _JPEG)
+    return tf.equal(tf.strings.substr(encoded, 0, 3), JPEG_BEGIN)
 
 
 def _over_white(image):
@@ -188,7 +188,7 @@ def _header_checks(encoded, frame_pixels):
         digits = digits[::-1] if big_endian else digits
         return tf.reduce_sum(digits * [256**i for i in range(width)])
 
-    is_jpeg = has(0, _JPEG)
+    is_jpeg = has(0, JPEG_BEGIN)
     is_png = has(0, b"\x89PNG\r\n\x1a\n")
     is_gif = has(0, b"GIF8")
     is_bmp = has(0, b"BM")

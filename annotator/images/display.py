@@ -9,7 +9,8 @@ import io
 import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin
 
-_JPEG = b"\xff\xd8\xff"
+from annotator.files.image_formats import JPEG_BEGIN
+
 _JPEG_FORMATS = ("JPEG", "MPO")
 _ORIENTATION = 0x0112
 _WITH_ALPHA = ("RGBA", "LA", "PA", "P")
@@ -58,7 +59,7 @@ def shown_picture(
 
 
 def _opened(content):
-    if content.startswith(_JPEG):
+    if content.startswith(JPEG_BEGIN):
         # Not `Image.open`, which refuses what is decoded to a fraction of its size.
         return JpegImagePlugin.JpegImageFile(io.BytesIO(content))
     return Image.open(io.BytesIO(content))

@@ -11,6 +11,11 @@ _PLACES = re.compile(
     r"(<stack traces unavailable>\n)?"
     r'(\s*File "[^"\n]*", line \d+, in [^\n]*\n)*\s*)+'
 )
+# What TensorFlow's decoders say of bytes that they cannot make an image of.
+_DECODERS = re.compile(
+    "Invalid (JPEG|PNG|GIF)|jpeg::Uncompress failed|Failed to decode WebP|"
+    "Input size should match|Incomplete bmp"
+)
 
 
 def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
@@ -21,7 +26,8 @@ def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
             where the text quotes bytes that are no UTF-8.
 
     Returns:
-        Of a failed assertion what it was given to say; of all else the text.
+        Of a failed assertion what it was given to say; of a decoder that the image is
+        damaged, and its text; of all else the text.
     """
     if isinstance(error, UnicodeDecodeError):
         text = error.object.decode(errors="replace")
@@ -39,7 +45,10 @@ def message(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     _, assertion, data = text.partition("Summarized data: ")
     if assertion:  # op by op: a literal a line
         text = " ".join(map(_shown, data.splitlines()))
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    if _DECODERS.match(text):
+        return f"A damaged image, copy or save it again: {text}"
+    return text
 
 
 def _shown(literal):

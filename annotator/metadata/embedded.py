@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image, IptcImagePlugin, UnidentifiedImageError
 
+from annotator.files.image_formats import HEIF_EXTENSIONS, register_heif
 from annotator.metadata.keywords import Keywords, read_keywords
 from annotator.metadata.packet import Packet
 from annotator.metadata.sidecar import SIDECAR_NAMES, read_sidecar, sidecar_path
@@ -12,7 +13,6 @@ from annotator.metadata.sidecar import SIDECAR_NAMES, read_sidecar, sidecar_path
 # IIM datasets (record, number) as in the IPTC-IIM standard 4.2.
 _CHARACTER_SET, _KEYWORD, _CAPTION = (1, 90), (2, 25), (2, 120)
 _UTF8 = b"\x1b%G"
-_HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
 
 
 def read_image(path: str | os.PathLike[str]) -> Keywords:
@@ -53,8 +53,11 @@ def read_embedded(path: str | os.PathLike[str]) -> Keywords:
             installed; the message names the file.
     """
     extension = os.path.splitext(os.fspath(path))[1].lower()
-    if extension in _HEIF_EXTENSIONS:
-        _register_heif(path)
+    if extension in HEIF_EXTENSIONS:
+        try:
+            register_heif()
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
     try:
         opened = Image.open(path)
     except UnidentifiedImageError:
@@ -74,16 +77,6 @@ def read_embedded(path: str | os.PathLike[str]) -> Keywords:
             if keywords != Keywords():
                 return keywords
         return _of_iptc(image)
-
-
-def _register_heif(path):
-    try:
-        import pillow_heif
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f'{path}: HEIC needs pillow-heif: pip install ".[photos]".'
-        ) from error
-    pillow_heif.register_heif_opener()
 
 
 def _of_iptc(image):

@@ -19,6 +19,7 @@ from annotator.features.extraction import extract
 from annotator.features.joined_cache import JoinedCache
 from annotator.images.resize import Resize
 from annotator.runs import settings_file
+from annotator.runs.full_disk import full_disk
 from annotator.runs.heads import Task, tasks_of
 from annotator.runs.splits import Split
 from annotator.runs.stopwatch import Stopwatch
@@ -132,12 +133,15 @@ class Run(TrainedModels):
 
         Raises:
             BlockingIOError: If another process does.
+            OSError: If the folder takes no files; the message names it, the reason and
+                `--workdir`.
         """
-        with files.writing_to(self.files.folder, "workdir"):
-            self.files.folder.mkdir(parents=True, exist_ok=True)
+        folder = self.files.folder
+        with files.writing_to(folder, "workdir"):
+            folder.mkdir(parents=True, exist_ok=True)
             lock = files.open_to_append(self.files.lock)
-        with lock, files.writing_to(self.files.folder, "workdir"):
-            files.lock(lock, f"{self.files.folder} is being worked on")
+        with lock, files.writing_to(folder, "workdir"), full_disk(folder):
+            files.lock(lock, f"{folder} is being worked on")
             yield
 
     def claim(self) -> None:

@@ -10,7 +10,8 @@ from annotator.config import Config
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.workdir import Workdir
 from annotator.tagger.calibration import CalibratedProbabilities
-from annotator.tagger.rules.held_out_precision import HeldOutPrecision, promised
+from annotator.tagger.rules.given_tags import asked_thresholds
+from annotator.tagger.rules.held_out_precision import HeldOutPrecision
 from annotator.tagger.rules.word_thresholds import WordThresholds
 
 
@@ -83,23 +84,13 @@ class TrainedModels:
             ValueError: When there were no images to tell them by, or no word can reach
                 the precision.
         """
-        precision, probability = self.config.tag_precision, self.config.tag_probability
-        if precision is not None:
-            thresholds = promised(
-                self.held_out(), precision, "--tag_precision", self.files.folder
-            )
-        elif probability is not None:
-            calibration = self.calibration()
-            if calibration is None:
-                raise ValueError(
-                    f"--tag_probability={probability} needs images that tell how "
-                    f"probable tags are, and {self.files.folder} had none: train on a "
-                    "data set with a validation split, or give --threshold."
-                )
-            thresholds = calibration.scores_at(probability)
-        else:
-            return None
-        return WordThresholds.of(thresholds, name="word_thresholds")
+        return asked_thresholds(
+            self.config.tag_precision,
+            self.config.tag_probability,
+            self.held_out,
+            self.calibration,
+            self.files.folder,
+        )
 
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""

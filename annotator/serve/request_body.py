@@ -8,6 +8,8 @@ import re
 import secrets
 from typing import Any
 
+from annotator.files.image_formats import JPEG_BEGIN
+
 # Brackets, commas and colons of a request: two images of 224 x 224 pixels as numbers.
 # Each becomes an object of Python, which takes fifty times the room of its text.
 MAX_VALUES = 1 << 19
@@ -19,7 +21,7 @@ _BASE64 = re.compile(rb'"b64"\s{0,16}:\s{0,16}"')
 _PIECE = 1 << 18
 # Of a form, and bytes of the header of each.
 _MAX_PARTS, _MAX_HEAD = 10_000, 4096
-_BEGINS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+_BEGINS = (JPEG_BEGIN, b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 
 
 class BadRequest(ValueError):

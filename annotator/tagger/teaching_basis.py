@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from annotator import loading
+from annotator import files, loading
 from annotator.tagger.word_means import SetsAlike
 
 DIMENSIONS = 512
@@ -187,7 +187,8 @@ class TeachingBasis:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays, an `.npz` file."""
-        np.savez(path, **vars(self))
+        with files.atomic_path(path) as temporary:
+            np.savez(temporary, **vars(self))
 
     def compact(self) -> dict[str, np.ndarray]:
         """The arrays, but for the words, in a form that stands rounding.

@@ -15,6 +15,7 @@ from annotator.export.versions import HELD_OUT, MANIFEST, TEACHING, latest
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.tagger.lift.label_lift import LabelLift
+from annotator.tagger.rules.given_tags import given_tags
 from annotator.tagger.teaching_basis import TeachingBasis
 from annotator.tagger.top_tags import TopTags
 from annotator.training.tagger.chosen import chosen_settings
@@ -30,15 +31,8 @@ def export_tagger(run: Run) -> list[pathlib.Path]:
         run.config.rank_by,
         name="top_tags",
     )
-    probabilities, thresholds = run.calibration(), run.word_thresholds()
-
-    def head(regions):
-        scores = tagger(regions)
-        given = scores if thresholds is None else thresholds(scores)
-        if probabilities is None:
-            return top(given)
-        return top(given, probabilities(scores))
-
+    probabilities = run.calibration()
+    head = given_tags(tagger, top, run.word_thresholds(), probabilities)
     served: tuple[str, ...] = ("tags", "scores")
     if probabilities is not None:
         served += ("probabilities",)
@@ -151,7 +145,8 @@ def _beside_tagger(run):
 
 
 def _write_teaching(run: Run, path: pathlib.Path) -> None:
-    _fitted_basis(run).save(path)
+    basis = _fitted_basis(run)
+    basis.save(path)
 
 
 def teaching_basis(run: Run) -> TeachingBasis:

@@ -29,11 +29,19 @@ def test_any_bytes_can_be_quoted():
     assert errors.message(caught.value) == wanted
 
 
+def test_what_decoders_say_names_the_damage():
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        tf.io.decode_png(b"\x89PNG\r\n\x1a\n no more")
+    message = errors.message(caught.value)
+    assert message.startswith("A damaged image, copy or save it again: Invalid PNG")
+    assert "\n" not in message and "[Op:" not in message
+
+
 def test_other_errors_say_what_they_say():
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         tf.io.decode_png(b"\x89PNG no more")
     message = errors.message(caught.value)
-    assert "PNG" in message and "\n" not in message and "[Op:" not in message
+    assert message.startswith("Unknown image file format") and "[Op:" not in message
 
 
 def test_text_that_is_no_utf8():

@@ -1,12 +1,6 @@
-"""Images and files that are broken, or made to break something."""
+"""Images that are broken, or made to break something."""
 
-import contextlib
-import errno
 import io
-import json
-import os
-import resource
-import shutil
 import struct
 import subprocess
 import sys
@@ -18,33 +12,11 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.annotation import run as annotation
-from annotator.config.limits import MAX_PIXELS
-from annotator.export.versions import find_exports
 from annotator.images import gif
-from annotator.images.decode import MAX_BYTES, decode_image
-from annotator.images.resize import Resize
+from annotator.images.decode import decode_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
 RGB = Image.fromarray(PIXELS[..., :3])
-
-
-class MeanColor:
-    """Stands for a model: three scores, the image's mean color."""
-
-    resizes = (Resize(4),)
-    tasks = ("tagger",)
-    max_pixels = MAX_PIXELS
-
-    def __call__(self, views):
-        means = tf.reduce_mean(views[0], axis=(1, 2))
-        tags = tf.repeat([["red", "green", "blue"]], len(means), axis=0)
-        return {"tagger": {"tags": tags, "scores": means}}
-
-
-@pytest.fixture
-def mean_color(stand_in):
-    """Makes `annotate` use `MeanColor`."""
-    stand_in(MeanColor())
 
 
 def encode(image, format, **options):
@@ -126,11 +98,11 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_table_of_bad_inputs(name):
+def test_table_of_bad_inputs(name, mean_color):
     encoded, expected = TABLE[name]
     beside = encode(RGB, "PNG")
     pairs = [("before", beside), (name, encoded), ("after", beside)]
-    before, record, after = annotation.records(MeanColor(), pairs)
+    before, record, after = annotation.records(mean_color, pairs)
     assert record["image"] == name
     if isinstance(expected, str):
         assert set(record) == {"image", "error"}
@@ -226,203 +198,6 @@ def test_a_gif_with_much_before_its_pixels_is_refused(set_limit):
             decode(tf.constant(encoded))
 
 
-def test_files_and_names(mean_color, tmp_path):
-    """Whatever a list names gets one record each, in its order."""
-    good = encode(RGB, "PNG")
-    names = [
-        "one/same.png",
-        "two/same.png",
-        "with space.png",
-        'quote\'s "double".png',
-        "semi;colon, comma.png",
-        "back\\slash.png",
-        "line\nbreak\r\nand\ttab.png",
-        "Zürich 東京 🏔.png",
-        os.fsdecode(b"latin-1 \xe9.png"),
-        "-dash.png",
-        "n" * 240 + ".png",
-    ]
-    for name in names:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(good)
-    (tmp_path / "folder.png").mkdir()
-    os.mkfifo(tmp_path / "pipe.png")
-    os.symlink(tmp_path / "nowhere", tmp_path / "dangling.png")
-    os.symlink(tmp_path / "loop.png", tmp_path / "loop.png")
-    os.symlink("/proc/self/mem", tmp_path / "unreadable.png")
-    bad = {
-        "folder.png": "A folder, not an image file.",
-        "pipe.png": "Not a regular file.",
-        "dangling.png": "No such file or directory",
-        "loop.png": "Too many levels of symbolic links",
-        "unreadable.png": "Input/output error",
-        "missing.png": "No such file or directory",
-        "x" * 300: "File name too long",
-    }
-    wanted = [str(tmp_path / name) for name in [*names, *bad, names[0]]]
-    listing = tmp_path / "list"
-    listing.write_bytes(b"\0".join(map(os.fsencode, wanted)))
-    output = tmp_path / "o.jsonl"
-    counts = annotation.annotate(["m"], listing, output, batch_size=3)
-    assert counts == (len(names) + len(bad) + 1, len(bad))
-    records = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
-    assert [record["image"] for record in records] == wanted
-    for record in records:
-        name = os.path.relpath(record["image"], tmp_path)
-        assert record.get("error") == bad.get(name)
-    # In the folder itself, links to nowhere and pipes are found as well.
-    counts = annotation.annotate(["m"], tmp_path, tmp_path / "all.jsonl")
-    assert counts == (len(names) + 4, 4)
-
-
-def test_a_file_without_permission(mean_color, tmp_path):
-    path = tmp_path / "secret.png"
-    path.write_bytes(encode(RGB, "PNG"))
-    path.chmod(0)
-    closed = tmp_path / "closed"
-    closed.mkdir()
-    closed.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("this user may read everything")
-    try:
-        assert annotation.annotate(["m"], tmp_path, tmp_path / "o.jsonl") == (2, 2)
-        text = (tmp_path / "o.jsonl").read_text()
-        assert text.count("Permission denied") == 2 and str(closed) in text
-    finally:
-        closed.chmod(0o700)
-
-
-def test_a_file_that_is_too_large_is_not_read(mean_color, tmp_path):
-    path = tmp_path / "large.png"
-    with open(path, "wb") as file:
-        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
-    assert annotation.annotate(["m"], path, tmp_path / "o.jsonl") == (1, 1)
-    record = json.loads((tmp_path / "o.jsonl").read_text())
-    assert record["error"].startswith(f"A file of more than {MAX_BYTES} bytes")
-
-
-@pytest.fixture
-def file_size_limit():
-    """A function that sets how large files may grow, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(size):
-        soft = before[0] if size is None else size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, before[1]))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.parametrize("ending", ["jsonl", "csv"])
-@pytest.mark.parametrize("sidecars", [None, "txt"])
-def test_full_disk(
-    ending, sidecars, mean_color, tmp_path, file_size_limit, monkeypatch
-):
-    """The error says how to go on, and going on loses and repeats nothing."""
-    monkeypatch.setattr(annotation, "Journal", contextlib.nullcontext)
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for i in range(20):
-        (folder / f"{i:02}.png").write_bytes(encode(RGB, "PNG"))
-    output = tmp_path / f"o.{ending}"
-    arguments = ["m"], folder, output
-
-    def run():
-        return annotation.annotate(*arguments, sidecars=sidecars, batch_size=4)
-
-    # What is traced first writes files of its own.
-    annotation.annotate(["m"], folder, tmp_path / "before.jsonl", batch_size=4)
-    file_size_limit(1500)
-    with pytest.raises(OSError, match="o.*partial: .*give the same command") as info:
-        run()
-    assert info.value.__cause__.errno == errno.EFBIG
-    partial = tmp_path / f"{output.name}.partial"
-    assert partial.stat().st_size == 1500 and not output.exists()
-    file_size_limit(None)
-    assert run() == (20, 0)
-    whole = tmp_path / f"whole.{ending}"
-    annotation.annotate(*arguments[:2], whole, sidecars=sidecars, batch_size=4)
-    assert output.read_text() == whole.read_text()
-
-
-def test_full_disk_for_sidecars(mean_color, tmp_path, file_size_limit, monkeypatch):
-    for i in range(3):
-        (tmp_path / f"{i}.png").write_bytes(encode(RGB, "PNG"))
-    output = tmp_path / "o.jsonl"
-
-    def run():
-        return annotation.annotate(["m"], f"{tmp_path}/*.png", output, sidecars="json")
-
-    monkeypatch.setattr(annotation, "Journal", contextlib.nullcontext)
-    write_sidecar = annotation.write_sidecar
-
-    def with_little_room(*arguments):
-        file_size_limit(10)
-        try:
-            write_sidecar(*arguments)
-        finally:
-            file_size_limit(None)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(annotation, "write_sidecar", with_little_room)
-        with pytest.raises(OSError, match="File too large"):
-            run()
-    assert not list(tmp_path.glob("*.png.json")) and not list(tmp_path.glob(".*"))
-    assert run() == (3, 0)
-    assert len(list(tmp_path.glob("*.png.json"))) == 3
-
-
-def test_full_disk_for_the_journal(mean_color, tmp_path, file_size_limit, monkeypatch):
-    """No sidecar is written that could not be taken back."""
-    monkeypatch.setenv("ANNOTATOR_STATE", str(tmp_path / "state"))
-    (tmp_path / "a.png").write_bytes(encode(RGB, "PNG"))
-    arguments = ["m"], tmp_path, tmp_path / "o.jsonl"
-    annotation.annotate(*arguments[:2], tmp_path / "before.jsonl")
-    file_size_limit(1500)
-    with pytest.raises(OSError, match=r"sidecars\.sqlite.*\$ANNOTATOR_STATE"):
-        annotation.annotate(*arguments, sidecars="xmp")
-    file_size_limit(None)
-    assert not (tmp_path / "a.png.xmp").exists()
-    assert annotation.annotate(*arguments, sidecars="xmp") == (1, 0)
-    assert (tmp_path / "a.png.xmp").exists()
-
-
-def test_a_sidecar_that_cannot_be_written_stops_nobody(mean_color, tmp_path):
-    name = "n" * 250 + ".png"
-    for each in ("a.png", name):
-        (tmp_path / each).write_bytes(encode(RGB, "PNG"))
-    output = tmp_path / "o.jsonl"
-    assert annotation.annotate(["m"], tmp_path, output, sidecars="txt") == (2, 1)
-    good, bad = map(json.loads, output.read_text().splitlines())
-    assert bad["tags"] == good["tags"] and "File name too long" in bad["error"]
-
-
-@pytest.mark.parametrize("harm", ["missing", "altered", "cut off", "no manifest"])
-def test_a_damaged_model_directory(harm, tagger_run, image_folder, tmp_path):
-    copy = tmp_path / "tagger"
-    shutil.copytree(tagger_run[2][0], copy / "1")
-    harmed = copy / "1" / "tagger.keras"
-    content = bytearray(harmed.read_bytes())
-    content[len(content) // 2] ^= 1
-    if harm == "missing":
-        harmed.unlink()
-    elif harm == "altered":
-        harmed.write_bytes(content)
-    elif harm == "cut off":
-        harmed.write_bytes(content[:-100])
-    else:
-        harmed = copy
-        (copy / "1" / "assets.extra" / "annotator.json").unlink()
-    with pytest.raises((ValueError, FileNotFoundError), match=f"{harmed} is "):
-        find_exports([copy])
-    output = tmp_path / "o.jsonl"
-    with pytest.raises((ValueError, FileNotFoundError)):
-        annotation.annotate([copy], image_folder, output)
-    assert not list(tmp_path.glob("o.jsonl*"))
-
-
 def mutants(count, seed):
     """Images of all kinds with bytes changed at random, some of them cut off."""
     rng = np.random.default_rng(seed)
@@ -459,8 +234,8 @@ def mutants(count, seed):
 @pytest.mark.parametrize(
     "count", [320, pytest.param(2000, marks=pytest.mark.slow)], ids=str
 )
-def test_mutated_images_are_read_or_refused(count):
-    records = list(annotation.records(MeanColor(), mutants(count, seed=count)))
+def test_mutated_images_are_read_or_refused(count, mean_color):
+    records = list(annotation.records(mean_color, mutants(count, seed=count)))
     assert [record["image"] for record in records] == [f"{i}" for i in range(count)]
     read = [record["tag_scores"] for record in records if "error" not in record]
     assert count / 10 < len(read) < count * 9 / 10

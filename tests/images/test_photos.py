@@ -155,7 +155,7 @@ def test_damaged_files_are_errors_of_one_image(content, name):
         pytest.importorskip("rawpy", reason="extra photos")
     pairs = [(name, content), ("b", encode(RGB, "TIFF"))]
     (_, none, error), (_, views, nothing) = decode_ahead(pairs, [Resize(8)], workers=1)
-    assert none is None and "damaged" in error
+    assert none is None and "damaged" in error and "0x" not in error
     assert views[0].shape == (8, 8, 3) and nothing is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from annotator.config import Config
 from recipes import results, rows, tables
 from recipes.measured import Measured, settings_of
-from recipes.rows import Row, Table
+from recipes.row import Row, Table
 
 PAPER = "VLAD and mean vectors (the paper)"
 TAGS = Table(

@@ -30,6 +30,7 @@ COLORS = {
 KNOWN = ["red", "green", "blue", "gray"]  # to the model
 TOKEN = "a-token"
 PORT = 8600
+DESKTOP, PHONE = (1280, 860), (390, 844)
 
 
 def draw(color, rng, width=96, height=72):
@@ -155,10 +156,124 @@ def page(opened, encoder):
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     indexer.start()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while indexer.state["phase"] != "ready" and time.monotonic() < until:
         time.sleep(0.02)
     yield f"http://127.0.0.1:{port}/{TOKEN}/"
     server.should_exit = True
     thread.join(20)
     listening.close()
+
+
+class Browser:
+    """The page, as a person sees it."""
+
+    def __init__(self, driver, address):
+        self.driver = driver
+        self.address = address
+        self.open()
+
+    def open(self, size=DESKTOP, scheme="light"):
+        # The window's own width has a least value; the screen's may be any.
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {
+                "width": size[0],
+                "height": size[1],
+                "deviceScaleFactor": 1,
+                "mobile": size == PHONE,
+            },
+        )
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [feature]}
+        )
+        self.driver.get(self.address)
+        self.wait(lambda: self.tiles() and "photograph" in self.text("#summary"))
+
+    def wait(self, condition, seconds=60):
+        """What a condition returns once it is true; it reads a page that is redrawn."""
+        from selenium.common import exceptions
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        # An element that the page has just drawn anew, covers or does not show.
+        redrawn = (
+            exceptions.StaleElementReferenceException,
+            exceptions.ElementClickInterceptedException,
+            exceptions.ElementNotInteractableException,
+        )
+        wait = WebDriverWait(self.driver, seconds, 0.05, redrawn)
+        return wait.until(lambda _: condition())
+
+    def click(self, selector):
+        """Clicks an element once it is there and nothing lies over it."""
+
+        def clicked():
+            self.one(selector).click()
+            return True
+
+        self.wait(clicked)
+
+    def type(self, selector, *keys):
+        """Types into a field, once."""
+        self.wait(lambda: self.one(selector).is_displayed())
+        self.one(selector).send_keys(*keys)  # a field is never drawn anew
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def text(self, selector):
+        return self.one(selector).text
+
+    def tiles(self):
+        return self.all(".tile")
+
+    def tile(self, name):
+        """The tile of a photograph, once its details are there."""
+        found = f'.tile:has(.open[aria-label^="{name}."])'
+        return self.wait(lambda: (self.all(found) or [None])[0])
+
+    def open_photograph(self, name):
+        """Opens it large, and waits for its words."""
+        self.click(f'.tile .open[aria-label^="{name}."]')
+        self.wait(lambda: self.text("#viewer-name") == name and self.words("suggested"))
+
+    def words(self, which):
+        return [
+            e.text.removesuffix("×").strip() for e in self.all(f"#viewer-{which} li")
+        ]
+
+    def press(self, *keys):
+        from selenium.webdriver import ActionChains
+
+        chain = ActionChains(self.driver)
+        for key in keys:
+            chain.send_keys(key)
+        chain.perform()
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def choose_word(self, word):
+        self.click(f'#words button[data-word="{word}"]')
+        self.wait(lambda: word in self.text("#summary"))
+
+    def errors(self):
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] == "SEVERE" and "favicon" not in entry["message"]
+        ]
+
+
+@pytest.fixture
+def browser(chromium, page):
+    chromium.get_log("browser")  # of other tests
+    opened = Browser(chromium, page)
+    yield opened
+    errors = opened.errors()
+    chromium.get("about:blank")  # before the server ends
+    assert errors == []

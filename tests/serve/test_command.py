@@ -1,7 +1,11 @@
 """The command `serve`: what is found out before a model is loaded."""
 
 import importlib.util
+import os
+import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +58,51 @@ def test_flags_become_limits(monkeypatch):
     assert told["limits"] == Limits(
         connections=10, body_bytes=7 << 20, body_seconds=8, open_bytes=9 << 20
     )
+
+
+@needs_server
+def test_an_altered_model_is_not_served(tagger_run, tmp_path):
+    from annotator.serve.server import serve
+
+    shutil.copytree(tagger_run[2][0], tmp_path / "1")
+    (tmp_path / "1" / "variables" / "variables.index").write_bytes(b"altered")
+    with pytest.raises(ValueError, match="variables.index"):
+        serve([tmp_path / "1"], port=1024)
+
+
+def run_command(*arguments, path=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if path:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [sys.executable, "-m", "annotator.serve", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    for name in ("tensorflow", "keras", "uvicorn", "starlette"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
+    result = run_command("--help", path=tmp_path)
+    assert "--max_request_mb" in result.stdout and "--model" in result.stdout
+    result = run_command("--port=0", path=tmp_path)
+    assert result.returncode and "port" in result.stderr
+
+
+def test_without_uvicorn_it_says_what_to_install(tmp_path):
+    (tmp_path / "uvicorn.py").write_text(
+        "raise ModuleNotFoundError('not here', name='uvicorn')\n"
+    )
+    result = run_command("--model=nowhere", path=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.endswith('pip install ".[serve]"\n')
+
+
+@needs_server
+@pytest.mark.slow
+def test_folder_without_a_model_is_named(tmp_path):
+    result = run_command(f"--model={tmp_path}", "--port=1024")
+    assert result.returncode == 1
+    assert f"error: {tmp_path} is no exported model" in result.stderr

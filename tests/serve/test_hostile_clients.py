@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import importlib.util
 import json
-import math
 import socket
 import threading
 import time
@@ -102,13 +101,6 @@ def everything(connection):
     return b"".join(parts)
 
 
-def until(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 PREDICT = "/v1/models/tagger:predict"
 STATUS = "/v1/models/tagger"
 
@@ -142,7 +134,7 @@ def test_a_connection_that_was_used_has_no_more_time(served):
         everything(connection)
 
 
-def test_a_body_has_its_time_as_a_whole(served):
+def test_a_body_has_its_time_as_a_whole(served, until):
     server = served(body_seconds=1.0)
     with connect(server) as connection:
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n"
@@ -170,7 +162,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(served):
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
 
 
-def test_bodies_that_are_too_large_together_are_refused(served):
+def test_bodies_that_are_too_large_together_are_refused(served, until):
     """Of clients that never end their requests."""
     server = served(body_bytes=1000, open_bytes=3000, body_seconds=60)
     head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
@@ -184,7 +176,7 @@ def test_bodies_that_are_too_large_together_are_refused(served):
     assert ask(server, "POST", PREDICT, b"x" * 500)[0] == 400
 
 
-def test_there_are_only_so_many_connections(served):
+def test_there_are_only_so_many_connections(served, until):
     server = served(connections=4)
     with contextlib.ExitStack() as stack:
         for _ in range(4):
@@ -197,7 +189,7 @@ def test_there_are_only_so_many_connections(served):
     assert ask(server, "GET", STATUS)[0] == 200
 
 
-def test_what_nobody_waits_for_is_given_up(served):
+def test_what_nobody_waits_for_is_given_up(served, until):
     server = served()
     server.model.busy = True
     body = json.dumps({"instances": [{"b64": "AAAA"}] * 3}).encode()
@@ -303,7 +295,7 @@ def test_forms_without_files(served):
     assert status == 400 and b"holds no file" in answer
 
 
-def test_an_end_answers_what_has_come(served):
+def test_an_end_answers_what_has_come(served, until):
     """Also the requests that come at that moment; what is half sent is cut off."""
     server = served(body_seconds=60)
     server.model.busy = True
@@ -343,85 +335,3 @@ def test_an_end_answers_those_who_wait_to_be_taken(served):
             assert everything(each).startswith(b"HTTP/1.1 200")
     with pytest.raises(ConnectionRefusedError):
         connect(server)
-
-
-class Slow:
-    """A `ServedModel` whose batches wait until they are let go."""
-
-    def __new__(cls, **options):
-        from annotator.serve.served_model import ServedModel
-
-        class Model(ServedModel):
-            def __init__(self):
-                self.gate, self.batches = threading.Semaphore(0), []
-                self.max_batch = options.pop("max_batch", 4)
-                self.max_waiting = options.pop("max_waiting", 1000)
-                self.max_seconds = options.pop("max_seconds", math.inf)
-                self._queue, self._changed = [], threading.Condition()
-                self._closed, self._turn, self._pace = False, 0, 0.0
-                self._warm = set()
-                for large in (False, True):
-                    threading.Thread(
-                        target=self._work, args=[large], daemon=True
-                    ).start()
-
-            def _call(self, batch):
-                self.batches.append([row.row for row in batch])
-                self.gate.acquire()
-                return {"row": [row.row for row in batch]}
-
-        return Model()
-
-
-def test_callers_take_turns():
-    model = Slow()
-    first = model.submit("s", [b"0"])
-    until(lambda: model.batches)
-    many = model.submit("s", [b"m%d" % i for i in range(12)])
-    few = model.submit("s", [b"f0", b"f1"])
-    model.gate.release(100)
-    concurrent.futures.wait([*first, *many, *few])
-    assert model.batches[1] == [b"m0", b"f0", b"m1", b"f1"]
-    assert model.batches[2] == [b"m2", b"m3", b"m4", b"m5"]
-    model.close()
-
-
-def test_nobody_waits_for_a_large_image():
-    large = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (8000).to_bytes(4, "big") * 2
-    model = Slow()
-    slow = model.submit("s", [large] * 3)
-    until(lambda: model.batches)
-    quick = model.submit("s", [b"small"] * 2)
-    until(lambda: len(model.batches) == 2)
-    assert model.batches == [[large], [b"small"] * 2]
-    model.gate.release(100)
-    concurrent.futures.wait([*slow, *quick])
-    model.close()
-
-
-def test_canceled_rows_are_left_out():
-    model = Slow()
-    first = model.submit("s", [b"0"])
-    until(lambda: model.batches)
-    gone = model.submit("s", [b"gone"] * 8)
-    last = model.submit("s", [b"last"])
-    for future in gone:
-        assert future.cancel()
-    model.gate.release(100)
-    concurrent.futures.wait([*first, *last])
-    assert model.batches == [[b"0"], [b"last"]] and not model.waiting
-    model.close()
-
-
-def test_a_wait_that_would_be_too_long_is_refused():
-    from annotator.serve.served_model import Overloaded
-
-    model = Slow(max_seconds=5.0, max_waiting=100)
-    model._pace = 2.0
-    model.submit("s", [b"0"] * 7)
-    until(lambda: model.waiting == 3)  # four are computed
-    with pytest.raises(Overloaded, match="3 inputs wait, for about 6 s") as caught:
-        model.submit("s", [b"1"])
-    assert caught.value.seconds == 6
-    model.gate.release(100)
-    model.close()

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 
 import keras
@@ -106,9 +107,7 @@ def test_a_run_cut_off_at_any_stage_ends_the_same(
     stage, tagger_run, tagger_config, tmp_path, monkeypatch
 ):
     """Dies right before `stage` is renamed into place, then runs again."""
-    from annotator import files
-
-    replace = files.os.replace
+    replace = os.replace
 
     def die(source, target):
         if str(target).endswith(stage):
@@ -117,7 +116,7 @@ def test_a_run_cut_off_at_any_stage_ends_the_same(
 
     workdir = tmp_path / "run"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(files.os, "replace", die)
+        patch.setattr(os, "replace", die)
         train(tagger_config, workdir)
     assert not (workdir / "tagger" / stage).exists()
     metrics, _, _ = train(tagger_config, workdir)

@@ -19,7 +19,7 @@ import numpy as np
 from annotator.datasets.annotated_images import AnnotatedImages
 from annotator.datasets.listing import ListedImage, find_listed_images
 from annotator.datasets.own.splits import LEAST_IMAGES, hashed_splits
-from annotator.images.extensions import PHOTO_EXTENSIONS
+from annotator.files.image_formats import PHOTO_EXTENSIONS
 from annotator.metadata.embedded import read_image
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+from annotator.files.image_formats import JPEG_BEGIN
 from annotator.images.claimed import (
     MAX_PIXELS,
     check_pixels,
@@ -10,8 +11,6 @@ from annotator.images.claimed import (
 )
 from annotator.images.photos.converters import convert_elsewhere
 from annotator.images.photos.kinds import photo_kind
-
-_JPEG = b"\xff\xd8\xff"
 
 
 def graph_content(
@@ -42,7 +41,7 @@ def graph_content(
         OSError: When no process can be started to decode it.
     """
     kind = photo_kind(content[:64], os.fspath(name))
-    if kind is None and not content.startswith(_JPEG):
+    if kind is None and not content.startswith(JPEG_BEGIN):
         pixels = claimed_pixels(content)
         alpha = bool(pixels) and claims_alpha(content)
         check_pixels(pixels, alpha, max_pixels)

@@ -7,8 +7,9 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from annotator.files.image_formats import NEEDS_PACKAGE, register_heif
 from annotator.images.claimed import MAX_PIXELS, check_pixels
 from annotator.images.encode import encode_image
 
@@ -34,7 +35,6 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _WITH_ALPHA = ("LA", "RGBA", "La", "RGBa", "PA")
-_REMEDY = 'needs {}: pip install ".[photos]".'
 
 
 def convert(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -59,6 +59,10 @@ def convert(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
         return _of_pillow(content, kind, max_pixels)
     except (MemoryError, ValueError):
         raise
+    except UnidentifiedImageError as error:  # its text has an address in memory
+        raise ValueError(
+            f"A damaged {kind.upper()} file: no image can be made of it."
+        ) from error
     except Exception as error:  # whatever a damaged file makes a decoder say
         text = str(error) or type(error).__name__
         raise ValueError(f"A damaged {kind.upper()} file: {text}") from error
@@ -66,11 +70,7 @@ def convert(content: bytes, kind: str, max_pixels: int = MAX_PIXELS) -> bytes:
 
 def _of_pillow(content, kind, max_pixels):
     if kind == "heif":
-        try:
-            import pillow_heif
-        except ModuleNotFoundError as error:
-            raise ValueError("HEIC " + _REMEDY.format("pillow-heif")) from error
-        pillow_heif.register_heif_opener()
+        register_heif()
     with Image.open(io.BytesIO(content)) as image:
         pixels = image.width * image.height
         check_pixels(pixels, image.mode in _WITH_ALPHA, max_pixels)
@@ -124,7 +124,8 @@ def _of_raw(content, max_pixels):
     try:
         import rawpy
     except ModuleNotFoundError as error:
-        raise ValueError("A camera's raw file " + _REMEDY.format("rawpy")) from error
+        text = "A camera's raw file " + NEEDS_PACKAGE.format("rawpy")
+        raise ValueError(text) from error
     with rawpy.imread(io.BytesIO(content)) as raw:
         preview, flip = raw.extract_thumb(), raw.sizes.flip
     if preview.format == rawpy.ThumbFormat.BITMAP:

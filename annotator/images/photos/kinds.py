@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from annotator.images.extensions import HEIF_EXTENSIONS, RAW_EXTENSIONS
+from annotator.files.image_formats import HEIF_EXTENSIONS, RAW_EXTENSIONS
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")

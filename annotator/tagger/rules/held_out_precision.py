@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import scipy.special
 
-from annotator import loading
+from annotator import files, loading
 
 CONFIDENCE = 0.95
 _LEAST_IMAGES = 5
@@ -88,7 +88,8 @@ class HeldOutPrecision:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes an `.npz` file, which must be named so."""
-        np.savez(path, **self.compact())
+        with files.atomic_path(path) as temporary:
+            np.savez(temporary, **self.compact())
 
     def compact(self) -> dict[str, np.ndarray]:
         """What `from_compact` reads: integers, so that no file of weights rounds it."""

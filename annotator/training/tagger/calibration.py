@@ -61,9 +61,7 @@ def calibrate(
         print("no validation image has a tag that is known, so scores stay")
         return
     slope, offsets = fit_calibration(scores, carried, known)
-    held_out = HeldOutPrecision.fit(scores, carried, known)
-    with files.atomic_path(run.files.held_out) as temporary:
-        held_out.save(temporary)
+    HeldOutPrecision.fit(scores, carried, known).save(run.files.held_out)
     with files.atomic_path(run.files.calibration) as temporary:
         np.savez(temporary, slope=slope, offsets=offsets)
 

@@ -1,30 +1,20 @@
-"""The captioner's run on a small folder: files, resuming, exports, refusals."""
+"""The captioner's run on a small folder: files, logs, settings, refusals."""
 
 import dataclasses
 import json
 import shutil
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from annotator.captioner import CaptionDetails
-from annotator.evaluation import captioning
 from annotator.metrics.captions import score_captions
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.training.captioner import fit as captioner_training
 from annotator.training.captioner import trainer as captioner_loop
-from annotator.training.captioner.batches import CaptionBatches
-from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.run import train
-
-
-def weights(workdir):
-    model = keras.saving.load_model(workdir / "captioner" / "captioner.keras")
-    return model.get_weights()
 
 
 def test_writes_its_files(captioner_run):
@@ -98,204 +88,6 @@ def test_metrics_are_those_of_the_captions_that_are_written(
     assert scores["bleu_1"] > 0
     for name in ("bleu_1", "bleu_4", "cider", "rouge_l", "mean_length"):
         assert metrics[name] == scores[name]
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing may handle it."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("steps", [1, 4, 7, 11])
-def test_killed_at_any_step_ends_with_the_same_weights(
-    steps, captioner_run, captioner_config, tmp_path, monkeypatch
-):
-    stream = CaptionBatches.stream
-
-    def dying_stream(self, epoch, start, drafts, strategy):
-        done = epoch * len(self) + start
-        for batch in stream(self, epoch, start, drafts, strategy):
-            if done == steps:
-                raise Killed
-            done += 1
-            yield batch
-
-    def other_inputs(*args):
-        inputs = captioner_inputs(*args)
-        keras.utils.set_random_seed(99)  # features on disk take no chance, others do
-        return inputs
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(captioner_training, "captioner_inputs", other_inputs)
-        patch.setattr(CaptionBatches, "stream", dying_stream)
-        train(captioner_config, tmp_path)
-    metrics, _, _ = train(captioner_config, tmp_path)
-    assert metrics == captioner_run[1]
-    for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.slow
-def test_killed_in_the_validation_of_an_epoch_ends_with_the_same_weights(
-    captioner_run, captioner_config, tmp_path, monkeypatch
-):
-    """Then the last checkpoint is of the end of that epoch: 4 steps, one every 2."""
-    trainer = captioner_loop.CaptionerTrainer
-    validate = trainer._validate
-
-    def dying(self, epoch):
-        if epoch == 1:
-            raise Killed
-        return validate(self, epoch)
-
-    save, saved = tf.train.CheckpointManager.save, []
-
-    def watched(self, *args, **kwargs):
-        saved.append(save(self, *args, **kwargs))
-        return saved[-1]
-
-    monkeypatch.setattr(tf.train.CheckpointManager, "save", watched)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(trainer, "_validate", dying)
-        train(captioner_config, tmp_path)
-    metrics, _, _ = train(captioner_config, tmp_path)
-    # Written over the last one, a checkpoint might be lost to a kill.
-    assert len(set(saved)) == len(saved) > 6
-    assert metrics == captioner_run[1]
-    for one, other in zip(weights(tmp_path), weights(captioner_run[0]), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.fixture
-def rewarded_config(captioner_config):
-    """Two epochs on references and one on rewards, of 4 steps each."""
-    return dataclasses.replace(
-        captioner_config,
-        epochs=2,
-        feedback_start=0,
-        self_critical_epochs=1,
-        self_critical_samples=3,
-        self_critical_rate=0.01,
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("finetune", [False, True])
-def test_rewards_are_learned_from_the_best_weights_on(
-    finetune, rewarded_config, tmp_path, monkeypatch
-):
-    """Of the two epochs before, the first one is the better here."""
-    trainer = captioner_loop.CaptionerTrainer
-    learn, validate, seen = trainer._learn_rewards, trainer._validate, []
-    config = dataclasses.replace(
-        rewarded_config,
-        finetune_backbone=finetune,
-        convolution_rate=1.0,
-        captioner_tap="block3_conv3" if finetune else rewarded_config.captioner_tap,
-    )
-
-    def all_weights(self):
-        backbone = self.inputs.backbone.get_weights() if finetune else []
-        return [*self.captioner.get_weights(), *backbone]
-
-    def watched_validate(self, epoch):
-        seen.append(all_weights(self))
-        return validate(self, epoch)
-
-    def watched_learn(self, *args):
-        seen.append(all_weights(self))
-        return learn(self, *args)
-
-    def score(captions, references, meteor):
-        given = {"bleu_4": 0.9 - 0.1 * len(seen), "cider": None}
-        given["ngram_matches"] = [4, 3, 2, 1]
-        return given | {"bleu_1": 0.0, "rouge_l": 0.0, "distinct_captions": 1.0}
-
-    monkeypatch.setattr(trainer, "_validate", watched_validate)
-    monkeypatch.setattr(trainer, "_learn_rewards", watched_learn)
-    monkeypatch.setattr(captioner_loop, "score_captions", score)
-    captioner_training.train_captioner(Run(config, tmp_path))
-    first, second, start, *_, last = seen
-    assert len(seen) == 2 + 4 + 1
-
-    def equal(one, other):
-        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-    assert equal(start, first) and not equal(start, second) and not equal(start, last)
-    for one, other in zip(first[-2:], second[-2:], strict=True):
-        assert not np.array_equal(one, other)  # the backbone's too, if it learns
-
-
-@pytest.mark.slow
-def test_killed_while_learning_rewards_ends_with_the_same_weights(
-    rewarded_config, tmp_path, monkeypatch
-):
-    trainer = captioner_loop.CaptionerTrainer
-    learn = trainer._learn_rewards
-
-    def dying(self, *args):
-        if int(self.step.numpy()) == 11:
-            raise Killed
-        return learn(self, *args)
-
-    captioner_training.train_captioner(Run(rewarded_config, tmp_path / "undisturbed"))
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(trainer, "_learn_rewards", dying)
-        captioner_training.train_captioner(Run(rewarded_config, tmp_path / "killed"))
-    captioner_training.train_captioner(Run(rewarded_config, tmp_path / "killed"))
-    killed, undisturbed = (
-        weights(tmp_path / name) for name in ("killed", "undisturbed")
-    )
-    for one, other in zip(killed, undisturbed, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
-    workdir, _, (saved_model, keras_file) = captioner_run
-    run = Run(captioner_config, workdir)
-    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
-    caption = captioning.caption_function(captioner)
-    expected = captioning.generate(caption, split.regions(6))
-    scores = tf.function(captioner.generate, autograph=False)(
-        next(iter(split.regions(6)))
-    )["scores"]
-    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
-    served = tf.saved_model.load(saved_model).signatures["serving_default"](
-        image_bytes=tf.constant(encoded)
-    )
-    assert [text.decode() for text in served["captions"].numpy()] == expected
-    pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
-    predicted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
-    assert [text.decode() for text in predicted["captions"]] == expected
-    # Some processors add up the same sums in another order.
-    np.testing.assert_allclose(predicted["scores"], scores, rtol=1e-5)
-    np.testing.assert_allclose(served["scores"], scores, rtol=1e-5)
-    assert set(served) == {"captions", "scores"}
-
-
-@pytest.mark.slow
-def test_details_are_what_the_model_saw(captioner_run, captioner_config, image_folder):
-    workdir, _, (saved_model, _) = captioner_run
-    run = Run(captioner_config, workdir)
-    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
-    (regions,) = split.regions(6)
-    # As a graph: run op by op, the same sums may be added up in another order.
-    expected = tf.function(CaptionDetails(captioner), autograph=False)(regions)
-    best = captioner.generate(regions)
-    np.testing.assert_array_equal(expected["captions"], best["captions"])
-    assert expected["n_best_captions"].shape == (6, captioner_config.beams)
-    encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
-    details = tf.saved_model.load(saved_model).signatures["details"](
-        image_bytes=tf.constant(encoded)
-    )
-    assert set(details) == set(expected)
-    for name, value in expected.items():
-        if value.dtype.is_floating:
-            np.testing.assert_allclose(details[name], value, rtol=1e-4, atol=1e-6)
-        else:
-            np.testing.assert_array_equal(details[name], value)
-    weights = details["attention"].numpy()  # [B, words, layers, R]
-    assert weights.shape == (6, captioner_config.max_length + 1, 1, 16)
-    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -399,7 +191,7 @@ def test_data_without_captions_is_refused_at_once(
 
 @pytest.mark.slow
 def test_images_without_a_caption_are_left_out(
-    captioner_config, tmp_path, other_folder, capsys
+    captioner_config, tmp_path, other_folder, capsys, weights
 ):
     """Ten of 24 training images: whole batches of 6 would have nothing to learn."""
     path = other_folder / "captions.csv"
@@ -433,34 +225,3 @@ def test_a_run_without_a_reranker_gets_one(captioner_run, captioner_config, tmp_
     assert Run(config, workdir).captioner().reranker.beam_weight == 7.0
     config = dataclasses.replace(captioner_config, rerank=False)
     assert Run(config, workdir).captioner().reranker is None
-
-
-@pytest.mark.slow
-def test_a_finished_run_is_exported_with_other_beams(
-    captioner_run, captioner_config, tmp_path
-):
-    workdir = shutil.copytree(captioner_run[0], tmp_path / "run")
-    config = dataclasses.replace(
-        captioner_config, beams=3, length_penalty=0.0, no_repeat_ngram=1
-    )
-    _, _, (saved_model, _) = train(config, workdir)
-    assert saved_model.name == "2"
-    run = Run(config, workdir)
-    captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
-    expected = CaptionDetails(captioner)(next(iter(split.regions(6))))
-    images = [next(iter(split.annotated.encoded_images()))[1]]
-    details = tf.saved_model.load(saved_model).signatures["details"](
-        image_bytes=tf.stack(images)
-    )
-    assert details["n_best_captions"].shape == (1, 3)
-    np.testing.assert_array_equal(
-        details["n_best_captions"][0], expected["n_best_captions"][0]
-    )
-    # And it is scored so.
-    captions = json.loads((workdir / "metrics/validation_captions.json").read_text())
-    told = [caption["caption"].encode() for caption in captions]
-    assert told == expected["captions"].numpy().tolist()
-    assert captioner.draft_sampler.no_repeat_ngram == 1
-    for one, other in zip(weights(workdir), weights(captioner_run[0]), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert train(config, workdir)[2][0] == saved_model

@@ -1,0 +1,126 @@
+"""Tables of captioners: systems, kinds of feedback, the published training."""
+
+from recipes.row import Row, Table
+
+_CAPTIONS = (
+    "--dataset=flickr8k --backbone=vgg16 --backbone_weights=imagenet "
+    "--scales=224 --aspect=squash --min_count=5 "
+    "--max_length=20 --units=512 --attention_units=256 --notied --dropout=0.4 "
+    "--select_by=cider --beams=5 --length_penalty=0.7 --no_repeat_ngram=0 "
+    "--norerank --seed=0"
+)
+_EQUAL = (
+    f"{_CAPTIONS} --region_power=0.5 --nocaption_flip --epochs=6 --patience=4 "
+    "--caption_batch=16 --schedule=cosine --learning_rate=0.001 --weight_decay=0.01 "
+    "--label_smoothing=0.1 --self_critical_epochs=0"
+)
+_DRAFT = (
+    "--rounds=1 --feedback=draft --feedback_score=additive --feedback_on=regions "
+    "--feedback_start=1"
+)
+
+
+def _layers(k, rounds, minutes):
+    feedback = _DRAFT if rounds else "--rounds=0"
+    return Row(
+        f"captions_k{k}" if rounds else f"captions_k{k}_alone",
+        f"{k} layers, feedback" if rounds else f"{k} layers, no feedback",
+        f"--decoder=stacked --layers={k} {feedback}",
+        f"{k} layers, feedback (the paper)" if rounds else "",
+        minutes,
+    )
+
+
+def _compared(name, label, decoder, published, minutes):
+    flags = f"--decoder={decoder} --rounds=0"
+    return Row(f"captions_{name}", label, flags, published, minutes)
+
+
+def _feedback(name, label, flags):
+    flags = f"--decoder=stacked --layers=2 --rounds=1 --feedback_start=1 {flags}"
+    return Row(f"feedback_{name}", label, flags, minutes=110)
+
+
+SYSTEMS = Table(
+    "systems",
+    "captioner",
+    _EQUAL,
+    (
+        _compared("nic", "NIC", "nic", "Google NIC", 30),
+        _compared("bilinear", "log-bilinear", "log_bilinear", "Log-bilinear", 30),
+        _compared("brnn", "the generator of BRNN", "brnn", "", 30),
+        _compared("soft", "soft attention", "soft", "Soft attention", 60),
+        _compared("hard", "hard attention", "hard", "Hard attention", 70),
+        _layers(2, 0, 60),
+        _layers(4, 0, 120),
+        _layers(2, 1, 110),
+        _layers(3, 1, 160),
+        _layers(4, 1, 210),
+        _layers(5, 1, 260),
+        _layers(6, 1, 310),
+    ),
+    epochs="epochs",
+)
+
+FEEDBACK = Table(
+    "feedback",
+    "captioner",
+    _EQUAL,
+    (
+        _feedback(
+            "printed",
+            "as printed: `tanh(W_v v + W_s s)` a scalar, regions scaled",
+            "--feedback=draft --feedback_score=scalar --feedback_on=regions",
+        ),
+        _feedback(
+            "log",
+            "`w^T tanh(...)`, `log beta` added to the attention's scores",
+            "--feedback=draft --feedback_score=additive --feedback_on=attention",
+        ),
+        _feedback(
+            "printed_log",
+            "as printed, `log beta` added to the attention's scores",
+            "--feedback=draft --feedback_score=scalar --feedback_on=attention",
+        ),
+        _feedback(
+            "causal",
+            "`w^T tanh(...)` of the words so far, regions scaled",
+            "--feedback=causal --feedback_score=additive --feedback_on=regions",
+        ),
+    ),
+    epochs="epochs",
+)
+
+PUBLISHED_TRAINING = Table(
+    "published_training",
+    "captioner",
+    f"{_CAPTIONS} --region_power=1 --decoder=stacked --layers=4 {_DRAFT}",
+    (
+        Row(
+            "captions_published",
+            "the published schedule, augmented images, VGG16 trained too; 4 of its "
+            "100 epochs",
+            "--schedule=paper --learning_rate=0.1 --dense_rate=0.2 "
+            "--convolution_rate=0.1 --label_smoothing=0 --finetune_backbone "
+            "--caption_flip --epochs=4 --patience=4 --caption_batch=16",
+            "4 layers, feedback (the paper)",
+            600,
+        ),
+    ),
+    epochs="epochs",
+)
+
+RESNET50_CAPTIONS = Table(
+    "resnet50_captions",
+    "captioner",
+    _EQUAL.replace("vgg16", "resnet50"),
+    (
+        Row(
+            "resnet50_captions_k2",
+            "2 layers, no feedback",
+            "--decoder=stacked --layers=2 --rounds=0",
+            minutes=60,
+        ),
+    ),
+    epochs="epochs",
+)
