@@ -14,7 +14,7 @@ ENTRIES = 16
 ROOMS = 24
 LEVELS = 7
 # What each folder may import beside the rooms that `ANYONE` may; all else is forbidden.
-ANYONE = {"files", "keras_internals", "loading"}
+ANYONE = {"files", "keras_support", "loading"}
 ALLOWED = {
     "config": set(),
     "images": {"config"},

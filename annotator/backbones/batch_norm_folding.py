@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from annotator import keras_internals
+from annotator.keras_support import internals
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
@@ -66,7 +66,7 @@ def _foldable(model):
     """Name of a convolution -> the layer of batch normalization that it takes over."""
     readers = {}
     for operation in model.operations:
-        for tensors in keras_internals.input_tensors(operation):
+        for tensors in internals.input_tensors(operation):
             for tensor in tensors:
                 readers.setdefault(id(tensor), []).append(operation)
     foldable = {}

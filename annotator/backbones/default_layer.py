@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from annotator import keras_internals
+from annotator.keras_support import internals
 
 _STRIDE = 16
 # Pixels of a side where a network takes any size: large, so that what unpadded
@@ -67,7 +67,7 @@ def _bottlenecks(network):
     for i, operation in enumerate(operations):
         for output in keras.tree.flatten(operation.output):
             maker[id(output)] = i
-        for tensors in keras_internals.input_tensors(operation):
+        for tensors in internals.input_tensors(operation):
             for tensor in tensors:
                 last_reader[maker[id(tensor)]] = i
     furthest = 0

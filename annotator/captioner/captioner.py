@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from annotator import keras_internals
 from annotator.captioner.cast_once import weights_cast_once
 from annotator.captioner.compiled import CompiledLearner
 from annotator.captioner.decoders.decoder import Decoder, Mask
@@ -18,6 +17,7 @@ from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.vocabulary import Vocabulary
+from annotator.keras_support import internals
 
 _PARTS = (
     "dtype",
@@ -271,7 +271,7 @@ class Captioner(CompiledLearner):
             enabled: Whether it does.
         """
         for part in self.layers:
-            for layer in keras_internals.flattened_layers(part):
+            for layer in internals.flattened_layers(part):
                 # Of a model within, it is how Keras would train it.
                 if hasattr(layer, "jit_compile") and not isinstance(layer, keras.Model):
                     layer.jit_compile = enabled

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from annotator import keras_internals
+from annotator.keras_support import internals
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def weights_cast_once(model: keras.Model) -> Iterator[None]:
     scope = keras.StatelessScope()
     for weight in model.weights:
         value = weight.value
-        if keras_internals.is_autocast(weight):
+        if internals.is_autocast(weight):
             value = tf.cast(value, model.compute_dtype)
         scope.add_update((weight, value))
     with scope:

@@ -77,7 +77,7 @@ class Config(CaptionerSettings, TaggerSettings, DataSettings):
 
         Args:
             dataset: Name of the data set. `shapes` is small and drawn: it takes its own
-                112 pixels, a small decoder, and a layer in the middle of VGG; of other
+                80 pixels, a small decoder, and a layer in the middle of VGG; of other
                 networks their default layers and, but for VGG16, whose weights come
                 with the package, random weights, so that nothing is downloaded.
             **settings: Other settings; those that are `None` take the default. The

@@ -16,11 +16,13 @@ PAPER: dict[str, Any] = {
 
 # Defaults for the scenes drawn on the spot.
 SHAPES: dict[str, Any] = {
-    "scales": (112,),
-    # Both read one layer, so that the network runs once. Its 7 x 7 regions see a shape
+    "scales": (80,),
+    # Both read one layer, so that the network runs once. Its 5 x 5 regions see a shape
     # whole, and cost a captioner a quarter of what the layer before it would.
     "tap": "block4_pool",
     "captioner_tap": "block4_pool",
+    "components": 128,
+    "covariance": 64,
     # Scenes have from 3 to 8 tags: those that are more probable than not.
     "top_k": 0,
     "tag_probability": 0.5,

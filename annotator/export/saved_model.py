@@ -19,6 +19,7 @@ from annotator.export.libraries import library_versions
 from annotator.export.versions import MANIFEST, version_numbers
 from annotator.images.decode import decode_image
 from annotator.images.resize import Resize
+from annotator.keras_support import gradients
 
 
 def image_model(
@@ -163,12 +164,13 @@ def _write_saved_model(path, views_model, resizes, served, details):
     }
     if details is not None:
         endpoints["details"] = (details_from_bytes, encoded)
-    signatures = {
-        name: tf.function(
-            function, input_signature=[spec], autograph=False
-        ).get_concrete_function()
-        for name, (function, spec) in endpoints.items()
-    }
+    with gradients.left_out():
+        signatures = {
+            name: tf.function(
+                function, input_signature=[spec], autograph=False
+            ).get_concrete_function()
+            for name, (function, spec) in endpoints.items()
+        }
     # Not by Keras's ExportArchive: it writes each weight twice, once as Keras's
     # variable and once as TensorFlow's.
     exported = tf.Module()

@@ -22,6 +22,7 @@ SHORTEST = 1e-4
 NO_LIFTS = np.zeros((0, 0), np.float32)
 _OF_WORDS = ("groups", "counts", "sums", "similarity_sums", "squares")
 _BLOCK = 1024  # rows per matrix product: bounds the memory of a pass
+_RANK = 1e-10  # of the trace: an eigenvalue below is rounding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -258,20 +259,65 @@ def _fit_metric(vectors, shrinkage, dimensions):
     for start in range(0, len(vectors), _BLOCK):
         mean += vectors[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
     mean /= len(vectors)
+    blocks = [slice(k, k + _BLOCK) for k in range(0, len(vectors), _BLOCK)]
+    kept = min(dimensions, len(mean))
+    few = len(vectors) < len(mean)
+    find = _directions_of_few if few else _directions_of_many
+    values, directions, trace = find(vectors, mean, blocks, kept)
+    if trace <= 0:
+        raise ValueError("All vectors are equal: they tell no words apart.")
+    values = np.maximum(values, 0.0) + shrinkage * trace
+    return mean, directions / np.sqrt(values)[:, None]
+
+
+def _directions_of_many(vectors, mean, blocks, kept):
+    """The first eigenvalues of the covariance, its eigenvectors in rows, its trace."""
     covariance = np.zeros((len(mean), len(mean)))
-    for start in range(0, len(vectors), _BLOCK):
-        centered = vectors[start : start + _BLOCK] - mean
+    for block in blocks:
+        centered = vectors[block] - mean
         covariance += centered.T @ centered
     covariance /= len(vectors)
     trace = float(np.trace(covariance))
-    if trace <= 0:
-        raise ValueError("All vectors are equal: they tell no words apart.")
-    first = max(len(mean) - dimensions, 0)
     values, directions = scipy.linalg.eigh(
-        covariance, subset_by_index=(first, len(mean) - 1), overwrite_a=True
+        covariance,
+        subset_by_index=(len(mean) - kept, len(mean) - 1),
+        overwrite_a=True,
     )
-    values = np.maximum(values[::-1], 0.0) + shrinkage * trace
-    return mean, directions[:, ::-1].T / np.sqrt(values)[:, None]
+    return values[::-1], directions[:, ::-1].T, trace
+
+
+def _directions_of_few(vectors, mean, blocks, kept):
+    """The same from the products of N vectors: powers of N in place of d.
+
+    What the vectors do not span has eigenvalues of 0 and no directions of its own: any
+    will do, as they do in a decomposition of the covariance.
+    """
+    products = np.zeros((len(vectors), len(vectors)))
+    for row in blocks:
+        centered = vectors[row] - mean
+        for column in blocks:
+            if column.start <= row.start:  # the lower triangle is read
+                products[row, column] = centered @ (vectors[column] - mean).T
+    products /= len(vectors)
+    trace = float(np.trace(products))
+    first = max(len(vectors) - kept, 0)
+    values, weights = scipy.linalg.eigh(
+        products, subset_by_index=(first, len(vectors) - 1), overwrite_a=True
+    )
+    spanned = values > _RANK * trace
+    values, weights = values[spanned][::-1], weights[:, spanned][:, ::-1]
+    directions = np.zeros((len(values), len(mean)))
+    for block in blocks:
+        directions += weights[block].T @ (vectors[block] - mean)
+    directions /= np.sqrt(len(vectors) * values)[:, None]
+    if missing := kept - len(values):
+        others = np.random.default_rng(0).standard_normal((missing, len(mean)))
+        for _ in range(2):  # once more for what rounding left
+            others -= (others @ directions.T) @ directions
+        others = scipy.linalg.qr(others.T, mode="economic")[0].T
+        directions = np.concatenate([directions, others])
+        values = np.concatenate([values, np.zeros(missing)])
+    return values, directions, trace
 
 
 def _whitened(vectors, mean, projection):

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from annotator import keras_internals
+from annotator.keras_support import internals
 
 
 class GroupedOptimizer(tf.Module):
@@ -215,7 +215,7 @@ def _factors(models, dense_rate, convolution_rate):
     head, *backbones = models
     factor = {
         id(v): dense_rate
-        for layer in keras_internals.flattened_layers(head)
+        for layer in internals.flattened_layers(head)
         if isinstance(layer, keras.layers.Dense)
         for v in layer.trainable_variables
     }

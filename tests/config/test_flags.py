@@ -90,7 +90,7 @@ def test_every_setting_is_in_one_group():
         ("units", "1 or more; default: 512; shapes: 128"),
         ("layers", "1 to 6; default: 2; --schedule=paper: 4"),
         ("flip", "default: false"),
-        ("scales", "default: 224; shapes: 112"),
+        ("scales", "default: 224; shapes: 80"),
         ("vlad", "any of bow, power, intra, l2, mean; default: power,l2"),
         ("schedule", "one of cosine, paper; default: cosine"),
         ("data_dir", "default: $ANNOTATOR_DATA/DATASET"),

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import annotator
 from annotator.captioner import Vocabulary
@@ -77,6 +78,18 @@ def test_saved_model_in_a_process_without_annotator(
     np.testing.assert_allclose(
         result["probabilities"], expected["probabilities"], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("fixture", ["tagger_run", "captioner_run"])
+def test_graphs_hold_no_gradients_of_ours(fixture, request):
+    # TensorFlow warns of each, whoever loads the model in Python.
+    content = saved_model_pb2.SavedModel()
+    folder = request.getfixturevalue(fixture)[2][0]
+    content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = (meta.graph_def for meta in content.meta_graphs)
+    nodes = [node for graph in graph.library.function for node in graph.node_def]
+    assert len(nodes) > 100
+    assert not [node.name for node in nodes if "_gradient_op_type" in node.attr]
 
 
 def test_pixel_signature_keras_file_and_built_model_say_the_same(

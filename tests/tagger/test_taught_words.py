@@ -155,6 +155,22 @@ def test_fewer_dimensions_keep_most_of_what_tells_words_apart(basis, own):
     assert np.mean(best == np.repeat(np.arange(4), 6)) > 0.8
 
 
+def test_few_images_of_long_vectors_have_the_metric_of_their_covariance():
+    rng = np.random.default_rng(1)
+    vectors = (rng.normal(size=(30, 40)) * np.arange(1, 41) + 5).astype(np.float32)
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    covariance = np.cov((vectors - mean).T, bias=True)
+    values, directions = np.linalg.eigh(covariance)
+    shrunk = values + 0.01 * np.trace(covariance)
+    tags = rng.random((30, 1)) < 0.5
+    for kept in (10, 40):  # 29 dimensions are spanned, of the others any will do
+        basis = TeachingBasis.fit(["a"], vectors, tags, shrinkage=0.01, dimensions=kept)
+        metric = basis.projection.T @ basis.projection
+        taken = directions[:, -kept:]
+        expected = taken / shrunk[-kept:] @ taken.T
+        np.testing.assert_allclose(metric, expected, rtol=1e-4, atol=1e-7)
+
+
 def test_the_basis_is_saved_whole(basis, own, tmp_path):
     basis.save(tmp_path / "teaching.npz")
     loaded = TeachingBasis.load(tmp_path / "teaching.npz")

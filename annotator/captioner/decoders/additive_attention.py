@@ -6,6 +6,8 @@ import typing
 import keras
 import tensorflow as tf
 
+from annotator.keras_support.gradients import custom_gradient
+
 _CHUNK = 8  # queries that are scored together
 
 
@@ -163,7 +165,7 @@ def _score_initializer(shape, dtype=None):
     return keras.ops.reshape(kernel, shape)
 
 
-@tf.custom_gradient
+@custom_gradient
 def _compiled_scores(*tensors):
     def gradients(grad):
         # One traced function serves layers of all widths, so it forgets the shapes.
@@ -174,7 +176,7 @@ def _compiled_scores(*tensors):
     return _scores_jit(*tensors), gradients
 
 
-@tf.custom_gradient
+@custom_gradient
 def _plain_scores(*tensors):
     return (
         _scores(*tensors, fused=False),

@@ -5,6 +5,8 @@ import typing
 import keras
 import tensorflow as tf
 
+from annotator.keras_support.gradients import custom_gradient
+
 
 @keras.saving.register_keras_serializable(package="annotator")
 class LSTM(keras.layers.Layer):
@@ -80,7 +82,7 @@ class LSTM(keras.layers.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-@tf.custom_gradient
+@custom_gradient
 def _run(projected, kernel, hidden, cell):
     """All steps: projected inputs `[T, N, 4H]` to hidden states `[T, N, H]`."""
     steps, dtype = tf.shape(projected)[0], kernel.dtype

@@ -38,7 +38,7 @@ class ShapesConfig(tfds.core.BuilderConfig):
     train: int = 2000
     validation: int = 150
     test: int = 150
-    side: int = 112
+    side: int = 80
     seed: int = 0
 
 
@@ -49,7 +49,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     and `labels` (classes out of `TAGS`).
     """
 
-    VERSION = tfds.core.Version("1.2.0")
+    VERSION = tfds.core.Version("1.3.0")
     BUILDER_CONFIGS = [
         ShapesConfig(name="default", description="2,300 scenes."),
         ShapesConfig(

@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from annotator.keras_support.gradients import custom_gradient
 from annotator.tagger.pooling.vlad import unit_length
 
 # Of the largest root: where two add up to less, they are rounding errors.
 _SMALLEST = 1e-6
 
 
-@tf.custom_gradient
+@custom_gradient
 def matrix_square_root(matrices: tf.Tensor) -> tf.Tensor:
     """The square root of symmetric matrices without negative eigenvalues.
 

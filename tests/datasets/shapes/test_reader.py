@@ -37,7 +37,7 @@ def test_images_are_stored_png_files(cache_dir):
     images = load(cache_dir, "test")
     pictures = [Image.open(io.BytesIO(data)) for data in encoded(images)]
     assert {picture.format for picture in pictures} == {"PNG"}
-    assert {picture.size for picture in pictures} == {(112, 112)}
+    assert {picture.size for picture in pictures} == {(80, 80)}
     assert {picture.mode for picture in pictures} == {"RGB"}
 
 
@@ -47,7 +47,7 @@ def test_rows_of_annotations_and_pixels_agree(cache_dir):
         rng = np.random.default_rng([0, 2, row])
         scene = Scene.random(rng)
         np.testing.assert_array_equal(
-            np.asarray(Image.open(io.BytesIO(data))), np.asarray(scene.draw(112, rng))
+            np.asarray(Image.open(io.BytesIO(data))), np.asarray(scene.draw(80, rng))
         )
         assert images.captions[row] == scene.captions()
         tags = np.array(images.words)[images.tags[row]]

@@ -3,7 +3,7 @@ import types
 import keras
 import pytest
 
-from annotator import keras_internals
+from annotator.keras_support import internals
 
 
 class Pair(keras.layers.Layer):
@@ -28,7 +28,7 @@ def test_flattened_layers_are_of_all_generations():
             super().__init__(name="outer")
             self.pair = Pair(name="pair")
 
-    layers = keras_internals.flattened_layers(Outer())
+    layers = internals.flattened_layers(Outer())
     assert layers[0].name == "outer"
     assert sorted(layer.name for layer in layers[1:]) == ["first", "pair", "second"]
 
@@ -36,10 +36,10 @@ def test_flattened_layers_are_of_all_generations():
 def test_input_tensors_are_those_of_every_use():
     model = small_model()
     by_name = {operation.name: operation for operation in model.operations}
-    uses = keras_internals.input_tensors(by_name["shared"])
+    uses = internals.input_tensors(by_name["shared"])
     once, twice = by_name["sum"].input
     assert [id(tensor) for (tensor,) in uses] == [id(model.input), id(once)]
-    (summands,) = keras_internals.input_tensors(by_name["sum"])
+    (summands,) = internals.input_tensors(by_name["sum"])
     assert [id(tensor) for tensor in summands] == [id(once), id(twice)]
 
 
@@ -47,21 +47,21 @@ def test_is_autocast_tells_what_is_read_in_the_compute_dtype():
     layer = keras.layers.Layer(dtype="mixed_bfloat16")
     cast = layer.add_weight(shape=(1,), name="cast")
     kept = layer.add_weight(shape=(1,), name="kept", autocast=False)
-    assert keras_internals.is_autocast(cast)
-    assert not keras_internals.is_autocast(kept)
+    assert internals.is_autocast(cast)
+    assert not internals.is_autocast(kept)
 
 
 @pytest.mark.parametrize(
     ("function", "owner", "part"),
     [
-        (keras_internals.flattened_layers, {}, "_flatten_layers"),
-        (keras_internals.input_tensors, {}, "_inbound_nodes"),
+        (internals.flattened_layers, {}, "_flatten_layers"),
+        (internals.input_tensors, {}, "_inbound_nodes"),
         (
-            keras_internals.input_tensors,
+            internals.input_tensors,
             {"_inbound_nodes": [types.SimpleNamespace()]},
             "input_tensors",
         ),
-        (keras_internals.is_autocast, {}, "_autocast"),
+        (internals.is_autocast, {}, "_autocast"),
     ],
 )
 def test_a_part_that_is_gone_is_named_with_the_version(function, owner, part):

@@ -1,0 +1,1 @@
+"""What this package needs of Keras and TensorFlow that they do not offer as such."""
