@@ -71,6 +71,7 @@ ALLOWED = {
         "images",
         "library",
         "metadata",
+        "pictures",
         "tagger",
         "terminal",
     },

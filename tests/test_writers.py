@@ -70,17 +70,17 @@ def own_names(tree):
         for name, value in bindings(tree)
     }
     own = {name for name, is_own in bound.items() if is_own}
-    for function in ast.walk(tree):
+    if not own:
+        return own
+    nodes = list(ast.walk(tree))
+    calls = [(called(node)[0], node.args) for node in nodes if type(node) is ast.Call]
+    for function in nodes:
         # Private functions are called in their module alone.
         if not isinstance(function, ast.FunctionDef) or function.name[0] != "_":
             continue
-        calls = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and called(node)[0] == function.name
-        ]
+        arguments = [args for name, args in calls if name == function.name]
         for number, parameter in enumerate(function.args.args):
-            given = [node.args[number] for node in calls if number < len(node.args)]
+            given = [args[number] for args in arguments if number < len(args)]
             if given and all(names_in(each) & own for each in given):
                 own.add(parameter.arg)
     return own

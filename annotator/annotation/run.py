@@ -119,8 +119,6 @@ def annotate(
             _check_finished(file, images, total, source, output)
             return file.records, file.failed
         writes = sidecars or embed
-        journal = Journal() if writes else contextlib.nullcontext()
-        writer = Exiv2() if embed else contextlib.nullcontext()
         made = (engine or local_engine)(
             exports, options, images, file.names(), batch_size, workers
         )
@@ -134,8 +132,8 @@ def annotate(
             progress,
             contextlib.closing(made),
             watchdog,
-            journal as notes,
-            writer as exiv2,
+            Exiv2() if embed else contextlib.nullcontext() as exiv2,
+            Journal() if writes else contextlib.nullcontext() as notes,
         ):
             if notes is not None:
                 notes.begin(file.run, output)

@@ -6,7 +6,7 @@ graph, so nothing outside this package knows of it.
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 
@@ -105,6 +105,33 @@ def build_backbone(
             backbone = fold_batch_normalization(backbone)
     backbone.trainable = trainable
     return backbone
+
+
+def check_sizes(backbone: keras.Model, sizes: Iterable[int]) -> None:
+    """Refuses sizes of images that a backbone cannot read.
+
+    Args:
+        backbone: Model from `build_backbone` with one tap.
+        sizes: Sides of square images, in pixels.
+
+    Raises:
+        ValueError: When a size is too small, or the network is built for another; the
+            message names `--scales`.
+    """
+    for size in sizes:
+        side = backbone.inputs[0].shape[1]
+        if side not in (None, size):
+            raise ValueError(
+                f"--scales={size}: {backbone.name} is built for images of one size, "
+                f"say --scales={side}."
+            )
+        try:
+            backbone.compute_output_shape((1, size, size, 3))
+        except ValueError as error:
+            (layer,) = backbone.output
+            raise ValueError(
+                f"--scales={size} is too small for {layer} of {backbone.name}."
+            ) from error
 
 
 def identity_backbone() -> keras.Model:

@@ -7,6 +7,8 @@ from annotator.captioner.samplers.sampler import forbidden_words
 from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import PAD, START
 
+_STEP = 4  # words, of the lengths of captions
+
 
 def caption_losses(
     decoder: Decoder,
@@ -143,17 +145,16 @@ def _unevenness(
     return tf.reduce_sum(tf.square(given - mean) * regions)
 
 
-def crop(tokens: tf.Tensor, step: int = 4) -> tf.Tensor:
-    """Captions up to the longest, whose length is rounded up to a multiple.
+def crop(tokens: tf.Tensor) -> tf.Tensor:
+    """Captions up to the longest, whose length is rounded up to a multiple of 4.
 
     Few lengths are few shapes to compile.
 
     Args:
         tokens: int32 `[..., T]`.
-        step: What the length is a multiple of, unless T is less.
 
     Returns:
         int32 `[..., T']`.
     """
     longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens != PAD, tf.int32), axis=-1))
-    return tokens[..., : -(-longest // step) * step]
+    return tokens[..., : -(-longest // _STEP) * _STEP]

@@ -83,6 +83,21 @@ def check_backbone(name: str) -> None:
         )
 
 
+def model_paths(given: Iterable[str]) -> list[str]:
+    """The paths that `--model` names.
+
+    Args:
+        given: Each a path, or several with commas between them; a path that exists may
+            have a comma, too.
+    """
+    return [
+        path
+        for paths in given
+        for path in ([paths] if os.path.exists(paths) else paths.split(","))
+        if path
+    ]
+
+
 def check_output(path: str | os.PathLike) -> None:
     """Refuses a file of no form that records can have.
 

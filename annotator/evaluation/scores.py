@@ -124,8 +124,9 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     scores = predict_scores(tagger, split, size, running)
     seconds = time.monotonic() - start
     true, tags = np.zeros(scores.shape, bool), np.asarray(split.annotated.tags)
+    places = {word: place for place, word in enumerate(words)}
     for column, word in columns.items():
-        true[:, words.index(word)] = tags[:, column]
+        true[:, places[word]] = tags[:, column]
     known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
     given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
@@ -172,20 +173,22 @@ def _known_words(run, split, columns, words):
     if given is None and run.learned_dataset is None:
         return np.ones((len(split), len(words)), bool)
     known = np.zeros((len(split), len(words)), bool)
+    places = {word: place for place, word in enumerate(words)}
     for column, word in columns.items():
-        known[:, words.index(word)] = True if given is None else given[:, column]
+        known[:, places[word]] = True if given is None else given[:, column]
     return known
 
 
 def _known_columns(run, name, words, known):
     """Columns of a split's words that the tagger knows, too: column -> word."""
-    columns = {column: word for column, word in enumerate(words) if word in known}
+    own = set(known)
+    columns = {column: word for column, word in enumerate(words) if word in own}
     folder, where = run.files.folder, f"{run.config.dataset} {name}"
     # An extended tagger knows more words than its data set, but none fewer.
     if run.learned_dataset is None and len(columns) < len(words):
         raise ValueError(
             f"The tagger in {folder} was never told of the words "
-            f"{sorted(set(words) - set(known))} of {where}. Teach it these with "
+            f"{sorted(set(words) - own)} of {where}. Teach it these with "
             f"train.py --task=tagger --extend={folder} and another --workdir, or take "
             "them out of the data."
         )

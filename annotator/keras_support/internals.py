@@ -62,6 +62,6 @@ def _private_part(owner: object, name: str) -> typing.Any:
         raise RuntimeError(
             f"Keras {keras.__version__} has no {type(owner).__name__}.{name}, a "
             "private part that annotator needs. Install a version of Keras that it "
-            "was tested with (see its setup.py)."
+            "was tested with: its pyproject.toml says which."
         )
     return getattr(owner, name)

@@ -76,15 +76,12 @@ class Corrections:
                     changes.append(Change(number, word, before, after))
             return apply_changes(connection, action, changes)
 
-    def write_caption(
-        self, photograph: int, text: str, by: str = "person"
-    ) -> Event | None:
-        """Writes the caption of a photograph.
+    def write_caption(self, photograph: int, text: str) -> Event | None:
+        """Writes a person's caption of a photograph.
 
         Args:
             photograph: Its number.
             text: The caption; white space around it is dropped.
-            by: Who wrote it, `"person"` or `"machine"`.
 
         Returns:
             The event; `None` where nothing changes.
@@ -100,7 +97,7 @@ class Corrections:
             )
         with self._database.transaction() as connection:
             before = read_caption(connection, photograph)
-            after = [text, by if text else ""]
+            after = [text, "person" if text else ""]
             changes = [Change(photograph, None, before, after)]
             return apply_changes(
                 connection, "caption", changes if before != after else []

@@ -38,6 +38,9 @@ class Database:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._migrate(path)
             self.value("SELECT rowid FROM texts LIMIT 1")
+        except ValueError:
+            self._connection.close()
+            raise
         except sqlite3.DatabaseError as error:
             self._connection.close()
             if "no such module" in str(error):
@@ -91,7 +94,8 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it
+                    self._connection.execute("ROLLBACK")
                 raise
 
     def _migrate(self, path):

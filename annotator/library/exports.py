@@ -36,6 +36,8 @@ def to_jsonl(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def to_csv(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Writes records as CSV: words of a column are separated by `;`.
 
+    Text that a spreadsheet would run has an apostrophe before it.
+
     Args:
         records: As `Session.details` makes them.
 
@@ -46,12 +48,15 @@ def to_csv(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for record in records:
         yield _csv_line(
             [
-                record["name"],
-                record["caption"],
-                record["caption_by"],
-                ";".join(record["accepted"]),
-                ";".join(record["rejected"]),
-                ";".join(word for word, _ in record["suggested"]),
+                files.without_formula(text)
+                for text in (
+                    record["name"],
+                    record["caption"],
+                    record["caption_by"],
+                    ";".join(record["accepted"]),
+                    ";".join(record["rejected"]),
+                    ";".join(word for word, _ in record["suggested"]),
+                )
             ]
         )
 

@@ -7,8 +7,6 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from annotator.config.limits import MAX_PIXELS
 from annotator.library import texts
 from annotator.library.corrections import Corrections
@@ -282,10 +280,3 @@ def file_states(
         except OSError:
             states[relative] = (0, 0)
     return states
-
-
-def shape_of(photographs: list[Photograph]) -> np.ndarray:
-    """Width over height of each, float32 `[N]`; 1.5 where it is not known yet."""
-    widths = np.array([photograph.width for photograph in photographs], np.float32)
-    heights = np.array([photograph.height for photograph in photographs], np.float32)
-    return np.where(heights > 0, widths / np.maximum(heights, 1), np.float32(1.5))

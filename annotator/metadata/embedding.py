@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from PIL import Image, ImageSequence
 
 from annotator import files
+from annotator.config.python_process import python_command
 from annotator.metadata.edit import Change, edit, is_empty
 from annotator.metadata.embedded import read_embedded
 from annotator.metadata.keywords import Keywords, read_keywords
@@ -105,9 +105,8 @@ class Exiv2:
 
     def _running(self) -> Any:
         if self._process is None:
-            module = "annotator.metadata.exiv2_process"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                python_command("annotator.metadata.exiv2_process"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -33,7 +33,3 @@ def _handle(pyexiv2, request):
         elif "packet" in request:
             image.clear_xmp()
         return image.read_raw_xmp()
-
-
-if __name__ == "__main__":
-    main()

@@ -58,7 +58,7 @@ def undo(journal: Journal, run: str) -> Undone:
     for entry in journal.entries(run):
         try:
             _undo_entry(entry, run, others, undone)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ModuleNotFoundError) as error:
             undone.left.append((entry.path, str(error)))
     journal.mark_undone(run)
     return undone

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,18 +66,16 @@ class SaidWords:
 def said_words(
     captions: Sequence[str],
     references: Sequence[Sequence[str]],
-    tokenizer: Callable[[str], list[str]] = tokenize,
 ) -> SaidWords:
     """Compares captions with their references, word by word.
 
     Args:
         captions: N captions.
         references: The references of each, at least one.
-        tokenizer: Text to tokens, for both.
     """
-    said = [set(tokenizer(caption)) for caption in captions]
+    said = [set(tokenize(caption)) for caption in captions]
     heard = [
-        collections.Counter(word for text in group for word in set(tokenizer(text)))
+        collections.Counter(word for text in group for word in set(tokenize(text)))
         for group in references
     ]
     words = sorted(set(itertools.chain(*said, *heard)))

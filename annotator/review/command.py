@@ -10,6 +10,7 @@ from absl import flags
 
 from annotator.config import commands
 from annotator.config.limits import add_max_pixels
+from annotator.config.names import model_paths
 from annotator.terminal.startup import announce, start_tensorflow
 
 _NEEDS = {"fastapi": "fastapi", "jinja2": "jinja2", "uvicorn": "uvicorn"}
@@ -63,7 +64,7 @@ def _run(values: commands.Values) -> int | None:
     start_tensorflow()
     announce()
     return _serve(
-        [path for paths in values.model for path in _split_paths(paths)],
+        model_paths(values.model),
         photographs,
         values.library,
         values.port,
@@ -122,11 +123,6 @@ def listen(port: int) -> socket.socket:
         raise OSError(
             f"--port={port} cannot be had ({error.strerror}): name another, or 0."
         ) from error
-
-
-def _split_paths(paths):
-    """The paths of a comma-separated list; a path may have a comma, too."""
-    return [paths] if os.path.exists(paths) else list(filter(None, paths.split(",")))
 
 
 COMMAND = commands.Command(

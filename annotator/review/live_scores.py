@@ -90,12 +90,8 @@ class LiveScores:
             block = rows[start : start + _BLOCK]
             vector = vectors[start : start + _BLOCK].astype(np.float32)
             self._vectors[block], self._present[block] = vector, True
-            scores = vector @ self._kernel + self._bias
-            if len(self._lifts):
-                # Rounded as they are kept, so that scoring again changes nothing.
-                lifts = np.float16(self.words.lifts(vector))
-                scores[:, : lifts.shape[1]] += lifts
-                self._lifts[:, block] = lifts.T
+            scores, lifts = self._scored(vector)
+            self._lifts[:, block] = lifts.T
             self._scores[: len(self._bias), block] = scores.T
             self._choose(block, scores)
         return taught
@@ -213,10 +209,38 @@ class LiveScores:
                 distances[row, np.isin(best[row], list(judged))] = np.inf
         return -distances.min(axis=1, initial=np.inf)
 
+    def best(self, vector: np.ndarray) -> list[tuple[str, float]]:
+        """The words that are suggested for an image that is not kept, best first.
+
+        Args:
+            vector: float16 `[p]`.
+
+        Returns:
+            Pairs of a word and its score.
+        """
+        self._add_words()
+        scores = self._scored(np.float32(vector[None]))[0][0]
+        places = np.argsort(-scores, kind="stable")[: self.top_k].tolist()
+        return [
+            (self.words.words[place], float(scores[place]))
+            for place in places
+            if scores[place] >= self._best.least
+        ]
+
     def similar(self, vector: np.ndarray) -> np.ndarray:
         """The cosine of each photograph with a vector `[p]`, float32 `[rows]`."""
         lengths = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(vector)
         return (self.vectors @ np.float32(vector)) / np.maximum(lengths, 1e-12)
+
+    def _scored(self, vectors):
+        """Scores `[B, W]`, and what other words add to those of the tagger's words."""
+        scores = vectors @ self._kernel + self._bias
+        # Rounded as they are kept, so that scoring again changes nothing.
+        lifts = np.zeros((len(vectors), 0), np.float16)
+        if len(self._lifts):
+            lifts = np.float16(self.words.lifts(vectors))
+            scores[:, : lifts.shape[1]] += lifts
+        return scores, lifts
 
     def _suggested(self, place):
         return (self._best.places[: self._rows] == place).any(axis=1)

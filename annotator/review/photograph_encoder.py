@@ -13,6 +13,7 @@ from annotator.annotation.preset_models import preset_basis
 from annotator.annotation.records import NamedContent, decoded_batches
 from annotator.config.limits import MAX_PIXELS
 from annotator.export.versions import MANIFEST, TEACHING, find_exports
+from annotator.pictures.word_maps import word_maps
 from annotator.tagger.teaching_basis import TeachingBasis
 
 _BATCH = 16
@@ -123,12 +124,10 @@ class PhotographEncoder:
             raise ValueError(error)
         details = self._model.attention(self._model.regions(views)["captioner"])
         words = _text(details["captions"].numpy()[0]).split()
-        attention = details["attention"].numpy()[0][: len(words)].mean(axis=1)
-        side = round(attention.shape[-1] ** 0.5)
-        if not attention.size or side * side != attention.shape[-1]:
+        maps = word_maps(details["attention"].numpy()[0], len(words))
+        if maps is None:
             raise ValueError("This captioner does not attend to a square of regions.")
-        attention /= np.maximum(attention.max(axis=1, keepdims=True), 1e-12)
-        return words, attention.reshape(len(words), side, side)
+        return words, maps
 
 
 def _basis(folder, manifest):

@@ -4,19 +4,18 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from annotator import files
 from annotator.config import Config
+from annotator.config.python_process import python_command
 from annotator.library import exports
 from annotator.review.session import Session
 
 # What is not taken over from the tagger's own training.
 _OWN = {"task", "dataset", "data_dir", "train_split", "extend", "tagger"}
-_PIECE = 1000
 
 
 class Retraining:
@@ -72,7 +71,7 @@ class Retraining:
                 number += 1
             workdir = library.folder / f"run-{number}"
             data = workdir / "data"
-            exports.write_data_set(data, library.root, self._records())
+            exports.write_data_set(data, library.root, self._session.all_details())
             with files.open_to_append(self._log(workdir)) as log:
                 self._process = subprocess.Popen(
                     self.command(workdir, data),
@@ -100,10 +99,7 @@ class Retraining:
             and value not in (None, defaults[name])
         }
         return [
-            sys.executable,
-            "-m",
-            "annotator",
-            "train",
+            *python_command("annotator.__main__", "train"),
             "--task=tagger",
             "--dataset=folder",
             f"--data_dir={data}",
@@ -111,12 +107,6 @@ class Retraining:
             "--skip_bad_images",
             *(_flag(name, value) for name, value in flags.items()),
         ]
-
-    def _records(self):
-        library = self._session.library
-        numbers = [photograph.id for photograph in library.photographs()]
-        for start in range(0, len(numbers), _PIECE):
-            yield from self._session.details(numbers[start : start + _PIECE])
 
     def _log(self, workdir):
         return workdir / "log.txt"

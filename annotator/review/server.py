@@ -1,7 +1,6 @@
 """The page's server: what a browser asks for, answered by a session."""
 
 import pathlib
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Request
@@ -28,7 +27,6 @@ from annotator.review.session import Session
 
 _HERE = pathlib.Path(__file__).parent
 _MOST_BYTES = 64 * 2**20  # of a dropped image
-_PIECE = 1000  # photographs of an export that are looked up at a time
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
@@ -204,34 +202,20 @@ def _add_exports(router, session):
         write = {"csv": exports.to_csv, "jsonl": exports.to_jsonl}[kind]
         headers = {"content-disposition": f'attachment; filename="photographs.{kind}"'}
         return StreamingResponse(
-            write(all_details(session)), media_type=_MEDIA[kind], headers=headers
+            write(session.all_details()), media_type=_MEDIA[kind], headers=headers
         )
 
     @router.post("/api/export/sidecars")
     def sidecars() -> dict[str, Any]:
-        return keywords.write_keywords(session.library, all_details(session))
+        return keywords.write_keywords(session.library, session.all_details())
 
     @router.post("/api/export/data_set")
     def data_set() -> dict[str, Any]:
         folder = session.library.folder / "data_set"
         count = exports.write_data_set(
-            folder, session.library.root, all_details(session)
+            folder, session.library.root, session.all_details()
         )
         return {"folder": str(folder), "photographs": count}
-
-
-def all_details(session: Session) -> Iterator[dict[str, Any]]:
-    """The details of all photographs, looked up in pieces.
-
-    Args:
-        session: The session.
-
-    Yields:
-        As of `Session.details`.
-    """
-    numbers = [photograph.id for photograph in session.library.photographs()]
-    for start in range(0, len(numbers), _PIECE):
-        yield from session.details(numbers[start : start + _PIECE])
 
 
 def _columns(photographs):
@@ -257,13 +241,10 @@ def _describe(session, encoder, content):
         raise ValueError(encoded.error)
     session.sync()
     with session.lock:
-        kernel, bias = session.live.words.linear()
-        scores = encoded.vector.astype("float32") @ kernel + bias
-        best = scores.argsort()[::-1][: session.live.top_k]
+        words = session.live.best(encoded.vector)
         similar = session.live.similar(encoded.vector)
         similar[~session.live.present] = -2
         nearest = similar.argsort()[::-1][:12]
-        words = [[session.live.words.words[p], float(scores[p])] for p in best]
         nearest = [int(row) for row in nearest if similar[row] > -2]
     found = {p.id: p for p in session.library.photographs(nearest)}
     shown = [found[number] for number in nearest if number in found]

@@ -1,7 +1,7 @@
 """An open library with its live scores: what the page asks for and changes."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from annotator.library.library import Library, Photograph
 from annotator.review.live_scores import LiveScores, Shift
 from annotator.tagger.taught_words import TaughtWords
 from annotator.tagger.teaching_basis import TeachingBasis
+
+_PIECE = 1000  # photographs whose details are looked up at a time
 
 
 class Session:
@@ -136,6 +138,12 @@ class Session:
                 if number in found
             ]
 
+    def all_details(self) -> Iterator[dict[str, Any]]:
+        """The `details` of all photographs, looked up in pieces."""
+        numbers = [photograph.id for photograph in self.library.photographs()]
+        for start in range(0, len(numbers), _PIECE):
+            yield from self.details(numbers[start : start + _PIECE])
+
     def words(self) -> list[dict[str, Any]]:
         """All words with how many photographs have them, JSON-ready.
 
@@ -147,6 +155,7 @@ class Session:
         with self.lock:
             taught = [self.live.words.taught(word) for word in self.live.words.words]
             counts = self.live.counts()
+            own = set(self.live.words.basis.words)
             return [
                 {
                     "word": word,
@@ -157,7 +166,7 @@ class Session:
                 for word, (accepted, rejected), count in zip(
                     self.live.words.words, taught, counts, strict=True
                 )
-                if accepted or rejected or count or word in self.live.words.basis.words
+                if accepted or rejected or count or word in own
             ]
 
     def select(

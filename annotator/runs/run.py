@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from annotator import datasets, files
-from annotator.backbones.backbone import build_backbone, identity_backbone
+from annotator.backbones.backbone import build_backbone, check_sizes, identity_backbone
 from annotator.backbones.precision import resolve_precision
 from annotator.config import Config
 from annotator.datasets import AnnotatedImages
@@ -212,7 +212,7 @@ class Run(TrainedModels):
             weights = self.files.backbone(task.name) if trained else None
             self._backbones[key] = self._build_backbone(task, weights, mixed=trained)
         backbone = self._backbones[key]
-        self._check_sizes(task, backbone)
+        check_sizes(backbone, (view.size for view in task.views(self.config)))
         return backbone
 
     def trainable_backbone(self, task: Task) -> keras.Model:
@@ -222,7 +222,7 @@ class Run(TrainedModels):
             ValueError: As of `backbone`.
         """
         backbone = self._build_backbone(task, trainable=True)
-        self._check_sizes(task, backbone)
+        check_sizes(backbone, (view.size for view in task.views(self.config)))
         return backbone
 
     def split(self, task: Task, name: str, mirrored: bool = False) -> Split:
@@ -274,23 +274,6 @@ class Run(TrainedModels):
             trainable,
             mixed=mixed,
         )
-
-    def _check_sizes(self, task, backbone):
-        for resize in task.views(self.config):
-            side = backbone.inputs[0].shape[1]
-            if side not in (None, resize.size):
-                raise ValueError(
-                    f"--scales={resize.size}: {self.config.backbone} is built for "
-                    f"images of one size, say --scales={side}."
-                )
-            try:
-                backbone.compute_output_shape((1, resize.size, resize.size, 3))
-            except ValueError as error:
-                (layer,) = backbone.output
-                raise ValueError(
-                    f"--scales={resize.size} is too small for {layer} of "
-                    f"{self.config.backbone}."
-                ) from error
 
     def _load(self, task, name, backbone, views):
         annotated = self.annotated(name)

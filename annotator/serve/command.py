@@ -139,10 +139,14 @@ def _run(values: flags.FlagValues) -> None:
 def _token(path):
     if path is None:
         return None
-    text = pathlib.Path(path).read_text(encoding="ascii").strip()
-    if not text:
+    token = pathlib.Path(path).read_bytes().strip()
+    if not token:
         raise commands.UsageError(f"--token_file={path} is empty.")
-    return text
+    if not token.isascii() or b"\n" in token:
+        raise commands.UsageError(
+            f"--token_file={path} must hold one line of ASCII: it stands in a header."
+        )
+    return token.decode()
 
 
 def _check_port(host: str, port: int, flag: str = "port") -> None:

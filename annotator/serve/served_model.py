@@ -172,8 +172,11 @@ class ServedModel:
             return [row for row in self._queue if (row.pixels > _LARGE) == large]
 
         with self._changed:
-            self._changed.wait_for(lambda: mine() or self._closed)
-            self._drop_canceled()
+            while True:
+                self._changed.wait_for(lambda: mine() or self._closed)
+                self._drop_canceled()
+                if mine() or self._closed:  # not all have been canceled
+                    break
             batch: list[_Waiting] = []
             pixels = 0
             for waiting in sorted(mine(), key=lambda row: row.turn):
@@ -184,8 +187,6 @@ class ServedModel:
                     batch.append(waiting)
             if batch:
                 self._turn = max(self._turn, batch[0].turn)
-            elif not self._closed:  # all that were there have been canceled
-                return self._next_batch(large)
             taken = set(map(id, batch))
             self._queue = [row for row in self._queue if id(row) not in taken]
             return batch

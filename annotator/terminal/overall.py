@@ -45,9 +45,9 @@ class OverallProgress:
                 dynamic_ncols=True,
                 miniters=_STEPS + 1,  # drawn by `_show` alone
             )
-            self._exits.enter_context(
-                contextlib.redirect_stdout(_AboveBars(sys.stdout))
-            )
+            above = _AboveBars(sys.stdout)
+            self._exits.enter_context(contextlib.redirect_stdout(above))
+            self._exits.callback(above.finish)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -180,6 +180,11 @@ class _AboveBars:
 
     def flush(self):
         self._stream.flush()
+
+    def finish(self):
+        """Writes what no line's end has come behind."""
+        self._stream.write(self._line)
+        self._line = ""
 
     def __getattr__(self, name):
         return getattr(self._stream, name)

@@ -1,6 +1,7 @@
 """A training loop: one for one device and for many, that a killed run continues."""
 
 import abc
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -80,7 +81,7 @@ class TrainingLoop(abc.ABC):
             if self.chief
             else tf.summary.create_noop_writer()
         )
-        with writer.as_default():
+        with contextlib.closing(writer), writer.as_default():
             while not self._finished(self._scores()):
                 self._epoch(len(self._scores()))
                 writer.flush()

@@ -1,5 +1,6 @@
 """The training of a run, from its settings to its exports."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -139,7 +140,7 @@ def _complete(run, task):
 
 def _log(run, split, metrics):
     writer = tf.summary.create_file_writer(str(run.files.logs(split)))
-    with writer.as_default(step=0):
+    with contextlib.closing(writer), writer.as_default(step=0):
         for name, value in metrics.items():
             if isinstance(value, (int, float)):
                 tf.summary.scalar(name, value)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from annotator.config import Config
-from annotator.config.names import BACKBONES, DATASETS, suggestion
+from annotator.config.names import BACKBONES, DATASETS, model_paths, suggestion
 
 
 def test_data_sets_are_those_of_the_registry():
@@ -28,6 +28,12 @@ def test_decoders_are_those_that_can_be_built():
 def test_suggestions():
     assert suggestion("epoch", ["units", "epochs"], "--") == " Did you mean --epochs?"
     assert suggestion("color", ["units", "epochs"]) == ""
+
+
+def test_paths_of_models(tmp_path):
+    both = tmp_path / "a,b"
+    both.mkdir()
+    assert model_paths(["x,y", str(both), "z,"]) == ["x", "y", str(both), "z"]
 
 
 def test_the_settings_import_no_tensorflow():

@@ -1,14 +1,23 @@
 """Exports in their folders: found and checked."""
 
+import dataclasses
+import importlib.metadata
 import json
 import os
 import re
 import shutil
 
 import pytest
+import tensorflow as tf
 
+import annotator
 from annotator import files
+from annotator.export import serving_files
+from annotator.export.keras_model import keras_model
+from annotator.export.libraries import library_versions
 from annotator.export.versions import MANIFEST, find_exports, resolve, verify
+from annotator.runs.run import Run
+from annotator.training.exports import export_tagger
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +149,71 @@ def test_a_folder_that_is_not_what_was_exported(harm, tmp_path):
     path, reason = harm(copy, outside)
     with pytest.raises(ValueError, match=f"{re.escape(str(path))} {reason}"):
         verify(copy)
+
+
+@pytest.mark.parametrize("installed", [None, "9.9"])
+def test_a_checkout_knows_its_version(installed, monkeypatch):
+    """The package's own, where no distribution says which it is."""
+
+    def version(library):
+        if library == "keras-annotator" and installed is None:
+            raise importlib.metadata.PackageNotFoundError(library)
+        return installed or "1.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    expected = installed or annotator.__version__
+    assert library_versions()["keras-annotator"] == expected
+
+
+def test_versions_count_up_and_say_where_they_come_from(
+    tagger_run, tagger_config, tmp_path
+):
+    workdir = tagger_run[0]
+    first = tagger_run[2][0]
+    (workdir / "export" / "tagger" / "notes").mkdir()
+    config = dataclasses.replace(tagger_config, keras_file=False)
+    (second,) = export_tagger(Run(config, workdir))
+    assert int(second.name) == int(first.name) + 1
+    # The checkpoint is all that holds weights: the rest of the model is its graphs.
+    assert not list(second.glob("*.keras"))
+    checkpoint = second / "variables" / "variables.data-00000-of-00001"
+    shutil.rmtree(second.with_name("notes"))
+    assert len(keras_model(second.parent).get_layer("tagger_of_views").weights) > 0
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[:100])
+    with pytest.raises(ValueError, match="other weights than .*model.json.*again"):
+        keras_model(second)
+    checkpoint.write_bytes(whole)
+    facts = json.loads((second / "assets.extra" / "annotator.json").read_text())
+    assert facts["words"] == ["blue", "green", "red"]
+    assert facts["config"]["components"] == tagger_config.components
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    left = [path.name for path in (workdir / "export").iterdir()]
+    assert sorted(left) == ["batching_parameters.txt", "models.config", "tagger"]
+    assert resolve(second.parent) == resolve(second) == second
+
+
+def test_a_version_appears_whole_or_not_at_all(
+    tagger_run, captioner_run, tagger_config, tmp_path, monkeypatch
+):
+    """With the request that warms a server up, or without a number."""
+    for run in (tagger_run, captioner_run):
+        ((signature, _), *_) = serving_files.read_warmup(run[2][0])
+        assert signature == "serving_default"
+    seen = []
+
+    def cut_off(folder, name):
+        # All else is written by now.
+        assert (folder / "saved_model.pb").is_file()
+        seen.extend(path.name for path in (tmp_path / "export").rglob("*"))
+        raise KeyboardInterrupt
+
+    workdir = shutil.copytree(tagger_run[0], tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(workdir / "export")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(serving_files, "write_warmup", cut_off)
+        export_tagger(Run(tagger_config, workdir))
+    assert "saved_model.pb" in seen and not any(name.isdecimal() for name in seen)
+    saved_model, keras_file = export_tagger(Run(tagger_config, workdir))
+    assert keras_file.parent == saved_model
+    assert saved_model.name == "1" and verify(saved_model)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import sys
 
@@ -233,7 +234,8 @@ process.main()
 
 def test_a_file_takes_no_more_than_a_picture_may(monkeypatch):
     """Whatever a decoder does: the next file is decoded."""
-    monkeypatch.setattr(converters, "_BEGIN", CONVERTER)
+    command = [sys.executable, "-c", CONVERTER, json.dumps(sys.path)]
+    monkeypatch.setattr(converters, "python_command", lambda _: command)
     monkeypatch.setattr(converters, "_CONVERTERS", converters._Converters())
 
     def code(text):

@@ -37,6 +37,13 @@ def test_csv_and_jsonl():
     assert lines[1]["image"] == "trip/c.jpg"
 
 
+def test_no_spreadsheet_runs_what_stands_in_the_csv():
+    words = {"accepted": ["=1+1", "b"], "rejected": ["-2"], "caption": "@sum(a1)"}
+    (row,) = csv.DictReader(exports.to_csv([{**RECORDS[0], **words}]))
+    assert (row["tags"], row["caption"]) == ("'=1+1;b", "'@sum(a1)")
+    assert row["rejected"] == "-2"  # a number
+
+
 def test_the_data_set_is_read_by_the_training(photographs, tmp_path):
     out = tmp_path / "data"
     for _ in range(2):  # the second replaces the first

@@ -149,3 +149,13 @@ def test_only_half_precision_of_the_right_length_is_written(library):
     with pytest.raises(ValueError, match="got float16"):
         vectors.write(np.array([1]), np.zeros((1, 4), np.float16))
     assert vectors.read().shape == (0, 3)
+
+
+def test_what_ends_a_transaction_is_told_though_nothing_is_left_to_take_back(library):
+    """SQLite itself takes a change back where the disk is full."""
+    with pytest.raises(ZeroDivisionError):
+        with library.database.transaction() as connection:
+            connection.execute("ROLLBACK")
+            raise ZeroDivisionError
+    library.set("a", 1)
+    assert library.setting("a") == 1

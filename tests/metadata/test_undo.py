@@ -1,9 +1,12 @@
 """Undo: sidecars become what they were, and what people did since stays."""
 
+import importlib.util
+
 import pytest
 
 from annotator.metadata import Change, Mark, command, edit, read_sidecar, write_sidecar
 from annotator.metadata.journal import Journal
+from annotator.metadata.patch import make_patch
 from annotator.metadata.undo import Undone, undo, undo_in_folder
 
 
@@ -150,3 +153,21 @@ def test_the_command(capsys, journal, path, write):
     code, output = run_command(capsys, "--run=r2")
     assert code == 1
     assert "a.jpg.xmp: left as it is: " in output.err
+
+
+def test_an_image_is_left_where_what_writes_into_images_is_missing(
+    journal, tmp_path, monkeypatch
+):
+    """The other sidecars of the run are still taken back."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    image, sidecar = tmp_path / "a.jpg", tmp_path / "b.jpg.txt"
+    journal.begin("r", "o.jsonl")
+    patch = make_patch(b"before", b"by the run")
+    journal.note("r", str(image), str(image), patch, b"by the run")
+    journal.note("r", str(sidecar), str(tmp_path / "b.jpg"), b"old", b"new")
+    image.write_bytes(b"by the run, and edited since")
+    sidecar.write_bytes(b"new")
+    undone = undo(journal, "r")
+    assert undone.restored == 1 and sidecar.read_bytes() == b"old"
+    ((path, reason),) = undone.left
+    assert path == str(image) and 'pip install ".[metadata]"' in reason

@@ -169,6 +169,10 @@ def test_an_image_is_described_that_is_not_in_the_library(client, photographs):
     answer = client.post("api/describe", content=content).json()
     assert answer["suggested"][0][0] == "sun"
     assert answer["similar"]["ids"][0] == numbers["yellow 1.jpg"]
+    (shown,) = client.post(
+        "api/details", json=[numbers["yellow 1.jpg"]]
+    ).json()  # the same image, which is in the library
+    assert [w for w, _ in answer["suggested"]] == [w for w, _ in shown["suggested"]]
     answer = client.post("api/describe", content=b"nothing")
     assert answer.status_code == 400 and answer.json()["error"]
 

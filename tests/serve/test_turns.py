@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import math
+import sys
 import threading
 
 import pytest
@@ -73,6 +74,25 @@ def test_canceled_rows_are_left_out(until):
     concurrent.futures.wait([*first, *last])
     assert model.batches == [[b"0"], [b"last"]] and not model.waiting
     model.close()
+
+
+def test_any_number_of_canceled_rows_may_come_one_after_the_other():
+    model = Slow()
+    model.close()  # its threads end
+    model._closed, futures = False, []
+
+    class Canceled(threading.Condition):
+        """What waits is canceled before it is seen, but for the last."""
+
+        def wait_for(self, predicate, timeout=None):
+            futures.extend(model.submit("s", [b"%d" % len(futures)]))
+            if len(futures) <= sys.getrecursionlimit():
+                futures[-1].cancel()
+            return predicate()
+
+    model._changed = Canceled()
+    (row,) = model._next_batch(large=False)
+    assert row.future is futures[-1] and len(futures) > sys.getrecursionlimit()
 
 
 def test_a_wait_that_would_be_too_long_is_refused(until):

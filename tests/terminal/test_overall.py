@@ -82,3 +82,11 @@ def test_libraries_get_a_bar_a_stage(capsys):
         shown = capsys.readouterr().err
         assert ("a x: 100%" in shown and "3/3" in shown) == expected
         assert "b" not in shown
+
+
+def test_what_is_printed_without_a_lines_end_is_not_lost(monkeypatch):
+    stdout = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with OverallProgress(Terminal(), Clock()):
+        print("a line\nand half", end="")
+    assert stdout.getvalue() == "a line\nand half"

@@ -15,7 +15,7 @@ from absl import flags
 
 from annotator.annotation.command.flags import define
 from annotator.config import commands
-from annotator.config.names import check_output
+from annotator.config.names import check_output, model_paths
 from annotator.terminal.startup import announce, start_tensorflow
 
 _FAILURE = 2  # the run could not be begun or ended; 1: images failed
@@ -59,7 +59,7 @@ def _describe(values: commands.Values) -> int:
 
     try:
         describe = load(
-            _models(values),
+            model_paths(values.model),
             values.captions,
             values.top_k,
             values.threshold,
@@ -96,7 +96,7 @@ def _write_records(values: commands.Values) -> int:
     goes_on = f"the same command goes on with {values.output}"
     try:
         records, failed = annotate(
-            _models(values),
+            model_paths(values.model),
             values.images,
             values.output,
             captions=values.captions,
@@ -160,15 +160,6 @@ def _word_rules(values):
     from annotator.tagger.rules.word_rules import read_word_rules
 
     return None if values.words is None else read_word_rules(values.words)
-
-
-def _models(values):
-    return [path for paths in values.model for path in _split_paths(paths)]
-
-
-def _split_paths(paths):
-    """The paths of a comma-separated list; a path may have a comma, too."""
-    return [paths] if os.path.exists(paths) else filter(None, paths.split(","))
 
 
 def _engine(name: str) -> Callable[..., tuple[int, int]]:

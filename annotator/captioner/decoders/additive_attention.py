@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from annotator.keras_support.gradients import custom_gradient
 
+_CHUNK = 8  # queries that are scored together
+
 
 @keras.saving.register_keras_serializable(package="annotator")
 class AdditiveAttention(keras.layers.Layer):
@@ -251,12 +253,12 @@ def _gradients(grad, keys, queries, score_weights, region_weights=None, fused=Tr
     return [grad_keys, grad_queries, grad_score_weights, *grad_region_weights]
 
 
-def _chunks(tensor, count, size=8):
-    """`[B, Q, X]` as `[B, chunks, size, X]`, zeros behind the last query."""
-    tensor = tf.pad(tensor, [[0, 0], [0, -count % size], [0, 0]])
-    shape = [tf.shape(tensor)[0], -1, size, tf.shape(tensor)[2]]
+def _chunks(tensor, count):
+    """`[B, Q, X]` as `[B, chunks, 8, X]`, zeros behind the last query."""
+    tensor = tf.pad(tensor, [[0, 0], [0, -count % _CHUNK], [0, 0]])
+    shape = [tf.shape(tensor)[0], -1, _CHUNK, tf.shape(tensor)[2]]
     return tf.ensure_shape(
-        tf.reshape(tensor, shape), [tensor.shape[0], None, size, tensor.shape[2]]
+        tf.reshape(tensor, shape), [tensor.shape[0], None, _CHUNK, tensor.shape[2]]
     )
 
 

@@ -96,9 +96,10 @@ def join(split: str, parts: Sequence[AnnotatedImages]) -> AnnotatedImages:
     tags = None
     if all(part.tags is not None for part in parts):
         tags = np.zeros((len(image_ids), len(words)), bool)
+        column = {word: number for number, word in enumerate(words)}
         row = 0
         for part in parts:
-            columns = [words.index(word) for word in part.words]
+            columns = [column[word] for word in part.words]
             tags[row : row + len(part), columns] = part.tags
             row += len(part)
     captions = None

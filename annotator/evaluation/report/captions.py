@@ -8,7 +8,6 @@ from annotator.evaluation import captioning
 from annotator.evaluation.report.choice import choose
 from annotator.evaluation.report.curves import read_curves
 from annotator.evaluation.report.examples import (
-    attention_maps,
     gallery,
     picture_card,
     read_images,
@@ -36,6 +35,7 @@ from annotator.metrics.caption_words import SaidWords, said_words
 from annotator.metrics.cider import score_cider
 from annotator.metrics.confusions import confusions
 from annotator.metrics.tokenizer import tokenize
+from annotator.pictures.word_maps import word_maps
 from annotator.runs.heads import CAPTIONER
 from annotator.runs.run import Run
 from annotator.runs.splits import Split
@@ -138,7 +138,7 @@ def _images(
         looked = details.get(split.annotated.image_ids[row])
         # In batches of another size a caption may come out another way.
         if looked and looked["captions"].decode("utf-8") == captions[row]:
-            maps = attention_maps(looked, len(said))
+            maps = word_maps(looked["attention"], len(said))
             drafts = [text.decode("utf-8") for text in looked.get("drafts", ())]
             if drafts and drafts[0] != captions[row]:
                 draft = tag("p", "First draft: ", drafts[0], class_="draft")

@@ -1,8 +1,7 @@
 """Images with what was said of them, in the groups that a rule made."""
 
 import base64
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,26 +144,6 @@ def _seen(image: Image.Image) -> str:
     top = 50 * (image.height - side) / image.height
     size = f"width:{100 - 2 * left:.2f}%;height:{100 - 2 * top:.2f}%"
     return f"left:{left:.2f}%;top:{top:.2f}%;{size}"
-
-
-def attention_maps(details: Mapping[str, np.ndarray], words: int) -> np.ndarray | None:
-    """Where a captioner looked at each word, the mean over the layers that attend.
-
-    Args:
-        details: Of one image, as `annotator.evaluation.captioning` yields them.
-        words: How many words the caption has.
-
-    Returns:
-        float `[words, side, side]`, each at most 1; `None` where it does not attend, or
-        to no square of regions.
-    """
-    attention = details["attention"][:words]
-    side = math.isqrt(attention.shape[-1])
-    if not attention.size or side * side != attention.shape[-1]:
-        return None
-    maps = attention.mean(axis=1)
-    maps = maps / np.maximum(maps.max(axis=1, keepdims=True), 1e-12)
-    return maps.reshape(len(maps), side, side)
 
 
 def spoken_caption(

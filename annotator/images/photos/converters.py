@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from annotator.config.python_process import python_command
 from annotator.images.claimed import MAX_PIXELS
 from annotator.images.photos import converter_process
 from annotator.images.photos.conversion import KINDS
@@ -21,10 +21,6 @@ from annotator.images.photos.converter_process import (
     share,
 )
 
-_BEGIN = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    f"from {converter_process.__name__} import main; main()"
-)
 # Who sends these means no file.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # The content is held beside the pixels.
@@ -71,7 +67,7 @@ class _Converter:
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN, json.dumps(sys.path)],
+            python_command(converter_process.__name__),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -105,34 +105,28 @@ class HeldOutPrecision:
         scores = arrays["scores"].view(np.float32)
         return cls(arrays["images"], scores, arrays["right"])
 
-    def thresholds(
-        self, precision: float, confidence: float = CONFIDENCE
-    ) -> np.ndarray:
+    def thresholds(self, precision: float) -> np.ndarray:
         """The threshold of each word.
 
         Args:
-            precision: How many of a word's images are to be right, 0 to 1.
-            confidence: How probable it is for each word that this holds.
+            precision: How many of a word's images are to be right, 0 to 1; for each
+                word this holds with a probability of `CONFIDENCE`.
 
         Returns:
             float32 `[W]`: a word is given where its score is above; infinite for words
             that cannot be promised.
 
         Raises:
-            ValueError: When a number is not between 0 and 1.
+            ValueError: When it is not between 0 and 1.
         """
-        if not (0 < precision < 1 and 0 < confidence < 1):
-            raise ValueError(
-                "precision and confidence must lie between 0 and 1, got "
-                f"{precision} and {confidence}."
-            )
-        error = 1 - confidence
+        if not 0 < precision < 1:
+            raise ValueError(f"precision must lie between 0 and 1, got {precision}.")
         # How probable so many right ones would be if the precision were just missed.
         chance = scipy.special.bdtrc(self.right - 1, self.images, precision)
         chance = np.where(np.isfinite(self.scores), chance, 1.0)
         found = np.full(len(self.scores), np.inf, np.float32)
         left = np.zeros(len(self.scores))
-        for column, share in enumerate(_shares(self.images, precision) * error):
+        for column, share in enumerate(_shares(self.images, precision)):
             left += share
             passed = (chance[:, column] <= left) & (left > 0)
             found = np.where(passed, self.scores[:, column], found)
@@ -185,11 +179,12 @@ def _candidates(most: int) -> np.ndarray:
 
 
 def _shares(images: np.ndarray, precision: float) -> np.ndarray:
-    """What part of the error is allowed to each candidate at first, float `[G]`."""
+    """What error is allowed to each candidate at first, float `[G]`."""
+    error = 1 - CONFIDENCE
     shares = np.zeros(len(images))
-    first = np.log((1 - CONFIDENCE) / 2) / np.log(precision)
+    first = np.log(error / 2) / np.log(precision)
     for times, share in ((1, 1 / 2), (2, 1 / 6), (4, 1 / 6), (8, 1 / 6)):
         column = np.searchsorted(images, times * first)
         if column < len(images):
-            shares[column] += share
+            shares[column] += share * error
     return shares

@@ -47,6 +47,8 @@ from annotator.training.learned_regions import LearnedRegions
 from annotator.training.loop import TrainingLoop
 from annotator.training.optimizers import GroupedOptimizer
 
+_MEASURED_IMAGES = 256  # for the statistics of the channels
+
 
 class CaptionerTrainer(TrainingLoop):
     """The training of a captioner.
@@ -307,10 +309,10 @@ class CaptionerTrainer(TrainingLoop):
         workers.from_chief()
         return loading.array(path)
 
-    def _channel_statistics(self, images=256):
+    def _channel_statistics(self):
         """Mean and deviation `[D]` of the channels, over some training images."""
         rng = np.random.default_rng(self.config.seed)
-        count = min(images, len(self.train))
+        count = min(_MEASURED_IMAGES, len(self.train))
         rows = np.sort(rng.choice(len(self.train), count, replace=False))
         some = self.train.select(rows)
         regions = np.concatenate(

@@ -88,10 +88,11 @@ def _tags_of(split: Split, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
     asked = split.annotated.known
     if asked is None:
         asked = np.ones(carried.shape, bool)
+    own = {word: column for column, word in enumerate(words)}
     for column, word in enumerate(split.annotated.words):
-        if word in words:
-            tags[:, words.index(word)] = carried[:, column]
-            known[:, words.index(word)] = asked[:, column]
+        if word in own:
+            tags[:, own[word]] = carried[:, column]
+            known[:, own[word]] = asked[:, column]
     return tags, known
 
 

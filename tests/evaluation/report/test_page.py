@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from annotator.config import Config
-from annotator.evaluation.report.examples import attention_maps, picture_card
+from annotator.evaluation.report.examples import picture_card
 from annotator.evaluation.report.page import report_page
 from annotator.evaluation.report.score_table import published_table
 from annotator.evaluation.report.settings import settings_list
@@ -217,16 +217,6 @@ def test_a_map_lies_where_the_network_looked():
     whole = picture_card(content.getvalue(), "a", "1", maps=maps)
     assert "<canvas hidden>" in whole
     assert "canvas" not in picture_card(content.getvalue(), "a", "1")
-
-
-def test_maps_are_means_of_layers_and_at_most_one():
-    attention = np.zeros((3, 2, 4))
-    attention[0] = [[0.4, 0, 0, 0], [0, 0.2, 0, 0]]
-    (first, second) = attention_maps({"attention": attention}, 2)
-    np.testing.assert_allclose(first, [[1, 0.5], [0, 0]])
-    assert not second.any()
-    assert attention_maps({"attention": np.zeros((3, 2, 5))}, 2) is None
-    assert attention_maps({"attention": np.zeros((3, 0, 4))}, 2) is None
 
 
 def test_of_one_task_alone_and_without_images(made_up_run, scored):
