@@ -70,7 +70,10 @@ def find_start(name: str, flag: str = "init_from") -> Start:
     try:
         config = settings_file.load(name)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"--{flag}={name}: {error}") from error
+        raise FileNotFoundError(
+            f"--{flag}={name}: {error} Name the workdir of a trained captioner, or a "
+            f"preset: {', '.join(preset.packaged())}."
+        ) from error
     path = Workdir(name).model(CAPTIONER.name)
     if not path.is_file():
         raise FileNotFoundError(

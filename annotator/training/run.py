@@ -96,9 +96,9 @@ def train_run(
             if STAGES[task].is_shared(run):
                 STAGES[task].train(run)
         return {}, "", []
-    run.check(_splits(run, eval_split))
-    if CAPTIONER in run.tasks:
+    if CAPTIONER in run.tasks:  # first: the data set may have to be drawn
         check_start(run.config)
+    run.check(_splits(run, eval_split))
     with run.locked():
         run.claim()
         for folder in [

@@ -11,6 +11,7 @@ from annotator.runs.start import check_start, find_start
 from annotator.training.captioner.fit import build_captioner
 from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.captioner.trainer import CaptionerTrainer
+from annotator.training.run import train
 
 
 @pytest.fixture
@@ -71,8 +72,22 @@ def test_what_must_agree_is_named_with_both_values(change, message, starting):
 
 
 def test_what_is_no_start_is_named(starting, tagger_run, tmp_path):
-    with pytest.raises(FileNotFoundError, match="--init_from=.* holds no run"):
+    with pytest.raises(FileNotFoundError, match="--init_from=.* holds no run.*photos"):
         find_start(str(tmp_path))
     with pytest.raises(FileNotFoundError, match="holds no trained captioner"):
         find_start(str(tagger_run[0]))
     check_start(dataclasses.replace(starting, init_from=None))
+
+
+def test_what_is_no_start_is_named_before_images_are_read(
+    captioner_config, tmp_path, monkeypatch
+):
+    def read(*_):
+        raise AssertionError("images were read")
+
+    monkeypatch.setattr(Run, "annotated", read)
+    missing = str(tmp_path / "nowhere")
+    config = dataclasses.replace(captioner_config, init_from=missing)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
