@@ -31,12 +31,10 @@ class Forked:
 
     @property
     def seconds(self):
-        """Seconds of a core that it has taken; `None` when it has ended."""
+        """Seconds of a core that its group has taken; `None` when it has ended."""
         if self.poll() is not None:
             return None
-        with open(f"/proc/{self.pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return sum(_ticks_of_group(self.pid)) / _TICKS
 
     def poll(self):
         """The exit code, negative for a signal; `None` while it runs."""
@@ -49,7 +47,7 @@ class Forked:
     def wait_for(self, seconds):
         """Waits until it has taken so many seconds of a core; whether it still runs."""
         while (taken := self.seconds) is not None and taken < seconds:
-            time.sleep(0.02)
+            time.sleep(0.05)
         return taken is not None
 
     def wait(self, patience=1800):
@@ -67,6 +65,16 @@ class Forked:
         """Sends a signal to the whole group."""
         if self.poll() is None:
             os.killpg(self.pid, number)
+
+
+def _ticks_of_group(group):
+    """Ticks of each process of a group, with those of its children that have ended."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError), open(f"{entry.path}/stat", "rb") as file:
+                fields = file.read().rpartition(b") ")[2].split()
+                if int(fields[2]) == group:
+                    yield sum(map(int, fields[11:15]))
 
 
 def prepare():
