@@ -30,7 +30,7 @@ SHAPES: dict[str, Any] = {
     "units": 128,
     "attention_units": 64,
     "dropout": 0.3,
-    "epochs": 8,
+    "epochs": 6,
     "caption_batch": 8,  # there are few scenes: steps count for more than their size
     "label_smoothing": 0.0,
     "caption_flip": False,  # left would be right
