@@ -127,7 +127,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     places = {word: place for place, word in enumerate(words)}
     for column, word in columns.items():
         true[:, places[word]] = tags[:, column]
-    known, thresholds = _known_words(run, split, columns, words), run.word_thresholds()
+    known, thresholds = _known_words(run, split, columns, places), run.word_thresholds()
     given = scores if thresholds is None else thresholds(scores).numpy()
     calibration = run.calibration()
     probabilities = None if calibration is None else calibration(scores)
@@ -163,7 +163,7 @@ def score_tagger(run: Run, name: str, compare: bool) -> Scored:
     return Scored(metrics, tag_table(metrics, rows) + note, lines, results, seconds)
 
 
-def _known_words(run, split, columns, words):
+def _known_words(run, split, columns, places):
     """Whether an image was asked for a word, bool `[N, W]`: the others are no mistakes.
 
     That are the words of its own data set, where several were joined, or where another
@@ -171,9 +171,8 @@ def _known_words(run, split, columns, words):
     """
     given = split.annotated.known
     if given is None and run.learned_dataset is None:
-        return np.ones((len(split), len(words)), bool)
-    known = np.zeros((len(split), len(words)), bool)
-    places = {word: place for place, word in enumerate(words)}
+        return np.ones((len(split), len(places)), bool)
+    known = np.zeros((len(split), len(places)), bool)
     for column, word in columns.items():
         known[:, places[word]] = True if given is None else given[:, column]
     return known
