@@ -162,6 +162,13 @@ RESNET50_TAGS = Table(
             minutes=2,
         ),
         Row(
+            "resnet50_tags_default",
+            "the default: a covariance joins the vector, strengths and lift by "
+            "leave-one-out",
+            f"--tagger=means {_JOINED} --similarity=whitened",
+            minutes=3,
+        ),
+        Row(
             "resnet50_tags_2pknn",
             "2PKNN, whitened",
             f"--tagger=2pknn --neighbours=5 {_WHITENED}",
