@@ -128,7 +128,7 @@ def _probabilities(facts):
         "them is judged by what was fitted to the other."
     )
     chart = reliability_chart(
-        "What was said to be how probable, and how much of it was right",
+        "Words of captions: what was said to be how probable, and how much was right",
         np.array(facts["said"]),
         np.array(facts["happened"]),
         counts,

@@ -155,7 +155,7 @@ def test_curves_of_the_log_are_drawn(page):
     assert "Loss: cross entropy (nats a word) by training step" in charts
     (validation,) = [label for label in charts if label.startswith("Validation")]
     assert "(%)" in validation
-    assert len(charts) == 5  # two histograms, and the probabilities
+    assert len(charts) == 6  # two histograms, and probabilities of both
 
 
 def test_chips_say_what_was_right_and_what_is_lacking(page, scored):
