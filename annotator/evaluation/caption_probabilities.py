@@ -16,20 +16,20 @@ from annotator.metrics.caption_words import said_words
 from annotator.runs.run import Run
 
 
-def caption_reliability(
+def judged_captions(
     run: Run, split: str, said: SaidCaptions, references: Sequence[Sequence[str]]
-) -> dict[str, Any]:
-    """How far the probabilities of captions can be believed; see `out_of_sample`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of captions, and what came true; see `out_of_sample`.
 
     Args:
         run: The run, calibrated.
         split: Name of the split.
-        said: What was said of its images.
+        said: What was said of its N images.
         references: What people wrote of each.
 
     Returns:
-        `caption_reliability`, of the content words of all captions, as of
-        `reliability_facts`.
+        `(probabilities, hits, words)`: float `[N]`; int `[N]` twice, how many of a
+        caption's content words people used, too, and how many it has.
     """
     hits, words = said_words(said.captions, references).content_hits()
 
@@ -43,7 +43,25 @@ def caption_reliability(
             )
         return np.asarray(calibration(said.mean_log_probs[rows]))
 
-    probabilities = out_of_sample(run, split, len(words), predict)
+    return out_of_sample(run, split, len(words), predict), hits, words
+
+
+def caption_reliability(
+    run: Run, split: str, said: SaidCaptions, references: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """How far the probabilities of captions can be believed.
+
+    Args:
+        run: As of `judged_captions`.
+        split: As of `judged_captions`.
+        said: As of `judged_captions`.
+        references: As of `judged_captions`.
+
+    Returns:
+        `caption_reliability`, of the content words of all captions, as of
+        `reliability_facts`.
+    """
+    probabilities, hits, words = judged_captions(run, split, said, references)
     right = np.concatenate([np.arange(n) < k for k, n in zip(hits, words, strict=True)])
     facts = reliability_facts(np.repeat(probabilities, words), right)
     return {"caption_reliability": facts}
