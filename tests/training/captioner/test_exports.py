@@ -22,9 +22,9 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     caption = captioning.caption_function(captioner)
     expected = captioning.generate(caption, split.regions(6))
-    scores = tf.function(captioner.generate, autograph=False)(
+    found = tf.function(captioner.generate, autograph=False)(
         next(iter(split.regions(6)))
-    )["scores"]
+    )
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
     served = tf.saved_model.load(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
@@ -33,10 +33,11 @@ def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_
     pixels = np.stack([tf.io.decode_image(image).numpy() for image in encoded])
     predicted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
     assert [text.decode() for text in predicted["captions"]] == expected
-    # Some processors add up the same sums in another order.
-    np.testing.assert_allclose(predicted["scores"], scores, rtol=1e-5)
-    np.testing.assert_allclose(served["scores"], scores, rtol=1e-5)
-    assert set(served) == {"captions", "scores"}
+    for name in ("scores", "word_probabilities"):
+        # Some processors add up the same sums in another order.
+        np.testing.assert_allclose(predicted[name], found[name], rtol=1e-5)
+        np.testing.assert_allclose(served[name], found[name], rtol=1e-5)
+    assert set(served) == {"captions", "scores", "word_probabilities"}
 
 
 @pytest.mark.slow
