@@ -10,7 +10,7 @@ _CAPTIONS = (
     "--norerank --seed=0"
 )
 _EQUAL = (
-    f"{_CAPTIONS} --region_power=0.5 --nocaption_flip --epochs=6 --patience=4 "
+    f"{_CAPTIONS} --region_power=0.5 --nocaption_flip --epochs=3 --patience=3 "
     "--caption_batch=16 --schedule=cosine --learning_rate=0.001 --weight_decay=0.01 "
     "--label_smoothing=0.1 --self_critical_epochs=0"
 )
@@ -38,7 +38,7 @@ def _compared(name, label, decoder, published, minutes):
 
 def _feedback(name, label, flags):
     flags = f"--decoder=stacked --layers=2 --rounds=1 --feedback_start=1 {flags}"
-    return Row(f"feedback_{name}", label, flags, minutes=110)
+    return Row(f"feedback_{name}", label, flags, minutes=55)
 
 
 SYSTEMS = Table(
@@ -46,18 +46,18 @@ SYSTEMS = Table(
     "captioner",
     _EQUAL,
     (
-        _compared("nic", "NIC", "nic", "Google NIC", 30),
-        _compared("bilinear", "log-bilinear", "log_bilinear", "Log-bilinear", 30),
-        _compared("brnn", "the generator of BRNN", "brnn", "", 30),
-        _compared("soft", "soft attention", "soft", "Soft attention", 60),
-        _compared("hard", "hard attention", "hard", "Hard attention", 70),
-        _layers(2, 0, 60),
-        _layers(4, 0, 120),
-        _layers(2, 1, 110),
-        _layers(3, 1, 160),
-        _layers(4, 1, 210),
-        _layers(5, 1, 260),
-        _layers(6, 1, 310),
+        _compared("nic", "NIC", "nic", "Google NIC", 15),
+        _compared("bilinear", "log-bilinear", "log_bilinear", "Log-bilinear", 15),
+        _compared("brnn", "the generator of BRNN", "brnn", "", 15),
+        _compared("soft", "soft attention", "soft", "Soft attention", 30),
+        _compared("hard", "hard attention", "hard", "Hard attention", 35),
+        _layers(2, 0, 30),
+        _layers(4, 0, 60),
+        _layers(2, 1, 55),
+        _layers(3, 1, 80),
+        _layers(4, 1, 105),
+        _layers(5, 1, 130),
+        _layers(6, 1, 155),
     ),
     epochs="epochs",
 )
@@ -110,15 +110,26 @@ PUBLISHED_TRAINING = Table(
     epochs="epochs",
 )
 
+_LONGER = _EQUAL.replace("--epochs=3 --patience=3", "--epochs=6 --patience=4").replace(
+    "--backbone=vgg16 ", ""
+)
+_TWO_LAYERS = "--decoder=stacked --layers=2 --rounds=0"
+
 RESNET50_CAPTIONS = Table(
     "resnet50_captions",
     "captioner",
-    _EQUAL.replace("vgg16", "resnet50"),
+    _LONGER,
     (
         Row(
             "resnet50_captions_k2",
-            "2 layers, no feedback",
-            "--decoder=stacked --layers=2 --rounds=0",
+            "ResNet-50, 2 layers, no feedback",
+            f"--backbone=resnet50 {_TWO_LAYERS}",
+            minutes=60,
+        ),
+        Row(
+            "vgg16_captions_k2",
+            "VGG16, as well",
+            f"--backbone=vgg16 {_TWO_LAYERS}",
             minutes=60,
         ),
     ),

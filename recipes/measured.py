@@ -19,6 +19,7 @@ SCORES = {
     ),
     "tagger": ("precision", "recall", "f1", "n_plus", "mean_average_precision"),
 }
+_WEIGHTS = "imagenet"
 _INTERVALS = {"captioner": "intervals", "tagger": "tag_intervals"}
 
 
@@ -71,6 +72,8 @@ class Measured:
             # what there was not yet when it was trained, its own file says nothing.
             if name in ("seed", table.epochs) or "$" in str(value):
                 continue
+            if name == "backbone_weights" and value == _WEIGHTS and own != "random":
+                continue  # Keras's file, from where it lies
             if name in config and own != value:
                 raise ValueError(
                     f"{folder} was trained with --{name}={own}, and the row "

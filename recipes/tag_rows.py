@@ -63,6 +63,12 @@ TAGGERS = Table(
             minutes=2,
         ),
         Row(
+            "tags_scales",
+            "the same at two scales, 224 and 288",
+            f"--tagger=means {_JOINED} --similarity=whitened --scales=224,288",
+            minutes=4,
+        ),
+        Row(
             "tags_jec_l2",
             "JEC, L2",
             f"--tagger=jec --neighbours=5 {_VLAD} --similarity=l2",
@@ -160,6 +166,19 @@ RESNET50_TAGS = Table(
             "mean vectors, whitened, margins",
             f"--tagger=means {_WHITENED} --margin=0.7 --lift=0",
             minutes=2,
+        ),
+        Row(
+            "resnet50_tags_default",
+            "the default: a covariance joins the vector, strengths and lift by "
+            "leave-one-out",
+            f"--tagger=means {_JOINED} --similarity=whitened",
+            minutes=3,
+        ),
+        Row(
+            "resnet50_tags_scales",
+            "the same at two scales, 224 and 288",
+            f"--tagger=means {_JOINED} --similarity=whitened --scales=224,288",
+            minutes=5,
         ),
         Row(
             "resnet50_tags_2pknn",

@@ -173,7 +173,8 @@ def test_other_budgets_and_seeds_are_shown(tmp_path, page):
 def test_runs_of_other_places_and_of_before_seconds_were_kept(tmp_path, page):
     (tmp_path / "runs").mkdir()
     other = tmp_path / "elsewhere"
-    write_run(other, TAGS, TAGS.rows[1], tag_metrics(intervals=False))
+    weights = {"backbone_weights": "/downloads/vgg16_notop.h5"}
+    write_run(other, TAGS, TAGS.rows[1], tag_metrics(intervals=False), **weights)
     (other / "metrics" / "validation_seconds.json").unlink()
     (other / "tagger" / "training.json").unlink()
     assert command(tmp_path, page, f"tags_two={other}") == 0

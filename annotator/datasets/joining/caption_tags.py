@@ -14,6 +14,19 @@ from annotator.datasets.annotated_images import AnnotatedImages
 # Letters, and hyphens between them.
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _STEMMER = nltk.PorterStemmer()
+# What scikit-learn's list lacks: verbs that lend others their form ("takes a walk"),
+# words of place, time and amount, and those that speak of the photograph itself.
+_LIGHT_WORDS = frozenset(
+    """
+    appears attempts begins came comes did does doing gave gets gives goes going gone
+    got keeps lets made makes prepares puts ready seems shows starts takes took tries
+    trying used uses went
+    ahead apart away close far left like long lot nearby near past right way whilst
+    background image photo photograph picture
+    bunch number pair piece set
+    """.split()
+)
+_LIGHT_STEMS = frozenset(map(_STEMMER.stem, _LIGHT_WORDS))
 
 
 def tag_by_captions(
@@ -25,8 +38,9 @@ def tag_by_captions(
     """Gives images the content words of their captions as tags.
 
     Words of one stem (Porter's) are one tag, `jumps` and `jumping` as well as `dog` and
-    `dogs`; English stop words (scikit-learn's) and single letters are none. An image
-    carries a tag if one of its captions has one of the words.
+    `dogs`; English stop words (scikit-learn's, and a few that name nothing to be seen,
+    such as `takes` and `near`) and single letters are none. An image carries a tag if
+    one of its captions has one of the words.
 
     Args:
         annotated: Images with captions.
@@ -86,5 +100,7 @@ def _content_words(captions: Iterable[str]) -> Iterable[tuple[str, str]]:
     """`(stem, word)` of the content words of some captions."""
     words = {word for text in captions for word in _WORD.findall(text.lower())}
     for word in words:
-        if len(word) > 1 and word not in ENGLISH_STOP_WORDS:
-            yield _STEMMER.stem(word), word
+        stem = _STEMMER.stem(word)
+        light = word in ENGLISH_STOP_WORDS or stem in _LIGHT_STEMS
+        if len(word) > 1 and not light:
+            yield stem, word
