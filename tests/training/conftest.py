@@ -13,3 +13,5 @@ def no_exports(monkeypatch):
     for task, stages in training.STAGES.items():
         stages = dataclasses.replace(stages, export=lambda run: [])
         monkeypatch.setitem(training.STAGES, task, stages)
+    # It tells servers of models, and there are none.
+    monkeypatch.setattr(training.serving_files, "write_config", lambda folder: None)
