@@ -121,7 +121,7 @@ class SparkHere:
                 line for frame in function([{"id": [number]}]) for line in frame.value
             ]
             text = "".join(f"{line}\n" for line in lines)
-            (folder / f"part-{number:05}-x.txt").write_text(text)
+            (folder / f"part-{number:05}-x.txt").write_text(text, "utf-8")
 
 
 def test_tasks_make_the_records_of_the_local_engine(

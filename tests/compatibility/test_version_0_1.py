@@ -116,7 +116,7 @@ def test_exported_models_say_what_they_said(task, old):
     )
     images = np.stack([tf.io.decode_png(image, 3) for image in encoded])
     model = keras.saving.load_model(folder / f"{task}.keras")
-    predicted = model.predict(images, verbose=0)
+    predicted = model(images)
     for name, values in served.items():
         if values.dtype == tf.string:
             np.testing.assert_array_equal(predicted[name], values)
