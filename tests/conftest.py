@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import functools
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from annotator import files
 from annotator.config import Config
 
 # As the commands compute, so that their numbers are those of the tests' own process.
@@ -28,9 +31,59 @@ def state_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def image_folder(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """Makes folders that all processes of the tests read, each once."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def made_once(name, make):
+        folder = root / f"all_processes_{name}"
+        with open(root / f"{name}.lock", "ab") as file:
+            files.lock(file, f"{folder} is being made", wait=True)
+            whole = folder / ".whole"
+            if not whole.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made_once
+
+
+@pytest.fixture(scope="session")
+def train_once(made_once, tmp_path_factory):
+    """Trains by settings, once for all processes.
+
+    Returns `(workdir, metrics, exports)`, the workdir a copy of this process' own.
+    """
+
+    def train_once(name, config):
+        from annotator.training.run import train
+
+        def make(folder):
+            metrics, _, exports = train(config, folder / "run")
+            paths = [str(path.relative_to(folder / "run")) for path in exports]
+            files.write_json(folder / "result.json", [metrics, paths])
+
+        folder = made_once(name, make)
+        workdir = tmp_path_factory.mktemp(name) / "run"
+        shutil.copytree(folder / "run", workdir)
+        metrics, paths = json.loads((folder / "result.json").read_text())
+        return workdir, metrics, [workdir / path for path in paths]
+
+    return train_once
+
+
+@pytest.fixture(scope="session")
+def image_folder(made_once):
     """36 images of one or two colors over noise, 24 of them for training."""
-    folder = tmp_path_factory.mktemp("images")
+    return made_once("images", draw_images) / "drawn"
+
+
+def draw_images(parent):
+    folder = parent / "drawn"
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     rows = []
     for i in range(36):
@@ -53,17 +106,16 @@ def image_folder(tmp_path_factory):
             colors = names.replace(";", " beside ")
             writer.writerow((image, f"A wall of {colors} .", split))
             writer.writerow((image, f"{colors} all over", split))
-    return folder
 
 
 @pytest.fixture(scope="session")
-def tagger_config(image_folder, tmp_path_factory):
+def tagger_config(image_folder, made_once):
     """Settings that train in seconds: VGG16 on 32 x 32 pixels, two views."""
     return Config(
         task="tagger",
         dataset="folder",
         data_dir=str(image_folder),
-        cache_dir=str(tmp_path_factory.mktemp("cache")),
+        cache_dir=str(made_once("cache", lambda folder: None)),
         keras_file=True,
         backbone_weights="random",
         tap="block4_conv2",
@@ -78,13 +130,9 @@ def tagger_config(image_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tagger_run(tagger_config, tmp_path_factory):
+def tagger_run(tagger_config, train_once):
     """`(workdir, metrics, exports)` of a finished training."""
-    from annotator.training.run import train
-
-    workdir = tmp_path_factory.mktemp("run")
-    metrics, _, exports = train(tagger_config, workdir)
-    return workdir, metrics, exports
+    return train_once("tagger", tagger_config)
 
 
 @pytest.fixture(scope="session")
@@ -112,13 +160,17 @@ def captioner_config(tagger_config):
 
 
 @pytest.fixture(scope="session")
-def captioner_run(captioner_config, tmp_path_factory):
+def captioner_run(captioner_config, train_once):
     """`(workdir, metrics, exports)` of a finished training."""
-    from annotator.training.run import train
+    return train_once("captioner", captioner_config)
 
-    workdir = tmp_path_factory.mktemp("captioner")
-    metrics, _, exports = train(captioner_config, workdir)
-    return workdir, metrics, exports
+
+@pytest.fixture(scope="session")
+def load_export():
+    """Loads a SavedModel by its folder, each once in this process."""
+    import tensorflow as tf
+
+    return functools.cache(tf.saved_model.load)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,10 @@ NAMES = {
     "WordScores",
 }
 PROGRAM = """
-import json, keras, annotator.layers
+import json
+from annotator.terminal.startup import start_tensorflow
+start_tensorflow()  # without what takes long to import and registers nothing
+import keras, annotator.layers
 registered = keras.saving.get_custom_objects()
 print(json.dumps({name: layer.__name__ for name, layer in registered.items()}))
 """

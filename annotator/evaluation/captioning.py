@@ -107,8 +107,19 @@ def generate(
     ]
 
 
+def explain_function(captioner: Captioner) -> Any:
+    """The `tf.function` from regions `[B, R, D]` to captions and attention.
+
+    Args:
+        captioner: `Captioner`.
+    """
+    return tf.function(
+        lambda some: captioner.generate(some, return_attention=True), autograph=False
+    )
+
+
 def attention_details(
-    captioner: Captioner, regions: tf.data.Dataset
+    captioner: Captioner, regions: tf.data.Dataset, explain: Any = None
 ) -> Iterator[dict[str, np.ndarray]]:
     """Captions with where the captioner looked.
 
@@ -116,23 +127,27 @@ def attention_details(
         captioner: `Captioner`.
         regions: `tf.data.Dataset` of regions `[B, R, D]`; all that is known of an image
             takes megabytes, so B should be small.
+        explain: The captioner's `explain_function`, where its graph is to be kept for
+            the next time; by default one is made.
 
     Yields:
         Of each image what `Captioner.generate` returns with `return_attention`, without
         the batch dimension.
     """
     # One graph for all: op by op each step of the search takes a second.
-    explain = tf.function(
-        lambda some: captioner.generate(some, return_attention=True), autograph=False
-    ).get_concrete_function(regions.element_spec)
+    explain = explain or explain_function(captioner)
+    details_of = explain.get_concrete_function(regions.element_spec)
     for some in regions:
-        details = {name: value.numpy() for name, value in explain(some).items()}
+        details = {name: value.numpy() for name, value in details_of(some).items()}
         for i in range(len(some)):
             yield {name: value[i] for name, value in details.items()}
 
 
 def attention_pictures(
-    captioner: Captioner, split: Split, regions: tf.data.Dataset | None = None
+    captioner: Captioner,
+    split: Split,
+    regions: tf.data.Dataset | None = None,
+    explain: Any = None,
 ) -> Iterator[tuple[str, Image.Image]]:
     """Draws where a captioner looked.
 
@@ -141,13 +156,14 @@ def attention_pictures(
         split: `Split` of N images.
         regions: `tf.data.Dataset` of their regions `[B, R, D]`; those of the split by
             default.
+        explain: As of `attention_details`.
 
     Yields:
         `(image id, PIL.Image)` of each.
     """
     encoded = split.annotated.encoded_images().as_numpy_iterator()
     regions = split.regions(AT_ONCE) if regions is None else regions
-    details = attention_details(captioner, regions)
+    details = attention_details(captioner, regions, explain)
     for image_id, of_image in zip(split.annotated.image_ids, details, strict=True):
         _, image = next(encoded)
         yield image_id, attention_picture(image, of_image)

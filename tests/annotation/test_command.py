@@ -13,16 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from annotator.annotation import command as annotate_command
+from annotator.annotation import run as annotation
+
 ROOT = pathlib.Path(__file__).parents[2]
 COMPLETE = ("--model=m", "--images=i", "--output=o.jsonl")
 SPARK = ("--engine=spark", "--master=local[1]")
 LOOKED_AT = ("a.jpg", "--model=m", "b.jpg")
-
-
-@pytest.fixture(scope="module")
-def exports(tagger_run, captioner_run):
-    """Folders of a tagger's and a captioner's export."""
-    return tagger_run[0] / "export", captioner_run[0] / "export" / "captioner"
 
 
 def read(path):
@@ -184,8 +181,8 @@ def test_a_reader_that_goes_away(tmp_path):
     assert process.stderr.read() == "" and process.wait(timeout=60) == 2
 
 
-def test_command_counts_what_failed(exports, image_folder, tmp_path):
-    (tmp_path / "a,b").symlink_to(exports[0])
+def test_command_counts_what_failed(tagger_run, image_folder, tmp_path):
+    (tmp_path / "a,b").symlink_to(tagger_run[0] / "export")
     listing = tmp_path / os.fsdecode(b"\xe9.txt")  # a name that is no UTF-8
     Image.new("RGB", (50, 50)).save(tmp_path / "large.png")
     good = [image_folder / "1.png", image_folder / "2.png"]
@@ -193,10 +190,8 @@ def test_command_counts_what_failed(exports, image_folder, tmp_path):
     listing.write_text("\n".join(map(str, names)))
     output = tmp_path / os.fsdecode(b"\xe8.jsonl")
     process = command(
-        *("--model", tmp_path / "a,b", "--model", f"{exports[1]},"),
-        *("--captions=2", "--top_k=1"),
+        *("--model", tmp_path / "a,b", "--top_k=1", "--max_pixels=2400"),
         *("--images", listing, "--output", output, "--batch_size=2"),
-        "--max_pixels=2400",
     )
     stdout, stderr = process.communicate(timeout=280)
     assert process.returncode == 1, stderr
@@ -209,7 +204,42 @@ def test_command_counts_what_failed(exports, image_folder, tmp_path):
     assert records[3]["image"].endswith("large.png")
     assert re.search("than 2400 pixels.* has 2500.*--max_pixels", records[3]["error"])
     for record in (records[0], records[2]):
-        assert len(record["captions"]) == 2 and len(record["tags"]) == 1
+        assert len(record["tags"]) == 1
+
+
+def ended(*arguments):
+    """The exit code of the command in this process, which has TensorFlow already."""
+    with pytest.raises(SystemExit) as caught:
+        annotate_command.main(["annotate.py", *map(str, arguments)])
+    return caught.value.code or 0
+
+
+def test_models_and_options_are_those_that_were_asked_for(
+    brightness_model, gray_images, tmp_path, monkeypatch, capsys
+):
+    asked = {}
+
+    def find(paths):
+        asked["paths"] = list(map(str, paths))
+        return {"tagger": ("folder", {"task": "tagger", "files": {"a": "b"}})}
+
+    def load(exports, **options):
+        asked.update(options)
+        return brightness_model
+
+    monkeypatch.setattr(annotation, "find_exports", find)
+    monkeypatch.setattr(annotation.AnnotationModel, "load", load)
+    (tmp_path / "a,b").mkdir()
+    code = ended(
+        *("--model", tmp_path / "a,b", "--model", f"{tmp_path / 'c'},"),
+        *("--captions=2", "--top_k=1", "--threshold=0.5"),
+        *("--images", gray_images, "--output", tmp_path / "o.jsonl"),
+    )
+    assert code == 0
+    assert asked["paths"] == [str(tmp_path / "a,b"), str(tmp_path / "c")]
+    assert (asked["captions"], asked["top_k"], asked["threshold"]) == (2, 1, 0.5)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{tmp_path}/o.jsonl: 25 images, 0 of them failed"
 
 
 @pytest.mark.parametrize(
@@ -220,17 +250,20 @@ def test_command_counts_what_failed(exports, image_folder, tmp_path):
         ({"--output": "o.xml"}, "o.xml must end in .jsonl or .csv"),
     ],
 )
-def test_mistakes_are_answered_in_a_line(change, message, exports, image_folder):
+def test_mistakes_are_answered_in_a_line(
+    change, message, tagger_run, image_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
     arguments = {
-        "--model": exports[0],
+        "--model": tagger_run[0] / "export",
         "--images": image_folder,
         "--output": "o.jsonl",
         **change,
     }
-    process = command(*(part for pair in arguments.items() for part in pair))
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 2 and "Traceback" not in stderr
-    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert ended(*(part for pair in arguments.items() for part in pair)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert not [line for line in lines if "Traceback" in line]
+    (line,) = [line for line in lines if line.startswith("error: ")]
     assert message in line
 
 

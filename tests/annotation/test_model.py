@@ -27,10 +27,15 @@ def test_options_without_their_model(which, options, message, exports):
         AnnotationModel.load(one, **options)
 
 
-def test_rules_on_words_name_and_leave_out_what_was_learned(exports):
+@pytest.fixture(scope="module")
+def plain(exports):
+    """A tagger that gives every word it knows."""
+    return AnnotationModel.load(find_exports([exports[0] / "tagger"]), top_k=0)
+
+
+def test_rules_on_words_name_and_leave_out_what_was_learned(exports, plain):
     tagger = find_exports([exports[0] / "tagger"])
     rules = WordRules(exclude=("red",), translate=(("green", "grün"),))
-    plain = AnnotationModel.load(tagger, top_k=0)
     ruled = AnnotationModel.load(tagger, top_k=0, words=rules)
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3))
     views = [tf.constant(images, tf.float32) for _ in plain.resizes]
@@ -40,7 +45,7 @@ def test_rules_on_words_name_and_leave_out_what_was_learned(exports):
         assert after == before
 
 
-def test_promised_words_are_given_above_their_thresholds(exports, monkeypatch):
+def test_promised_words_are_given_above_their_thresholds(exports, plain, monkeypatch):
     """The counts come from training; six images promise nothing, so more stand in."""
     tagger = find_exports([exports[0] / "tagger"])
     folder, manifest = tagger["tagger"]
@@ -50,7 +55,6 @@ def test_promised_words_are_given_above_their_thresholds(exports, monkeypatch):
     with pytest.raises(ValueError, match="either --threshold or --precision"):
         AnnotationModel.load(tagger, precision=0.9, threshold=0.0)
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3))
-    plain = AnnotationModel.load(tagger, top_k=0)
     views = [tf.constant(images, tf.float32) for _ in plain.resizes]
     before = list(_words(plain(views)))
     green = sorted(words["green"] for words in before)

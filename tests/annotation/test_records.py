@@ -25,7 +25,7 @@ def pairs(image_folder):
 
 
 def test_records_say_what_each_export_says_alone(
-    exports, tagger_run, captioner_run, model, pairs
+    tagger_run, captioner_run, load_export, model, pairs
 ):
     described = list(records(model, pairs, batch_size=4))
     assert [r["image"] for r in described] == [name for name, _ in pairs]
@@ -35,7 +35,7 @@ def test_records_say_what_each_export_says_alone(
         (tagger_run[2], "tags", lambda r: r["tags"]),
         (captioner_run[2], "captions", lambda r: r["caption"]),
     ):
-        served = tf.saved_model.load(saved_model).signatures["serving_default"]
+        served = load_export(saved_model).signatures["serving_default"]
         served = served(image_bytes=encoded)
         scripted = keras.saving.load_model(keras_file).predict(pixels, verbose=0)
         for alone in (served, scripted):

@@ -1,5 +1,6 @@
 """The Spark engine: the records of the local one, and none lost with a machine."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -35,12 +36,6 @@ CONF = {
     "spark.executor.memory": "512m",
     "spark.ui.enabled": "false",
 }
-
-
-@pytest.fixture(scope="module")
-def exports(tagger_run, captioner_run):
-    """Folders of a tagger's and a captioner's export."""
-    return tagger_run[0] / "export", captioner_run[0] / "export" / "captioner"
 
 
 @pytest.fixture
@@ -102,12 +97,58 @@ def annotate_command(exports, listing, output, *arguments):
     )
 
 
+class SparkHere:
+    """Stands for a session of Spark: its tasks run in this process, in turn."""
+
+    def __init__(self):
+        self.sparkContext = types.SimpleNamespace(defaultParallelism=2, getConf=dict)
+
+    def range(self, start, end, step, partitions):
+        assert (start, step, partitions) == (0, 1, end)
+        return types.SimpleNamespace(
+            mapInPandas=lambda function, schema: types.SimpleNamespace(
+                write=types.SimpleNamespace(
+                    text=lambda url, compression: self.run(function, end, url)
+                )
+            )
+        )
+
+    def run(self, function, tasks, url):
+        folder = pathlib.Path(url.removeprefix("file://"))
+        folder.mkdir()
+        for number in range(tasks):
+            lines = [
+                line for frame in function([{"id": [number]}]) for line in frame.value
+            ]
+            text = "".join(f"{line}\n" for line in lines)
+            (folder / f"part-{number:05}-x.txt").write_text(text, "utf-8")
+
+
+def test_tasks_make_the_records_of_the_local_engine(
+    stand_in, brightness_model, image_folder, tmp_path, monkeypatch
+):
+    stand_in(brightness_model)
+    session = contextlib.nullcontext(SparkHere())
+    monkeypatch.setattr(spark_annotation, "spark_session", lambda *_: session)
+    monkeypatch.setattr(spark_annotation, "_model", lambda *job: brightness_model)
+    context = types.SimpleNamespace(cpus=lambda: 1)
+    monkeypatch.setattr(spark_annotation.pyspark.TaskContext, "get", lambda: context)
+    # 40 images are three pieces: one round would hold them all.
+    monkeypatch.setattr(spark_annotation, "_PIECES_OF_A_ROUND", 1)
+    check_records_of_both_engines(["m"], image_folder, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_same_records_as_the_local_engine(
     tagger_run, image_folder, tmp_path, environment, monkeypatch
 ):
-    monkeypatch.chdir(tmp_path)
     exports = [tagger_run[0] / "export"]  # a captioner starts slowly
+    check_records_of_both_engines(exports, image_folder, tmp_path, monkeypatch)
+
+
+def check_records_of_both_engines(exports, image_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = write_list(tmp_path / "list", image_folder, 40)
     local, spark = tmp_path / "local.jsonl", tmp_path / "spark.jsonl"
     assert annotate(exports, "list", local, batch_size=2) == (40, 2)

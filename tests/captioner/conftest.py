@@ -30,7 +30,7 @@ FEEDBACKS = {
 def build():
     """Makes a captioner with weights that hide no error."""
 
-    def build(feedback="none", soft=False, words=CAPTIONS, **kwargs):
+    def build(feedback="none", soft=False, words=CAPTIONS, max_length=5, **kwargs):
         keras.utils.set_random_seed(11)
         vocabulary = Vocabulary.fit(words)
         kind = SoftDecoder if soft else StackedDecoder
@@ -39,7 +39,7 @@ def build():
             vocabulary,
             kind(len(vocabulary), **options, **SIZES),
             FEEDBACKS[feedback](),
-            sampler=BeamSearch(3, results=2, max_length=8),
+            sampler=BeamSearch(3, results=2, max_length=max_length),
             **kwargs,
         )
         captioner.build((None, None, D))

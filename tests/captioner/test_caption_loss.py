@@ -62,8 +62,17 @@ def test_the_attention_regularizer_by_hand(build, regions, tokens):
     np.testing.assert_allclose(regular["loss"] - plain["loss"], 2 * want, rtol=1e-4)
 
 
-@pytest.mark.parametrize("feedback", [*FEEDBACKS, "two drafts"])
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("feedback", "place"),
+    [
+        *((feedback, 1) for feedback in (*FEEDBACKS, "two drafts")),
+        ("causal", 0),  # which alone reads references
+        *(
+            pytest.param(feedback, 0, marks=pytest.mark.slow)
+            for feedback in ("none", "draft", "two drafts")
+        ),
+    ],
+)
 def test_a_reference_tells_nothing_of_another(feedback, place, build, regions, tokens):
     """The feedback reads no reference: not this one, and not the image's other one."""
     captioner = build(feedback, plain_rate=0.0)

@@ -1,5 +1,7 @@
 """The captioner: what it returns, and that training and decoding agree."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from annotator.captioner import (
     Vocabulary,
 )
 
-R, D = 4, 6  # as in conftest.py
+R, D, L = 4, 6, 5  # as in conftest.py
 FEEDBACKS = ("none", "draft", "causal")
 
 
@@ -27,17 +29,29 @@ def test_keras_is_told_what_it_would_trace(build, regions):
         assert told[name].dtype == keras.backend.standardize_dtype(value.dtype)
 
 
-@pytest.mark.parametrize("feedback", [*FEEDBACKS, "two drafts"])
-@pytest.mark.parametrize("soft", [False, True])
-def test_generate_returns_text_and_attention(feedback, soft, build, regions):
+def cases_of_generate():
+    """All of them; those that show nothing more, and take seconds, are slow."""
+    for feedback, soft, in_graph in itertools.product(
+        (*FEEDBACKS, "two drafts"), (False, True), (False, True)
+    ):
+        fast = not (soft and "draft" in feedback)
+        if in_graph:
+            fast = feedback == "causal" and not soft
+        marks = () if fast else pytest.mark.slow
+        yield pytest.param(feedback, soft, in_graph, marks=marks)
+
+
+@pytest.mark.parametrize(("feedback", "soft", "in_graph"), cases_of_generate())
+def test_generate_returns_text_and_attention(feedback, soft, in_graph, build, regions):
     captioner = build(feedback, soft)
-    generate = tf.function(
-        lambda r: captioner.generate(r, return_attention=True), autograph=False
-    )
-    found = generate(regions)
-    assert found["tokens"].shape == (4, 10)
-    assert found["n_best_tokens"].shape == (4, 2, 10)
-    assert found["attention"].shape == (4, 9, 1, R)
+
+    def generate(regions):
+        return captioner.generate(regions, return_attention=True)
+
+    found = (tf.function(generate, autograph=False) if in_graph else generate)(regions)
+    assert found["tokens"].shape == (4, L + 2)
+    assert found["n_best_tokens"].shape == (4, 2, L + 2)
+    assert found["attention"].shape == (4, L + 1, 1, R)
     np.testing.assert_allclose(tf.reduce_sum(found["attention"], -1), 1, atol=1e-5)
     for text, ids in zip(found["captions"], found["tokens"], strict=True):
         assert text.numpy().decode() == captioner.vocabulary.decode(ids) != ""
@@ -47,11 +61,11 @@ def test_generate_returns_text_and_attention(feedback, soft, build, regions):
         rounds = captioner.feedback.rounds
         assert found["drafts"].shape == (4, rounds)
         assert found["region_weights"].shape == (4, rounds, R)
-        assert found["draft_attention"].shape == (4, rounds, 9, 1, R)
+        assert found["draft_attention"].shape == (4, rounds, L + 1, 1, R)
         drafts = captioner.draft(regions)
         np.testing.assert_array_equal(found["draft_tokens"], drafts)
     if feedback == "causal":
-        assert found["region_weights"].shape == (4, 9, R)
+        assert found["region_weights"].shape == (4, L + 1, R)
         read = found["tokens"][:, None, :-1]
         _, plain = captioner.decoder(regions, read, return_attention=True)
         np.testing.assert_allclose(found["plain_attention"], plain[:, 0], atol=1e-5)
@@ -70,7 +84,7 @@ def test_scores_are_those_of_the_loss(feedback, soft, build, regions):
     found = captioner.generate(regions, BeamSearch(3, 0.0, max_length=20))
     assert np.all(np.asarray(found["tokens"])[:, -1] == 0), "not cut off"
     draft = captioner.draft(regions)
-    for i in range(4):
+    for i in (0, 3):
         one = slice(i, i + 1)
         sums = captioner.caption_loss(
             regions[one], found["tokens"][one, None], draft[one], training=False
@@ -81,7 +95,7 @@ def test_scores_are_those_of_the_loss(feedback, soft, build, regions):
 @pytest.mark.slow
 @pytest.mark.parametrize("feedback", FEEDBACKS)
 def test_it_learns_to_tell_images_apart(feedback, build, captions, regions):
-    captioner = build(feedback)
+    captioner = build(feedback, max_length=8)
     tokens = tf.constant(captioner.vocabulary.encode(captions))[:, None]
     optimizer = keras.optimizers.Adam(0.02)
     variables = captioner.trainable_variables

@@ -35,8 +35,15 @@ def test_regions_are_standardized_alike_in_training_and_in_decoding(captions, re
     assert np.std(tf.cast(expected, tf.float32)) > 0.1
 
 
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("kind", [TextFeedback, CausalTextFeedback])
+@pytest.mark.parametrize(
+    ("kind", "tied"),
+    [
+        (TextFeedback, False),
+        (CausalTextFeedback, True),
+        pytest.param(TextFeedback, True, marks=pytest.mark.slow),
+        pytest.param(CausalTextFeedback, False, marks=pytest.mark.slow),
+    ],
+)
 def test_weights_are_rounded_alike_in_training_and_in_decoding(
     kind, tied, build, regions, tokens
 ):

@@ -33,8 +33,18 @@ def regions():
     return np.random.default_rng(5).normal(size=(7, 9, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("decoder", decoder_names())
+@pytest.mark.parametrize(
+    ("decoder", "tied"),
+    [
+        *((name, False) for name in decoder_names()),
+        ("stacked", True),
+        *(
+            pytest.param(name, True, marks=pytest.mark.slow)
+            for name in decoder_names()
+            if name != "stacked"
+        ),
+    ],
+)
 def test_with_the_same_words_the_captions_are_those_of_the_trained_one(decoder, tied):
     trained = built(OLD, decoder, tied, seed=1)
     captioner = built(OLD, decoder, tied, seed=2)

@@ -5,6 +5,7 @@ made of them with the same settings: one it finished, one that was stopped after
 second of six steps of its captioner.
 """
 
+import dataclasses
 import json
 import tarfile
 
@@ -14,8 +15,9 @@ import pytest
 import tensorflow as tf
 
 import annotator.layers  # noqa: F401  (what .keras files are made of)
-from annotator.runs.heads import TASKS
+from annotator.runs.heads import TAGGER, TASKS
 from annotator.runs.run import Run
+from annotator.training import run as training
 from annotator.training.run import train_run
 
 
@@ -63,6 +65,34 @@ def test_an_interrupted_run_goes_on_to_the_end_it_would_have_had(old):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_of_a_finished_run_the_tagger_alone_is_exported_anew(old, monkeypatch):
+    """The models are taken as they are, and so is the captioner's export."""
+    exported, scored = [], []
+    for task, stages in training.STAGES.items():
+
+        def export(run, task=task):
+            exported.append(task)
+            return [run.files.export / "the new one"]
+
+        stages = dataclasses.replace(stages, export=export)
+        monkeypatch.setitem(training.STAGES, task, stages)
+
+    def evaluate_run(run, split):
+        scored.append(split)
+        return {}, ""
+
+    monkeypatch.setattr(training, "evaluate_run", evaluate_run)
+    workdir = old / "finished"
+    models = [workdir / task.name / f"{task.name}.keras" for task in TASKS]
+    before = [path.read_bytes() for path in models]
+    _, _, exports = train_run(run_of(old, "finished"))
+    assert [path.read_bytes() for path in models] == before
+    assert exported == [TAGGER] and scored == ["validation"]
+    assert exports[0] == workdir / "export" / "the new one"
+    assert exports[1] == workdir / "export" / "captioner" / "1"
+
+
+@pytest.mark.slow
 def test_a_finished_run_is_left_as_it_is(old):
     written = captions_of(old / "finished")
     models = [old / "finished" / t.name / f"{t.name}.keras" for t in TASKS]
@@ -87,7 +117,7 @@ def test_exported_models_say_what_they_said(task, old):
     )
     images = np.stack([tf.io.decode_png(image, 3) for image in encoded])
     model = keras.saving.load_model(folder / f"{task}.keras")
-    predicted = model.predict(images, verbose=0)
+    predicted = model(images)
     for name, values in served.items():
         if values.dtype == tf.string:
             np.testing.assert_array_equal(predicted[name], values)

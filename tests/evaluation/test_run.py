@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from annotator.config import Config
@@ -134,3 +135,21 @@ def test_meteors_of_two_dialects_do_not_share_a_column(tmp_path):
         scores["meteor_dialect"] = dialect
         table = caption_table(scores, rows)
         assert "24.80" in table and ("21.50" in table) is shown
+
+
+def test_a_graph_of_attention_is_made_once_for_a_training():
+    traced = []
+
+    def generate(some, return_attention):
+        traced.append(return_attention)
+        return {"attention": 2 * some}
+
+    captioner = types.SimpleNamespace(generate=generate)
+    explain = captioning.explain_function(captioner)
+    maps = np.float32(range(5))[:, None]
+    regions = tf.data.Dataset.from_tensor_slices(maps).batch(2)
+    for _ in range(2):
+        details = captioning.attention_details(captioner, regions, explain)
+        found = [each["attention"] for each in details]
+        np.testing.assert_array_equal(found, 2 * maps)
+    assert traced == [True]

@@ -54,6 +54,12 @@ def expected(tagger_run, tagger_config):
     }
 
 
+@pytest.fixture
+def signatures(tagger_run, load_export):
+    """Those of the tagger's SavedModel."""
+    return load_export(tagger_run[2][0]).signatures
+
+
 def test_saved_model_in_a_process_without_annotator(
     tagger_run, image_folder, expected, tmp_path
 ):
@@ -88,7 +94,7 @@ def test_graphs_hold_no_gradients_of_ours(fixture, request):
 
 
 def test_pixel_signature_keras_file_and_built_model_say_the_same(
-    tagger_run, image_folder, expected
+    tagger_run, signatures, image_folder, expected
 ):
     saved_model, keras_file = tagger_run[2]
     batch = np.stack(
@@ -97,9 +103,7 @@ def test_pixel_signature_keras_file_and_built_model_say_the_same(
             for name in expected["paths"]
         ]
     )
-    served = tf.saved_model.load(saved_model).signatures["pixels"](
-        images=tf.constant(batch)
-    )
+    served = signatures["pixels"](images=tf.constant(batch))
     predicted = keras.saving.load_model(keras_file).predict(batch, verbose=0)
     built = keras_model(saved_model).predict(batch, verbose=0)
     for result in (served, predicted, built):
@@ -217,8 +221,8 @@ def test_a_checkpoint_holds_each_weight_once(fixture, request):
     assert variables.stat().st_size == pytest.approx(sum(sizes.values()), rel=0.01)
 
 
-def test_any_batch_and_any_format(tagger_run, image_folder):
-    serve = tf.saved_model.load(tagger_run[2][0]).signatures["serving_default"]
+def test_any_batch_and_any_format(signatures, image_folder):
+    serve = signatures["serving_default"]
     pixels = tf.io.decode_image((image_folder / "0.png").read_bytes())
     encoded = [tf.io.encode_png(pixels), tf.io.encode_jpeg(pixels, quality=100)]
     wide = tf.io.encode_png(tf.image.resize(pixels, (30, 90), method="nearest"))
@@ -229,8 +233,7 @@ def test_any_batch_and_any_format(tagger_run, image_folder):
         serve(image_bytes=tf.constant([encoded[0].numpy(), b"broken bytes"]))
 
 
-def test_signatures_are_what_a_server_reads(tagger_run):
-    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+def test_signatures_are_what_a_server_reads(signatures):
     assert set(signatures) == {"serving_default", "pixels"}
     _, inputs = signatures["serving_default"].structured_input_signature
     assert inputs["image_bytes"].dtype == tf.string
@@ -240,8 +243,7 @@ def test_signatures_are_what_a_server_reads(tagger_run):
     }
 
 
-def test_an_empty_batch_gives_empty_answers(tagger_run):
-    signatures = tf.saved_model.load(tagger_run[2][0]).signatures
+def test_an_empty_batch_gives_empty_answers(signatures):
     none = tf.zeros([0], tf.string)
     for result in (
         signatures["serving_default"](image_bytes=none),

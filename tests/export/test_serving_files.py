@@ -11,7 +11,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from annotator.export import serving_files
 
 
-def test_warmup_request_runs_through_the_model(tagger_run, tmp_path):
+def test_warmup_request_runs_through_the_model(tagger_run, load_export, tmp_path):
     path = serving_files.write_warmup(tmp_path, "tagger", "serving_default")
     assert path == tmp_path / "assets.extra" / "tf_serving_warmup_requests"
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
@@ -21,8 +21,9 @@ def test_warmup_request_runs_through_the_model(tagger_run, tmp_path):
     request = log.predict_log.request
     assert request.model_spec.name == "tagger"
     inputs = {name: tf.make_ndarray(x) for name, x in request.inputs.items()}
-    model = tf.saved_model.load(tagger_run[2][0])
-    signature = model.signatures[request.model_spec.signature_name]
+    signature = load_export(tagger_run[2][0]).signatures[
+        request.model_spec.signature_name
+    ]
     outputs = signature(**{k: tf.constant(v) for k, v in inputs.items()})
     assert outputs["tags"].shape == (1, 2)
     (encoded,) = inputs["image_bytes"]

@@ -150,12 +150,19 @@ def test_large_images_cost_no_memory(tmp_path):
     assert int(grown) < 100  # MB; the smallest of them has 81 million pixels
 
 
+decode_in_graph = tf.function(
+    decode_image,
+    input_signature=[tf.TensorSpec([], tf.string)],
+    autograph=False,
+)
+
+
 def test_gif_of_many_frames_is_cut_behind_the_first():
     options = {"comment": b"x" * 700, "save_all": True}
     frames = [RGB.rotate(90 * i) for i in range(1, 31)]
     encoded = encode(RGB, "GIF", append_images=frames, **options)
     alone = decode_image(encode(RGB, "GIF", comment=b"x" * 700))
-    for decode in (decode_image, tf.function(decode_image, autograph=False)):
+    for decode in (decode_image, decode_in_graph):
         np.testing.assert_array_equal(decode(tf.constant(encoded)), alone)
     cut, pixels = gif.first_frame(tf.constant(encoded))
     assert pixels == 30 * 20 and len(cut.numpy()) < len(encoded) / 10
@@ -173,7 +180,7 @@ def test_gif_of_countless_pieces_is_refused():
         return tf.constant(encoded[:begin] + block + encoded[begin:])
 
     expected = decode_image(encoded)
-    for decode in (decode_image, tf.function(decode_image, autograph=False)):
+    for decode in (decode_image, decode_in_graph):
         with pytest.raises(
             tf.errors.InvalidArgumentError,
             match=r"(?s)small pieces is refused.*16384",

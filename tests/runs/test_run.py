@@ -44,6 +44,24 @@ def hashed(monkeypatch):
     return passes
 
 
+def test_both_tasks_read_what_is_made_once(captioner_config, tmp_path, builds, hashed):
+    config = dataclasses.replace(
+        captioner_config,
+        task="all",
+        tap="block1_conv1",
+        captioner_tap="block1_conv2",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    run = Run(config, tmp_path / "run")
+    for _ in range(2):
+        for task in (TAGGER, CAPTIONER):
+            assert all(len(run.split(task, name)) for name in ("train", "test"))
+    assert sorted(builds) == ["block1_conv1", "block1_conv2"]
+    # Each split once, whatever reads it.
+    assert len(hashed) == 2 and set(hashed.values()) == {1}
+
+
+@pytest.mark.slow
 def test_a_frozen_run_of_both_tasks(captioner_config, tmp_path, builds, hashed):
     config = dataclasses.replace(
         captioner_config,

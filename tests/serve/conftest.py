@@ -53,10 +53,10 @@ def until():
 
 
 @pytest.fixture(scope="module")
-def models(tagger_run, captioner_run):
+def models(tagger_run, captioner_run, load_export):
     """Both models in this process."""
     runs = {"tagger": tagger_run, "captioner": captioner_run}
-    return {task: tf.saved_model.load(run[2][0]) for task, run in runs.items()}
+    return {task: load_export(run[2][0]) for task, run in runs.items()}
 
 
 @pytest.fixture(scope="module")

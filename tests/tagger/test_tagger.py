@@ -42,8 +42,7 @@ def test_arrays_data_sets_and_files_give_the_same_scores(similarity, tmp_path):
         Tagger(WORDS, **options).fit(dataset(regions, tags), images=40),
         tagger.fit(some_data(30)[0], some_data(30)[1]).fit(regions, tags),
     ):
-        again = other.predict(regions, verbose=0)
-        np.testing.assert_allclose(again, scores, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(other(regions), scores, rtol=1e-5, atol=1e-5)
     tagger.save(tmp_path / "tagger.keras")
     copy = keras.saving.load_model(tmp_path / "tagger.keras")
     assert copy.get_config() == tagger.get_config()

@@ -104,7 +104,7 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
 
 @pytest.mark.parametrize("stage", ["encoder.npz", "tags.npz", "tagger.keras"])
 def test_a_run_cut_off_at_any_stage_ends_the_same(
-    stage, tagger_run, tagger_config, tmp_path, monkeypatch
+    stage, tagger_run, tagger_config, tmp_path, monkeypatch, no_exports
 ):
     """Dies right before `stage` is renamed into place, then runs again."""
     replace = os.replace
@@ -178,7 +178,7 @@ def test_other_taggers_and_settings(settings, tagger_config, tmp_path):
 
 
 def test_extending_adds_images_and_words_without_refitting(
-    tagger_run, tagger_config, image_folder, tmp_path
+    tagger_run, tagger_config, image_folder, tmp_path, no_exports
 ):
     folder = tmp_path / "more"
     folder.mkdir()
@@ -240,7 +240,7 @@ def test_workdir_of_another_run_is_not_touched(tagger_run, tagger_config):
 
 
 def test_a_finished_run_is_not_taken_for_one_of_other_data(
-    tagger_run, tagger_config, tmp_path
+    tagger_run, tagger_config, tmp_path, no_exports
 ):
     workdir = shutil.copytree(tagger_run[0], tmp_path / "run")
     folder = shutil.copytree(tagger_config.data_dir, tmp_path / "images")

@@ -1,48 +1,90 @@
 """Trainings that learn the validation images too, and so have none to select by."""
 
+import contextlib
 import dataclasses
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
 
-from annotator.evaluation.run import evaluate
+from annotator.evaluation.run import evaluate, evaluate_run
+from annotator.evaluation.scores import predict_scores
 from annotator.runs import settings_file
 from annotator.runs.heads import CAPTIONER, TAGGER
 from annotator.runs.run import Run
+from annotator.training import run as training
 from annotator.training.captioner import fit as captioner_training
 from annotator.training.captioner import trainer as captioner_loop
 from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.run import train
 from annotator.training.tagger import finetune
+from annotator.training.tagger.fit import train_tagger
 
 BOTH = "train+validation"
 
 
-@pytest.fixture
-def unseen(monkeypatch):
-    """Fails when the validation split is read by itself."""
+def forbid_validation(patch):
+    """Lets it fail that the validation split is read by itself."""
     annotated = Run.annotated
 
     def watched(self, split):
         assert split != "validation"
         return annotated(self, split)
 
-    monkeypatch.setattr(Run, "annotated", watched)
+    patch.setattr(Run, "annotated", watched)
 
 
-def test_the_tagger_learns_the_rows_of_both(tagger_config, tmp_path, unseen):
+@pytest.fixture
+def unseen(monkeypatch):
+    forbid_validation(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def both(tagger_config, tmp_path_factory):
+    """`(run, metrics, table, said)` of a tagger that learned the images of both."""
     config = dataclasses.replace(tagger_config, train_split=BOTH)
-    metrics, table, _ = train(config, tmp_path)
-    with np.load(tmp_path / "tagger" / "tags.npz") as arrays:
+    run = Run(config, tmp_path_factory.mktemp("both"))
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        forbid_validation(patch)
+        train_tagger(run)
+        metrics, table = evaluate_run(run, "test")
+    return run, metrics, table, said.getvalue()
+
+
+def test_the_tagger_learns_the_rows_of_both(both):
+    run, metrics, table, _ = both
+    with np.load(run.files.tags) as arrays:
         tags = arrays["tags"]
-    np.testing.assert_array_equal(tags, Run(config, tmp_path).annotated(BOTH).tags)
+    np.testing.assert_array_equal(tags, run.annotated(BOTH).tags)
     assert len(tags) == 30
-    # What is left to score by is the test split.
     assert metrics["tagger_images"] == 6 and "tell nothing" not in table
-    assert (tmp_path / "metrics" / "test.json").is_file()
-    assert not (tmp_path / "metrics" / "validation.json").exists()
+
+
+def test_parts_of_training_tell_how_probable_its_tags_are(both):
+    run, _, _, said = both
+    assert "training images tell how probable tags are" in said
+    split = run.split(TAGGER, BOTH)
+    tags = split.annotated.tags
+    found = run.calibration()(predict_scores(run.tagger(), split, 8)).numpy()
+    assert found[tags].mean() > found[~tags].mean()
+
+
+def test_what_is_left_to_score_by_is_the_test_split(tagger_config, tmp_path, unseen):
+    class Scored(Exception):
+        pass
+
+    def evaluate_run(run, split):
+        raise Scored(split)
+
+    config = dataclasses.replace(tagger_config, train_split=BOTH)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Scored, match="^test$"):
+        patch.setattr(training, "evaluate_run", evaluate_run)
+        patch.setattr(training, "_complete", lambda run, task: [])
+        patch.setattr(training.serving_files, "write_config", lambda folder: None)
+        train(config, tmp_path)
 
 
 def test_scores_on_what_was_learned_say_so(tagger_run):

@@ -7,6 +7,7 @@ against a division by zero would be the higher the shorter the captions are.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -45,15 +46,13 @@ def matches_four_words(scores: dict) -> bool:
     return scores["ngram_matches"][3] > 0
 
 
-def reference_loss(
-    captioner: Captioner, regions: tf.data.Dataset, tokens: np.ndarray
-) -> float:
-    """The cross entropy of references, a word: without feedback and dropout.
+def loss_function(captioner: Captioner) -> Any:
+    """The `tf.function` from regions and references to the sums of `caption_loss`.
+
+    It is without feedback and dropout.
 
     Args:
         captioner: `Captioner`, built.
-        regions: `tf.data.Dataset` of the regions `[B, R, D]` of N images, in order.
-        tokens: int32 `[N, C, T]`, their references.
     """
 
     def loss(regions, tokens):
@@ -61,10 +60,20 @@ def reference_loss(
             regions, tokens, with_feedback=False, training=False
         )
 
-    sums_of = tf.function(loss, autograph=False).get_concrete_function(
+    return tf.function(loss, autograph=False)
+
+
+def reference_loss(loss: Any, regions: tf.data.Dataset, tokens: np.ndarray) -> float:
+    """The cross entropy of references, a word.
+
+    Args:
+        loss: The captioner's `loss_function`, which keeps its graph.
+        regions: `tf.data.Dataset` of the regions `[B, R, D]` of N images, in order.
+        tokens: int32 `[N, C, T]`, their references.
+    """
+    sums_of = loss.get_concrete_function(
         regions.element_spec, tf.TensorSpec((None, *tokens.shape[1:]), tf.int32)
     )
-
     cross_entropy, words, row = 0.0, 0.0, 0
     for batch in regions:
         sums = sums_of(batch, tf.constant(tokens[row : row + len(batch)]))

@@ -14,6 +14,7 @@ from annotator.captioner.vocabulary import PAD
 from annotator.evaluation.captioning import (
     attention_pictures,
     caption_function,
+    explain_function,
     generate,
 )
 from annotator.metrics.captions import score_captions
@@ -33,6 +34,7 @@ from annotator.training.captioner.phases import (
     is_best,
 )
 from annotator.training.captioner.selection import (
+    loss_function,
     matches_four_words,
     reference_loss,
     selection_score,
@@ -123,6 +125,8 @@ class CaptionerTrainer(TrainingLoop):
         self.draft = compiled(self.captioner.draft)
         self.caption = caption_function(self.captioner)
         self.caption_plainly = caption_function(self.captioner, with_feedback=False)
+        self.explain = explain_function(self.captioner)
+        self.loss_of_references = loss_function(self.captioner)
         self._warned_of_no_match = False
 
     def fit(self) -> None:
@@ -222,7 +226,7 @@ class CaptionerTrainer(TrainingLoop):
         validation = self.inputs.validation
         vocabulary, length = self.captioner.vocabulary, self.config.max_length
         loss = reference_loss(
-            self.captioner,
+            self.loss_of_references,
             self.inputs.stream(validation, self.config.caption_batch),
             encode_references(vocabulary, validation.annotated.captions, length),
         )
@@ -326,4 +330,4 @@ class CaptionerTrainer(TrainingLoop):
     def _attention_pictures(self, rows):
         some = self.inputs.validation.select(rows)
         regions = self.inputs.stream(some, len(rows))
-        return attention_pictures(self.captioner, some, regions)
+        return attention_pictures(self.captioner, some, regions, self.explain)

@@ -19,7 +19,7 @@ SIZES = {"units": 8, "attention_units": 7, "jit_compile": False}
 DECODERS = {
     "soft": lambda **kwargs: SoftDecoder(V, **SIZES, **kwargs),
     "two layers": lambda **kwargs: StackedDecoder(V, layers=2, **SIZES, **kwargs),
-    "six layers": lambda **kwargs: StackedDecoder(V, layers=6, **SIZES, **kwargs),
+    "four layers": lambda **kwargs: StackedDecoder(V, layers=4, **SIZES, **kwargs),
     "vector": lambda **kwargs: StackedDecoder(
         V, layers=2, condition="vector", **SIZES, **kwargs
     ),

@@ -67,32 +67,26 @@ def test_gradients_equal_automatic_ones(inputs, jit_compile, weighted):
     queries, regions, factors = inputs
     layer = build(jit_compile)
     keys = layer.project(regions)
-    projected = layer.query_projection(queries)
-    w = tf.convert_to_tensor(layer.score_weights.value)
     rest = [factors] if weighted else []
     upstream = tf.random.stateless_normal([B, Q, R], [1, 2])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch([queries, keys, *rest])
-        got = layer.scores(queries, keys, *rest)
-        scaled = keys[:, None] * (factors[..., None] if weighted else 1.0)
+
+    def plainly(queries, keys, factors=None):
+        scaled = keys[:, None] * (1.0 if factors is None else factors[..., None])
         projected = layer.query_projection(queries)
-        want = tf.linalg.matvec(tf.tanh(scaled + projected[:, :, None]), w)
-        # The same sum with a variable, to reach the score weights.
-        plain = tf.reduce_sum(
-            tf.tanh(scaled + projected[:, :, None]) * layer.score_weights.value, -1
-        )
-    np.testing.assert_allclose(got, want, atol=1e-5)
-    for source in [queries, keys, *rest]:
-        np.testing.assert_allclose(
-            tape.gradient(got, source, upstream),
-            tape.gradient(want, source, upstream),
-            atol=1e-5,
-        )
-    np.testing.assert_allclose(
-        tape.gradient(got, layer.score_weights.value, upstream),
-        tape.gradient(plain, layer.score_weights.value, upstream),
-        atol=1e-5,
-    )
+        values = tf.tanh(scaled + projected[:, :, None])
+        return tf.reduce_sum(values * layer.score_weights.value, -1)
+
+    def scores_and_gradients(function):
+        sources = [queries, keys, *rest]
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            scores = function(*sources)
+        sources.append(layer.score_weights.value)
+        return scores, *tape.gradient(scores, sources, upstream)
+
+    got, want = map(scores_and_gradients, (layer.scores, plainly))
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_layers_of_all_sizes_train_in_one_process():

@@ -51,9 +51,11 @@ def some_regions(images=5):
 
 
 def told(captioner, regions):
-    return tf.function(
-        lambda r: captioner.generate(r, return_attention=True), autograph=False
-    )(regions)
+    return captioner.generate(regions, return_attention=True)
+
+
+def told_in_graph(captioner, regions):
+    return tf.function(lambda r: told(captioner, r), autograph=False)(regions)
 
 
 def assert_equal(found, expected):
@@ -69,7 +71,8 @@ def assert_equal(found, expected):
 def test_of_one_and_of_equal_ones_it_is_the_member(feedback):
     one = member(1, feedback=feedback and feedback())
     expected = told(one, some_regions())
-    assert_equal(told(ensemble([one]), some_regions()), expected)
+    in_graph = told_in_graph if feedback is None else told
+    assert_equal(in_graph(ensemble([one]), some_regions()), expected)
     assert_equal(told(ensemble([one, one]), some_regions()), expected)
 
 
@@ -113,12 +116,12 @@ def test_the_layers_of_attention_are_kept_where_members_agree():
 
 
 def test_an_image_has_its_captions_whatever_the_others_are():
-    together, regions = ensemble([member(0), member(2, "soft")]), some_regions()
-    mask = tf.constant([[True] * 3 + [False], *[[True] * 4] * 4])
+    together, regions = ensemble([member(0), member(2, "soft")]), some_regions(3)
+    mask = tf.constant([[True] * 3 + [False], *[[True] * 4] * 2])
     batch = together.generate(regions, region_mask=mask)
     alone = [
         together.generate(regions[i : i + 1], region_mask=mask[i : i + 1])
-        for i in range(5)
+        for i in range(3)
     ]
     for name in ("captions", "tokens", "n_best_tokens"):
         rows = tf.concat([each[name] for each in alone], axis=0)
@@ -128,12 +131,12 @@ def test_an_image_has_its_captions_whatever_the_others_are():
 @pytest.mark.slow
 def test_files_and_presets_hold_all_of_it(tmp_path):
     together = ensemble([member(0, feedback=draft()), member(1, "soft")])
-    expected = told(together, some_regions())
+    expected = told_in_graph(together, some_regions())
     together.save(tmp_path / "ensemble.keras")
     loaded = keras.saving.load_model(tmp_path / "ensemble.keras")
-    assert_equal(told(loaded, some_regions()), expected)
+    assert_equal(told_in_graph(loaded, some_regions()), expected)
     head = build_head(describe_head(together), head_weights(together), "a preset")
-    assert_equal(told(head, some_regions()), expected)
+    assert_equal(told_in_graph(head, some_regions()), expected)
     details = CaptionDetails(loaded)
     signature = [tf.TensorSpec([None, R, D], tf.float16)]
     graph = tf.function(

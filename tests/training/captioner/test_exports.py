@@ -16,17 +16,17 @@ from annotator.runs.run import Run
 from annotator.training.run import train
 
 
-def test_exports_equal_the_trained_model(captioner_run, captioner_config, image_folder):
+def test_exports_equal_the_trained_model(
+    captioner_run, captioner_config, load_export, image_folder
+):
     workdir, _, (saved_model, keras_file) = captioner_run
     run = Run(captioner_config, workdir)
     captioner, split = run.captioner(), run.split(CAPTIONER, "validation")
     caption = captioning.caption_function(captioner)
     expected = captioning.generate(caption, split.regions(6))
-    found = tf.function(captioner.generate, autograph=False)(
-        next(iter(split.regions(6)))
-    )
+    found = captioner.generate(next(iter(split.regions(6))))
     encoded = [(image_folder / i).read_bytes() for i in split.annotated.image_ids]
-    served = tf.saved_model.load(saved_model).signatures["serving_default"](
+    served = load_export(saved_model).signatures["serving_default"](
         image_bytes=tf.constant(encoded)
     )
     assert [text.decode() for text in served["captions"].numpy()] == expected

@@ -11,7 +11,6 @@ from annotator.runs.heads import TAGGER
 from annotator.runs.run import Run
 from annotator.tagger.calibration import CalibratedProbabilities, fit_calibration
 from annotator.training.tagger.calibration import calibrate
-from annotator.training.tagger.fit import train_tagger
 from annotator.training.tagger.scores import fit_scores
 from tests.tagger.test_calibration import calibration_error
 
@@ -28,19 +27,6 @@ def test_validation_images_tell_it(tagger_run, tagger_config):
     # The tagger is right of most of these images, and knows it.
     found = probabilities(scores).numpy()
     assert found[split.annotated.tags].mean() > found[~split.annotated.tags].mean()
-
-
-def test_where_validation_is_learned_parts_of_training_tell_it(
-    tagger_config, tmp_path, capsys
-):
-    config = dataclasses.replace(tagger_config, train_split="train+validation")
-    run = Run(config, tmp_path)
-    train_tagger(run)
-    assert "training images tell how probable tags are" in capsys.readouterr().out
-    tags = run.split(TAGGER, "train+validation").annotated.tags
-    scores = predict_scores(run.tagger(), run.split(TAGGER, "train+validation"), 8)
-    found = run.calibration()(scores).numpy()
-    assert found[tags].mean() > found[~tags].mean()
 
 
 def test_a_network_without_validation_images_keeps_its_scores(

@@ -94,7 +94,9 @@ class Killed(BaseException):
 @pytest.mark.parametrize(
     "where", ["step", pytest.param("validation", marks=pytest.mark.slow)]
 )
-def test_killed_ends_with_the_same_weights(where, run, config, tmp_path, monkeypatch):
+def test_killed_ends_with_the_same_weights(
+    where, run, config, tmp_path, monkeypatch, no_exports
+):
     learn, validate, steps = TaggerTrainer._learn, TaggerTrainer._validate, []
 
     def dying_step(self, *batch):
