@@ -19,6 +19,7 @@ _ALWAYS_SAID = re.compile(
     rb"|^I\d{4} \d\d:|^\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: I "
     rb"|computation placer already registered"
     rb"|Unable to register cu\w+ (factory|plugin)"
+    rb"|oneDNN supports DT_HALF only"
 )
 # What it says where there is no GPU; where there is one, it is worth knowing.
 _NO_GPU = re.compile(rb"failed call to cuInit|Could not find cuda drivers")
@@ -46,6 +47,7 @@ def start_tensorflow() -> None:
     os.environ[_LEVEL] = "2"
     with filtered_stderr(is_start_up_line):
         _start()
+        _meet_halves()
 
 
 def announce(precision: str = "") -> None:
@@ -155,6 +157,22 @@ def _start():
         import tensorflow as tf
 
     tf.config.list_physical_devices()
+
+
+def _meet_halves():
+    """Runs a graph with half floats, of which oneDNN speaks at the first.
+
+    It says, as an error, that it leaves them to TensorFlow. Maps are kept in them, and
+    are cast before anything is computed. A session of its own leaves TensorFlow's
+    devices and threads to be set.
+    """
+    import tensorflow as tf
+
+    on_the_cpu = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    with tf.Graph().as_default():
+        half = tf.compat.v1.placeholder(tf.half, ())
+        with tf.compat.v1.Session(config=on_the_cpu) as session:
+            session.run(half * half, {half: 1.0})
 
 
 def _device(tf):

@@ -37,6 +37,7 @@ def stderr_of(program, **variables):
         b"2025-01-01 12:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN\n",
         b"E0000 00:00:1.2 7 cuda_dnn.cc:85] Unable to register cuDNN factory: ...\n",
         b"W0000 00:00:1.2 7 c.cc:17] computation placer already registered. ...\n",
+        b"E0000 00:00:1.2 7 util.cc:131] oneDNN supports DT_HALF only on platforms\n",
     ],
 )
 def test_what_tensorflow_always_says_is_left_out(line):
@@ -102,6 +103,7 @@ def test_the_users_own_level_wins(level):
         "import os\n"
         "from annotator.terminal import startup\n"
         "startup._start = lambda: os.write(2, b'I0000 00:00:1.2 7 x.cc:1] hello\\n')\n"
+        "startup._meet_halves = lambda: None\n"
         "startup.start_tensorflow()\n"
         "os.write(2, os.environ['TF_CPP_MIN_LOG_LEVEL'].encode())\n",
         **({} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}),
