@@ -16,6 +16,9 @@ from PIL import Image
 from annotator import files
 from annotator.config import Config
 
+# As the commands compute, so that their numbers are those of the tests' own process.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 COLORS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 
 

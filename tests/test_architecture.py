@@ -180,6 +180,7 @@ def test_file_names_of_a_workdir_stand_in_runs_alone():
         "calibration.npz",
         "vocabulary.json",
         "reranker.npz",
+        "word_probability.json",
         "data.json",
         "best.weights.h5",
         "backbone.keras",

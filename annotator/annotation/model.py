@@ -16,7 +16,6 @@ from annotator.annotation.preset_models import (
 )
 from annotator.backbones.sharing import join_regions
 from annotator.captioner import BeamSearch, Captioner
-from annotator.captioner.vocabulary import PAD
 from annotator.config.limits import MAX_PIXELS
 from annotator.export.keras_model import keras_model
 from annotator.export.versions import Exports
@@ -164,10 +163,10 @@ class AnnotationModel:
 
         Returns:
             A dict. Of the captioner: `captions`, string `[batch, n]`, their `scores`,
-            best first, and `word_probabilities`, the mean probability of a word of
-            each. Of the tagger: `tags`, string `[batch, k]`, empty where fewer reach
-            the threshold, their `scores`, and if it was calibrated their
-            `probabilities`.
+            best first, and if it was calibrated `word_probabilities`, how probable it
+            is that people use a word of each, too. Of the tagger: `tags`, string
+            `[batch, k]`, empty where fewer reach the threshold, their `scores`, and if
+            it was calibrated their `probabilities`.
         """
         return self._heads[task](regions)
 
@@ -270,20 +269,17 @@ def _captions(captioner, count):
             f"--captions={count}: this captioner decodes by {type(sampler).__name__}, "
             "which finds one caption."
         )
-
-    # Of other samplers the score is the log probability.
-    penalty = getattr(sampler, "length_penalty", 0.0)
     # Exports do without XLA, for servers that have none. It is there where this runs.
     captioner.set_jit_compile(True)
 
     def describe(regions):
         results = captioner.generate(regions, sampler=sampler)
+        names = ("captions", "scores", "word_probabilities")
+        # An export that was not calibrated, of an earlier version, has scores alone.
         return {
-            "captions": results["n_best_captions"],
-            "scores": results["n_best_scores"],
-            "word_probabilities": _word_probabilities(
-                results["n_best_tokens"], results["n_best_scores"], penalty
-            ),
+            name: results[f"n_best_{name}"]
+            for name in names
+            if f"n_best_{name}" in results
         }
 
     return describe
@@ -318,13 +314,6 @@ def _tags(of_views, top_k, threshold, rules, thresholds):
 
 def _layer(of_views, kind):
     return next((layer for layer in of_views.layers if isinstance(layer, kind)), None)
-
-
-def _word_probabilities(tokens, scores, penalty):
-    """The geometric mean of the probabilities of a caption's words and of its end."""
-    words = tf.reduce_sum(tf.cast(tokens != PAD, tf.float32), axis=-1) - 1.0
-    log_probs = scores * words**penalty
-    return tf.exp(log_probs / words)
 
 
 def _compiled(function, signature):

@@ -33,7 +33,8 @@ def records(
 
     Yields:
         One JSON-ready dict an image, in order. With a captioner: `image`, `caption`,
-        `caption_score`, `caption_word_probability`, the mean probability of a word, and
+        `caption_score`, `caption_word_probability`, how probable it is that people use
+        one of its content words, too (`None` if the captioner was not calibrated), and
         if several were asked for `captions`, a list of dicts of `caption`, `score` and
         `word_probability`, best first. With a tagger: `tags` and `tag_scores`, best
         first, and if it was calibrated `tag_probabilities`. If it cannot be read:
@@ -119,7 +120,7 @@ def _record(name: str, description: Mapping[str, Mapping]) -> Record:
         texts = description["captioner"]["captions"]
         scores = description["captioner"]["scores"]
         record["caption"] = _text(texts[0])
-        words = description["captioner"]["word_probabilities"]
+        words = description["captioner"].get("word_probabilities", [None] * len(texts))
         record["caption_score"] = _number(scores[0])
         record["caption_word_probability"] = _number(words[0])
         if len(texts) > 1:
@@ -170,4 +171,6 @@ def _text(encoded):
 
 def _number(score):
     """Six digits: the rest is noise of the order in which numbers were added."""
-    return float(f"{score:.6g}") if math.isfinite(score) else None
+    if score is None or not math.isfinite(score):
+        return None
+    return float(f"{score:.6g}")

@@ -26,6 +26,7 @@ from annotator.captioner.samplers.random import RandomSampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.samplers.truncation import Truncation
 from annotator.captioner.vocabulary import Vocabulary
+from annotator.captioner.word_probability import WordProbability, fit_word_probability
 
 __all__ = [
     "AdditiveAttention",
@@ -52,8 +53,10 @@ __all__ = [
     "TextFeedback",
     "Truncation",
     "Vocabulary",
+    "WordProbability",
     "build_decoder",
     "decoder_names",
     "ensemble",
     "fit_reranker",
+    "fit_word_probability",
 ]

@@ -17,6 +17,7 @@ from annotator.captioner.samplers.beam_search import BeamSearch
 from annotator.captioner.samplers.greedy import GreedySampler
 from annotator.captioner.samplers.sampler import Sampler
 from annotator.captioner.vocabulary import Vocabulary
+from annotator.captioner.word_probability import WordProbability, mean_log_probs
 from annotator.keras_support import internals
 
 _PARTS = (
@@ -27,6 +28,7 @@ _PARTS = (
     "sampler",
     "draft_sampler",
     "reranker",
+    "word_probability",
 )
 
 
@@ -50,6 +52,8 @@ class Captioner(CompiledLearner):
         region_power: Power of the values of regions, before they are standardized.
         reranker: What ranks the captions that the sampler finds, if it finds several;
             see `with_reranker`. By default they keep the sampler's order.
+        word_probability: What makes probabilities of the log probabilities of captions,
+            see `calibrate`. By default nothing does.
         **kwargs: Of `keras.Model`.
 
     Call arguments:
@@ -74,6 +78,7 @@ class Captioner(CompiledLearner):
         seed: int = 0,
         region_power: float = 1.0,
         reranker: ConsensusReranker | None = None,
+        word_probability: WordProbability | None = None,
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(region_power=region_power, **kwargs)
@@ -96,6 +101,7 @@ class Captioner(CompiledLearner):
                 f"{len(vocabulary)}. Fit it for this captioner."
             )
         self.reranker = reranker
+        self.calibrate(word_probability)
 
     def build(self, regions_shape: tuple) -> None:
         self.build_standardization(regions_shape)
@@ -109,7 +115,7 @@ class Captioner(CompiledLearner):
         self.built = True
 
     def decode_by(self, sampler: Sampler, draft_sampler: Sampler | None = None) -> None:
-        """Sets how captions are decoded.
+        """Sets how captions are decoded; what was calibrated for other ones is dropped.
 
         Args:
             sampler: See the class.
@@ -119,6 +125,16 @@ class Captioner(CompiledLearner):
         self.draft_sampler = draft_sampler or GreedySampler(
             sampler.max_length, sampler.no_repeat_ngram
         )
+        self.calibrate(None)
+
+    def calibrate(self, word_probability: WordProbability | None) -> None:
+        """Sets what makes probabilities of the log probabilities of captions.
+
+        Args:
+            word_probability: From `fit_word_probability`, fitted to captions that this
+                captioner writes by its own sampler; `None` where nothing tells them.
+        """
+        self.word_probability = word_probability
 
     def with_reranker(self, reranker: ConsensusReranker | None) -> "Captioner":
         """A captioner of the same parts, and weights, whose captions are re-ranked.
@@ -128,7 +144,7 @@ class Captioner(CompiledLearner):
 
         Returns:
             A captioner that shares the decoder and the feedback with this one. It is
-            not compiled.
+            neither compiled nor calibrated.
         """
         captioner = Captioner(
             self.vocabulary,
@@ -168,6 +184,9 @@ class Captioner(CompiledLearner):
             "n_best_tokens": ((n, length), "int32"),
             "n_best_scores": ((n,), "float32"),
         }
+        if self.word_probability is not None:
+            shapes["word_probabilities"] = ((), "float32")
+            shapes["n_best_word_probabilities"] = ((n,), "float32")
         return {
             name: keras.KerasTensor((images, *shape), dtype)
             for name, (shape, dtype) in shapes.items()
@@ -198,8 +217,11 @@ class Captioner(CompiledLearner):
             `captions` string `[B]`, `tokens` int32 `[B, L + 2]`, `scores` and
             `log_probs` float32 `[B]`; `n_best_captions` `[B, n]`, `n_best_tokens`
             `[B, n, L + 2]`, `n_best_scores` `[B, n]`, best first. Scores are those of
-            the sampler, also where the order is that of the re-ranker. With
-            `return_attention` also what `CaptionDetails` lists.
+            the sampler, also where the order is that of the re-ranker. A calibrated
+            captioner adds `word_probabilities` float32 `[B]` and
+            `n_best_word_probabilities` `[B, n]`, see `WordProbability`, unless it
+            decodes otherwise than it was calibrated for. With `return_attention` also
+            what `CaptionDetails` lists.
         """
         sampler = sampler or self.sampler
         feedback = self.feedback if with_feedback else NoFeedback()
@@ -231,6 +253,14 @@ class Captioner(CompiledLearner):
                 "n_best_tokens": best["tokens"],
                 "n_best_scores": best["scores"],
             }
+            as_calibrated = with_feedback and rerank
+            as_calibrated &= type(sampler) is type(self.sampler)
+            if self.word_probability is not None and as_calibrated:
+                probabilities = self.word_probability(
+                    mean_log_probs(best["tokens"], best["log_probs"])
+                )
+                results["word_probabilities"] = probabilities[:, 0]
+                results["n_best_word_probabilities"] = probabilities
             if not return_attention:
                 return results
             read = best["tokens"][:, :1, :-1]
@@ -295,6 +325,7 @@ class Captioner(CompiledLearner):
             "sampler": self.sampler,
             "draft_sampler": self.draft_sampler,
             "reranker": self.reranker,
+            "word_probability": self.word_probability,
         }
         serialize = keras.saving.serialize_keras_object
         return {

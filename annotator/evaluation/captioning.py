@@ -1,5 +1,7 @@
 """A captioner at work on the images of a split: captions, and where it looked."""
 
+import dataclasses
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +10,67 @@ import tensorflow as tf
 from PIL import Image
 
 from annotator.captioner import Captioner
+from annotator.captioner.word_probability import mean_log_probs
 from annotator.pictures.attention import attention_picture
+from annotator.runs.heads import CAPTIONER
+from annotator.runs.run import Run
 from annotator.runs.splits import Split
-from annotator.terminal.progress import Running, track
+from annotator.terminal.progress import CAPTIONING, Running, track
 
 # Images whose attention is computed together.
 AT_ONCE = 8
+_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class SaidCaptions:
+    """What a captioner said of the N images of a split.
+
+    Attributes:
+        captions: The best caption of each.
+        mean_log_probs: As of `annotator.captioner.word_probability`, float32 `[N]`.
+        seconds: What it took, without making the graph.
+    """
+
+    captions: list[str]
+    mean_log_probs: np.ndarray
+    seconds: float
+
+
+def describe_split(run: Run, name: str) -> SaidCaptions:
+    """What a run's captioner says of a split; it is asked once.
+
+    Args:
+        run: The run, whose captioner is trained.
+        name: Name of the split.
+    """
+    if name not in run.said:
+        run.said[name] = _describe(run, name)
+    return run.said[name]
+
+
+def _describe(run, name):
+    captioner, split = run.captioner(), run.split(CAPTIONER, name)
+
+    def describe(regions):
+        said = captioner.generate(regions)
+        return said["captions"], mean_log_probs(said["tokens"], said["log_probs"])
+
+    where, batches = f"{run.config.dataset} {name}", -(-len(split) // _BATCH)
+    running = run.progress.stage(CAPTIONING, where, batches, "batch")
+    regions = split.regions(_BATCH)
+    # One graph, for the last batch as well, which has fewer images.
+    describe = tf.function(describe, autograph=False).get_concrete_function(
+        regions.element_spec
+    )
+    captions, means = [], []
+    start = time.monotonic()
+    for batch in track(regions, running):
+        texts, of_batch = describe(batch)
+        captions += [text.decode("utf-8") for text in texts.numpy().tolist()]
+        means.append(of_batch.numpy())
+    seconds = time.monotonic() - start
+    return SaidCaptions(captions, np.concatenate(means), seconds)
 
 
 def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
@@ -28,16 +85,6 @@ def caption_function(captioner: Captioner, with_feedback: bool = True) -> Any:
         return captioner.generate(regions, with_feedback=with_feedback)["captions"]
 
     return tf.function(caption, autograph=False)
-
-
-def trace(caption: Any, regions: tf.data.Dataset) -> None:
-    """Makes the graph that `generate` runs, which keeps it.
-
-    Args:
-        caption: As of `generate`.
-        regions: As of `generate`.
-    """
-    caption.get_concrete_function(regions.element_spec)
 
 
 def generate(

@@ -10,6 +10,10 @@ import numpy as np
 
 from annotator import files
 from annotator.evaluation import captioning
+from annotator.evaluation.caption_probabilities import (
+    caption_reliability,
+    caption_reliability_note,
+)
 from annotator.evaluation.scene_check import scene_note, share_of_right_captions
 from annotator.evaluation.tables import caption_table, compared_note, tag_table
 from annotator.evaluation.tag_probabilities import reliability_note, tag_reliability
@@ -28,16 +32,9 @@ from annotator.runs.run import Run
 from annotator.runs.splits import Split
 from annotator.tagger.top_tags import TopTags
 from annotator.tagger.word_scores import NEVER
-from annotator.terminal.progress import (
-    CAPTIONING,
-    SCORING,
-    TAGGING,
-    Running,
-    track,
-)
+from annotator.terminal.progress import SCORING, TAGGING, Running, track
 
 _BOOTSTRAP_SAMPLES = 1000
-_CAPTION_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,15 +205,8 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         compare: Whether the published rows join the table.
     """
     split = run.split(CAPTIONER, name)
-    caption = captioning.caption_function(run.captioner())
-    total = -(-len(split) // _CAPTION_BATCH)
-    where = f"{run.config.dataset} {name}"
-    running = run.progress.stage(CAPTIONING, where, total, "batch")
-    regions = split.regions(_CAPTION_BATCH)
-    captioning.trace(caption, regions)  # which is no part of its seconds
-    start = time.monotonic()
-    captions = captioning.generate(caption, regions, running)
-    seconds = time.monotonic() - start
+    said = captioning.describe_split(run, name)
+    captions = said.captions
     files.write_json(
         run.files.captions(run.label(name)),
         [
@@ -236,6 +226,10 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         )
     rows = published.captioner_rows(run.config.dataset) if compare else []
     note = compared_note(compare, rows, name)
+    if run.word_probability() is not None:
+        believed = caption_reliability(run, name, said, references)
+        metrics |= believed
+        note = caption_reliability_note(believed) + note
     if run.config.dataset == "shapes":
         metrics["right_captions"] = share_of_right_captions(captions, references)
         note = scene_note(metrics["right_captions"]) + note
@@ -244,7 +238,7 @@ def score_captioner(run: Run, name: str, compare: bool) -> Scored:
         metrics = {**metrics, **unknown}
         note += caption_words_note(unknown)
     table = caption_table(metrics, rows) + note
-    return Scored(metrics, table, captions, seconds=seconds)
+    return Scored(metrics, table, captions, seconds=said.seconds)
 
 
 SCORES: dict[Task, Callable[[Run, str, bool], Scored]] = {

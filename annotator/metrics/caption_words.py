@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from annotator.metrics.tokenizer import tokenize
 
@@ -35,6 +36,20 @@ class SaidWords:
     def missed(self) -> np.ndarray:
         """Where half of the references have a word that was not said."""
         return self.common & ~self.said
+
+    def content_hits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each caption, how many of its content words a reference has, too.
+
+        Content words are all but English stop words (scikit-learn's), single letters
+        and what apostrophes split off. Each counts once.
+
+        Returns:
+            `(hits, words)`, int64 `[N]` each: how many a reference has, and how many
+            there are.
+        """
+        content = np.array([_is_content_word(word) for word in self.words], bool)
+        said, heard = self.said[:, content], self.heard[:, content]
+        return (said & heard).sum(axis=1), said.sum(axis=1)
 
     def table(self) -> list[dict[str, str | int | float]]:
         """A row a word that was said, or that half of the references of an image have.
@@ -89,3 +104,7 @@ def said_words(
         for array, some in zip(arrays, (own, set(counts), set(often)), strict=True):
             array[row, [column[word] for word in some]] = True
     return SaidWords(words, *arrays)
+
+
+def _is_content_word(word):
+    return len(word) > 1 and "'" not in word and word not in ENGLISH_STOP_WORDS

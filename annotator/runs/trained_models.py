@@ -1,11 +1,17 @@
 """What the trainings of a run left: its models, and what is known of them."""
 
 import warnings
+from typing import Any
 
 import keras
 
 from annotator import files, loading
-from annotator.captioner import BeamSearch, Captioner, ConsensusReranker
+from annotator.captioner import (
+    BeamSearch,
+    Captioner,
+    ConsensusReranker,
+    WordProbability,
+)
 from annotator.config import Config
 from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.workdir import Workdir
@@ -24,16 +30,20 @@ class TrainedModels:
     Attributes:
         config: `Config`, which the subclass sets.
         files: As given.
+        said: What evaluations keep of what the captioner said, by split.
     """
 
     config: Config
 
     def __init__(self, workdir: Workdir) -> None:
         self.files = workdir
+        self.said: dict[str, Any] = {}
         self._models: dict[Task, keras.Model] = {}
 
     def captioner(self) -> Captioner:
         """The trained captioner, which decodes as the settings say.
+
+        It is calibrated if it was for these settings.
 
         Warns:
             UserWarning: If its beams are to be ranked, and an earlier version that
@@ -44,6 +54,7 @@ class TrainedModels:
             captioner.decode_by(self.sampler())
             if self.config.rerank:
                 captioner = self._with_reranker(captioner)
+            captioner.calibrate(self.word_probability())
             self._models[CAPTIONER] = captioner
         return self._models[CAPTIONER]
 
@@ -55,6 +66,26 @@ class TrainedModels:
             max_length=self.config.max_length,
             no_repeat_ngram=self.config.no_repeat_ngram,
         )
+
+    def word_probability(self) -> WordProbability | None:
+        """How probable the words of captions are, if the settings are those of then."""
+        path = self.files.word_probability
+        if not path.is_file():
+            return None
+        stored = files.read_json(path)
+        if stored["decoding"] != self._decoding():
+            return None
+        return WordProbability(stored["slope"], stored["offset"])
+
+    def keep_word_probability(self, fitted: WordProbability) -> None:
+        """Writes how probable the words of captions are; the captioner then says it.
+
+        Args:
+            fitted: Fitted to captions that are decoded as the settings say.
+        """
+        facts = {**fitted.get_config(), "decoding": self._decoding()}
+        files.write_json(self.files.word_probability, facts)
+        self.captioner().calibrate(fitted)
 
     def tagger(self) -> keras.Model:
         """The trained tagger, from regions to a score for each of `words`."""
@@ -95,6 +126,12 @@ class TrainedModels:
     def words(self) -> list[str]:
         """The words of the trained tagger, in the order of its scores."""
         return files.read_json(self.files.words)
+
+    def _decoding(self):
+        """The settings that other captions follow from, JSON-ready."""
+        return {
+            name: getattr(self.config, name) for name in CAPTIONER.settings.exported()
+        }
 
     def _with_reranker(self, captioner):
         path = self.files.reranker

@@ -102,6 +102,11 @@ class Workdir:
         """What ranks the captioner's beams, NumPy arrays."""
         return self.task("captioner") / "reranker.npz"
 
+    @property
+    def word_probability(self) -> pathlib.Path:
+        """How probable the words of captions are, and of which captions, JSON."""
+        return self.task("captioner") / "word_probability.json"
+
     def drafts(self, epoch: int | str) -> pathlib.Path:
         """Drafts of the training images as of an epoch's start; `"*"` for a pattern."""
         return self.task("captioner") / f"drafts-{epoch}.npy"

@@ -44,13 +44,17 @@ def export_tagger(run: Run) -> list[pathlib.Path]:
 def export_captioner(run: Run) -> list[pathlib.Path]:
     """Exports a run's captioner; returns the paths of `saved_model.save`."""
     captioner = run.captioner()
+    served: tuple[str, ...] = ("captions", "scores")
+    if captioner.word_probability is not None:
+        served += ("word_probabilities",)
     return export_head(
         run,
         CAPTIONER,
         captioner,
-        served=("captions", "scores"),
+        served=served,
         detailed_head=CaptionDetails(captioner),
         words=list(captioner.vocabulary.words),
+        **_captioner_facts(run),
     )
 
 
@@ -63,6 +67,7 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
         manifest: The export's, see `annotator.export.saved_model`.
     """
     extras = {str(MANIFEST.with_name(name)) for name in _extras(run, task)}
+    facts = _FACTS[task](run) if task in _FACTS else {}
     # What another version did not write is what it did.
     then = Config.from_json(
         {k: v for k, v in manifest["config"].items() if k in Config.settings()},
@@ -72,6 +77,7 @@ def is_current(run: Run, task: Task, manifest: dict) -> bool:
         manifest["trained"] == files.sha256(run.files.model(task.name))
         and (f"{task.name}.keras" in manifest["files"] or not run.config.keras_file)
         and extras <= manifest["files"].keys()
+        and all(manifest.get(name) == fact for name, fact in facts.items())
         and all(
             getattr(then, name) == getattr(run.config, name)
             for name in task.settings.exported()
@@ -126,6 +132,11 @@ def export_head(
         extras,
         run.config.keras_file,
     )
+
+
+def _captioner_facts(run):
+    fitted = run.word_probability()
+    return {"word_probability": None if fitted is None else fitted.get_config()}
 
 
 def _extras(run, task):
@@ -197,3 +208,5 @@ def _fitted_basis(run):
 _EXTRAS: dict[Task, Callable[[Run], dict[str, Callable[[pathlib.Path], None]]]] = {
     TAGGER: _beside_tagger
 }
+# What else the manifest says that is exported, and may be made after a training.
+_FACTS: dict[Task, Callable[[Run], dict[str, Any]]] = {CAPTIONER: _captioner_facts}

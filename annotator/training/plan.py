@@ -58,7 +58,10 @@ def training_plan(run: Run, eval_split: str) -> list[Stage]:
             stages += _STAGES[task](run, features)
         stages += _LAST_STAGES.get(task, _none)(run, features)
         stages.append(Stage(EXPORTING, f"the {task.name}", _SECONDS_TO_EXPORT))
-    return stages + evaluation_plan(run, eval_split, run.tasks, features)
+    # Captions by which words are calibrated are scored without being made again.
+    captioned = [stage for stage in stages if stage.kind == CAPTIONING]
+    scoring = evaluation_plan(run, eval_split, run.tasks, features)
+    return stages + [stage for stage in scoring if stage not in captioned]
 
 
 def epoch_name(epoch: int, epochs: int, task: str) -> str:
@@ -137,12 +140,18 @@ def _captioner(run: Run, features: FeatureStages) -> list[Stage]:
     return stages
 
 
-def _reranker(run: Run, features: FeatureStages) -> list[Stage]:
-    if not run.config.rerank or run.files.reranker.is_file():
-        return []
-    images = len(run.annotated(run.config.train_split))
-    stages = features.of(CAPTIONER, run.config.train_split)
-    return [*stages, _stage(FITTING, images, RERANKER)]
+def _after_captioner(run: Run, features: FeatureStages) -> list[Stage]:
+    config = run.config
+    stages: list[Stage] = []
+    if config.rerank and not run.files.reranker.is_file():
+        images = len(run.annotated(config.train_split))
+        stages += features.of(CAPTIONER, config.train_split)
+        stages.append(_stage(FITTING, images, RERANKER))
+    if config.holds_out_validation and run.word_probability() is None:
+        images = len(run.annotated("validation"))
+        stages += features.of(CAPTIONER, "validation")
+        stages.append(_stage(CAPTIONING, images, f"{config.dataset} validation"))
+    return stages
 
 
 def _none(run: Run, features: FeatureStages) -> list[Stage]:
@@ -156,4 +165,4 @@ def _stage(kind, images, detail="images"):
 _Stages = dict[Task, Callable[[Run, FeatureStages], list[Stage]]]
 _STAGES: _Stages = {TAGGER: _tagger, CAPTIONER: _captioner}
 # What is made of a trained model, also of one that was trained before.
-_LAST_STAGES: _Stages = {CAPTIONER: _reranker}
+_LAST_STAGES: _Stages = {CAPTIONER: _after_captioner}

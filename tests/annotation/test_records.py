@@ -1,14 +1,16 @@
 """Records of images: what is in them."""
 
 import pathlib
+import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from annotator.annotation.model import AnnotationModel
-from annotator.annotation.records import csv_row, records
+from annotator.annotation.model import AnnotationModel, _captions
+from annotator.annotation.records import _record, csv_row, records
+from annotator.captioner import GreedySampler
 from annotator.export.versions import find_exports
 
 
@@ -77,6 +79,25 @@ def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
     assert set(again) == {"image", "tags", "tag_scores", "tag_probabilities"}
     assert again["tag_probabilities"] == record["tag_probabilities"][:2]
     assert again["tags"] == record["tags"][:2]
+
+
+def test_a_captioner_that_was_not_calibrated_says_no_probability():
+    """One of an earlier version's export: how sure it was is not passed off as one."""
+    found = {
+        "n_best_captions": tf.constant([["a dog"]]),
+        "n_best_scores": tf.constant([[-1.5]]),
+        "n_best_tokens": tf.constant([[[1, 4, 5, 2]]]),
+    }
+    captioner = types.SimpleNamespace(
+        sampler=GreedySampler(3),
+        set_jit_compile=lambda enabled: None,
+        generate=lambda regions, sampler: found,
+    )
+    outputs = _captions(captioner, 1)(None)
+    of_image = {name: value.numpy()[0] for name, value in outputs.items()}
+    record = _record("a.jpg", {"captioner": of_image})
+    expected = {"image": "a.jpg", "caption": "a dog", "caption_score": -1.5}
+    assert record == {**expected, "caption_word_probability": None}
 
 
 def test_errors_stand_in_their_place(brightness_model, gray_images):

@@ -101,8 +101,9 @@ def test_a_finished_run_is_left_as_it_is(old):
     _, _, exports = train_run(run_of(old, "finished"))
     assert captions_of(old / "finished") == written
     assert [path.read_bytes() for path in models] == before
-    # Only the tagger is exported anew, with what it takes to teach it.
-    assert [path.name for path in exports if path.is_dir()] == ["2", "1"]
+    # Both are exported anew, with what it takes to teach the tagger and with how
+    # probable a caption's words are.
+    assert [path.name for path in exports if path.is_dir()] == ["2", "2"]
     assert files_of(old / "finished/export/tagger/1") == exported
 
 
@@ -125,3 +126,5 @@ def test_exported_models_say_what_they_said(task, old):
     if task == "captioner":
         said = [caption.decode() for caption in served["captions"].numpy()]
         assert said == [caption["caption"] for caption in written]
+        # How sure it was is no probability that was fitted to anything.
+        assert not any("probabilit" in name for name in (*served, *predicted))

@@ -52,8 +52,8 @@ def stand_ins(monkeypatch):
     scores = caption_metrics.score_captions
     monkeypatch.setattr(Run, "tagger", lambda run: None)
     monkeypatch.setattr(Run, "captioner", lambda run: None)
-    monkeypatch.setattr(captioning, "trace", lambda *_: None)
-    monkeypatch.setattr(captioning, "generate", lambda *_: ["a dog", "a cat"])
+    said = captioning.SaidCaptions(["a dog", "a cat"], np.float32([-1, -2]), 0.5)
+    monkeypatch.setattr(captioning, "describe_split", lambda *_: said)
     monkeypatch.setattr(captioning, "attention_pictures", draw)
     monkeypatch.setattr(
         caption_metrics,

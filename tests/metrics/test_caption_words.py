@@ -35,6 +35,14 @@ def test_what_was_said_what_was_heard_and_what_is_common(words):
     assert named(words, words.missed) == [[], ["dog", "sits"], ["sea", "the"]]
 
 
+def test_content_words_that_a_reference_has_are_hits():
+    captions = [*CAPTIONS, "dogs run , don't they , dogs"]
+    hits, counts = said_words(
+        captions, [*REFERENCES, ["the dogs don't"]]
+    ).content_hits()
+    assert hits.tolist() == [2, 0, 0, 1] and counts.tolist() == [2, 1, 0, 2]
+
+
 def test_the_table_by_hand(words):
     rows = {row["word"]: row for row in words.table()}
     # "puppy" was not said, and half of no image's references have it.

@@ -110,6 +110,19 @@ def test_the_users_own_level_wins(level):
     assert stderr.endswith(level or "2")
 
 
+@pytest.mark.parametrize("own", [None, "0"])
+def test_it_computes_by_onednn_unless_the_user_says_otherwise(own, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if own is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", own)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    seen = []
+    variable = "TF_ENABLE_ONEDNN_OPTS"
+    monkeypatch.setattr(startup, "_start", lambda: seen.append(os.environ[variable]))
+    startup.start_tensorflow()
+    assert seen == [own or "1"]
+
+
 def test_modules_are_out_of_reach_for_a_while(tmp_path, monkeypatch):
     (tmp_path / "wanted_in_vain.py").write_text("value = 1\n")
     monkeypatch.syspath_prepend(tmp_path)

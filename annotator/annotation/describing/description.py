@@ -12,8 +12,9 @@ class ScoredCaption(NamedTuple):
     Attributes:
         text: The caption.
         score: As the search ranks captions; the higher, the better.
-        word_probability: The mean probability of a word, 0 to 1; `None` if it is not
-            known.
+        word_probability: How probable it is that people use one of the caption's
+            content words of the image, too, 0 to 1; `None` of a captioner that was not
+            calibrated.
     """
 
     text: str

@@ -15,6 +15,7 @@ SETTINGS = {
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
     "spark.python.worker.reuse": "true",  # or each task would load the model
     "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "2",
+    "spark.executorEnv.TF_ENABLE_ONEDNN_OPTS": "1",  # as `start_tensorflow` has it
     "spark.ui.showConsoleProgress": "false",  # `annotate` shows its own
 }
 

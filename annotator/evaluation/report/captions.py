@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from annotator.evaluation import captioning
+from annotator.evaluation.report.charts import reliability_chart
 from annotator.evaluation.report.choice import choose
 from annotator.evaluation.report.curves import read_curves
 from annotator.evaluation.report.examples import (
@@ -67,6 +68,9 @@ def captioner_sections(
     words = said_words(captions, references)
     if wanted:
         yield Section("Images", _images(run, split, captions, words, wanted))
+    if scored.metrics.get("caption_reliability"):
+        content = _probabilities(scored.metrics["caption_reliability"])
+        yield Section("Probabilities", content)
     yield Section(
         "Words",
         word_table(
@@ -111,6 +115,25 @@ def _scores(run, name, metrics):
             published_table(_PUBLISHED, rows, own, name),
         ]
     )
+
+
+def _probabilities(facts):
+    counts = np.array(facts["counts"])
+    note = (
+        f"The {counts.sum():,} content words of the captions, in bins of the "
+        "probability that people use them of the image, too; on the line as many are "
+        "right as was said. The areas of the dots say how many they are. The expected "
+        f"calibration error is {percent(facts['calibration_error'])} percentage "
+        "points. Where the probabilities were fitted to these images, each half of "
+        "them is judged by what was fitted to the other."
+    )
+    chart = reliability_chart(
+        "Words of captions: what was said to be how probable, and how much was right",
+        np.array(facts["said"]),
+        np.array(facts["happened"]),
+        counts,
+    )
+    return join([tag("p", note, class_="rule"), tag("figure", chart, class_="chart")])
 
 
 def _images(

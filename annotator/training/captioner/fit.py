@@ -19,6 +19,7 @@ from annotator.training.captioner.ensemble import join_captioners
 from annotator.training.captioner.inputs import captioner_inputs
 from annotator.training.captioner.reranking import fit_run_reranker
 from annotator.training.captioner.trainer import CaptionerTrainer
+from annotator.training.captioner.word_probability import fit_run_word_probability
 
 _FEEDBACK = {"draft": TextFeedback, "causal": CausalTextFeedback}
 
@@ -26,8 +27,8 @@ _FEEDBACK = {"draft": TextFeedback, "causal": CausalTextFeedback}
 def train_captioner(run: Run) -> None:
     """Trains the captioner of a run, or continues what an earlier try left.
 
-    At its end the re-ranker is fitted, if the settings ask for it, also of a captioner
-    that was trained before.
+    At its end the re-ranker is fitted, if the settings ask for it, and then how
+    probable the words of captions are; also of a captioner that was trained before.
 
     Where `ensemble` names trained ones, it is made of these and nothing is trained.
 
@@ -49,8 +50,11 @@ def train_captioner(run: Run) -> None:
             _train(run)
         elif workers.is_chief():
             join_captioners(run)
-    if run.config.rerank and workers.is_chief():
+    if not workers.is_chief():
+        return
+    if run.config.rerank:
         fit_run_reranker(run)
+    fit_run_word_probability(run)
 
 
 def _train(run):

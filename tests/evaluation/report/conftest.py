@@ -93,6 +93,8 @@ def annotated(tmp_path_factory):
 def scored(annotated):
     """What was measured of both tasks."""
     captions = score_captions(CAPTIONS, REFERENCES, meteor="none", bootstrap_samples=20)
+    facts = {"said": [0.4, 0.6], "happened": [0.5, 0.5], "counts": [9, 6]}
+    captions["caption_reliability"] = {"calibration_error": 0.1, **facts}
     rng = np.random.default_rng(1)
     true = annotated.tags
     scores = np.float32(true + rng.normal(0, 0.8, true.shape))

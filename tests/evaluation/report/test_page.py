@@ -65,14 +65,14 @@ def test_it_stands_in_the_workdir_whole(report, made_up_run):
 
 def test_all_sections_are_there_and_linked(page):
     assert [text for _, text in page.of("h2")] == ["Captions", "Tags", "Settings"]
-    titles = ["Scores", "Training", "Images", "Words", "Confused words"]
     others = ["Scores", "Images", "Probabilities", "Words", "Confused words"]
+    titles = [others[0], "Training", *others[1:]]
     found = [text for _, text in page.of("h3")]
-    assert found[:10] == titles + others  # those below are of the settings
+    assert found[:11] == titles + others  # those below are of the settings
     ids = [attrs["id"] for _, attrs, _ in page.all if "id" in attrs]
     assert len(set(ids)) == len(ids)
     links = [attrs["href"] for attrs, _ in page.of("a")]
-    assert len(links) == 13 and {link[1:] for link in links} <= set(ids)
+    assert len(links) == 14 and {link[1:] for link in links} <= set(ids)
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -155,7 +155,7 @@ def test_curves_of_the_log_are_drawn(page):
     assert "Loss: cross entropy (nats a word) by training step" in charts
     (validation,) = [label for label in charts if label.startswith("Validation")]
     assert "(%)" in validation
-    assert len(charts) == 5  # two histograms, and the probabilities
+    assert len(charts) == 6  # two histograms, and probabilities of both
 
 
 def test_chips_say_what_was_right_and_what_is_lacking(page, scored):
@@ -172,6 +172,11 @@ def test_chips_say_what_was_right_and_what_is_lacking(page, scored):
     assert chips["lacking"]
     sure = [text for attrs, text in page.of("li", "chip") if text.endswith(" %")]
     assert len(sure) == 8 * 5
+
+
+def test_how_far_captions_can_be_believed(page):
+    (told,) = [t for _, t in page.of("p", "rule") if "content words of the cap" in t]
+    assert told.startswith("The 15 content") and "is 10.0 percentage points" in told
 
 
 def test_calibration_says_when_it_was_fitted_to_these_images(page):

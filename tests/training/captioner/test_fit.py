@@ -208,19 +208,28 @@ def test_images_without_a_caption_are_left_out(
     assert all(np.isfinite(value).all() for value in weights(tmp_path / "run"))
 
 
-def test_a_run_without_a_reranker_gets_one(captioner_run, captioner_config, tmp_path):
+def test_a_run_without_what_is_fitted_last_gets_it(
+    captioner_run, captioner_config, tmp_path
+):
     """One of an earlier version: its captioner is not trained again."""
     workdir = shutil.copytree(captioner_run[0], tmp_path / "run")
     path = workdir / "captioner" / "reranker.npz"
-    fitted = dict(np.load(path))
+    probable = workdir / "captioner" / "word_probability.json"
+    fitted, curve = dict(np.load(path)), json.loads(probable.read_text())
     path.unlink()
+    probable.unlink()
     with pytest.warns(UserWarning, match="nothing to rank beams by"):
-        assert Run(captioner_config, workdir).captioner().reranker is None
+        without = Run(captioner_config, workdir).captioner()
+    assert without.reranker is None and without.word_probability is None
     before = (workdir / "captioner" / "captioner.keras").stat()
     captioner_training.train_captioner(Run(captioner_config, workdir))
     assert (workdir / "captioner" / "captioner.keras").stat() == before
     for name, array in np.load(path).items():
         np.testing.assert_array_equal(array, fitted[name])
+    again = json.loads(probable.read_text())
+    for name in ("slope", "offset"):
+        assert again.pop(name) == pytest.approx(curve.pop(name), rel=1e-3)
+    assert again == curve
     config = dataclasses.replace(captioner_config, rerank_weight=7.0)
     assert Run(config, workdir).captioner().reranker.beam_weight == 7.0
     config = dataclasses.replace(captioner_config, rerank=False)
