@@ -38,7 +38,6 @@ def test_reinforce_follows_the_gradient_of_the_expected_log_probability(build, i
     """With one word it can be summed over all choices of a region."""
     options = {"reward": 1.0, "entropy": 0.0, "expected_rate": 0.0}
     decoder, (regions, _) = build("hard", **options), inputs
-    decoder.attention.jit_compile = True  # op by op, 6,000 queries take seconds
     count, word = 6000, 5
     tokens = tf.ones([1, count, 1], tf.int32)
     weights = decoder.attention.trainable_weights
