@@ -42,5 +42,15 @@ class Table:
     epochs: str = ""
 
     def arguments(self, row: Row) -> list[str]:
-        """The arguments of `train.py` for a row, without those of places."""
-        return [f"--task={self.task}", *self.flags.split(), *row.flags.split()]
+        """The arguments of `train.py` for a row, without those of places.
+
+        A flag that the row has takes the place of the table's.
+        """
+        own = row.flags.split()
+        named = {_name(flag) for flag in own}
+        shared = [flag for flag in self.flags.split() if _name(flag) not in named]
+        return [f"--task={self.task}", *shared, *own]
+
+
+def _name(flag):
+    return flag.partition("=")[0]

@@ -125,6 +125,23 @@ def read_preset(folder: str | os.PathLike) -> dict[str, Any]:
     return manifest
 
 
+def head_config(
+    folder: pathlib.Path, manifest: Mapping[str, Any], task: str
+) -> dict[str, Any]:
+    """The settings that a head was trained with, JSON-ready.
+
+    Args:
+        folder: The folder of the preset, where its backbone's weights lie if they do
+            not come with the package.
+        manifest: As of `read_preset`.
+        task: The task.
+    """
+    weights = manifest["backbone_weights"]
+    if weights != "imagenet":
+        weights = str(folder / weights)
+    return {**manifest["tasks"][task]["config"], "backbone_weights": weights}
+
+
 def build_head(
     description: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: str
 ) -> keras.Model:

@@ -71,7 +71,7 @@ def _heads(folder):
         weights = manifest["files"][f"{task}.safetensors"]
         # What the weights mean stands in the manifest itself.
         listed = {f"{task}.keras": f"{weights} {files.sha256(folder / preset.PRESET)}"}
-        facts = {"config": manifest["tasks"][task]["config"]}
+        facts = {"config": preset.head_config(folder, manifest, task)}
         yield folder, {"task": task, "files": listed, "preset": manifest, **facts}
 
 

@@ -83,12 +83,14 @@ def find_start(name: str, flag: str = "init_from") -> Start:
 
 
 def _of_preset(name, folder, flag):
-    facts = preset.read_preset(folder)["tasks"].get(CAPTIONER.name)
+    manifest = preset.read_preset(folder)
+    facts = manifest["tasks"].get(CAPTIONER.name)
     if facts is None:
         raise FileNotFoundError(f"--{flag}={name} has no captioner.")
     arrays = preset.read_head(folder, CAPTIONER.name)
+    config = preset.head_config(folder, manifest, CAPTIONER.name)
     return Start(
-        Config.from_json(facts["config"], str(folder / preset.PRESET)),
+        Config.from_json(config, str(folder / preset.PRESET)),
         lambda: preset.build_head(facts["model"], arrays, str(folder)),
     )
 

@@ -15,6 +15,10 @@ from annotator.runs.heads import CAPTIONER, TAGGER, Task
 from annotator.runs.run import Run
 from annotator.training.exports import teaching_basis
 
+# Settings that name places of the machine that trained, and what they are elsewhere.
+_PLACES = dict.fromkeys(("data_dir", "cache_dir", "init_from", "distill", "extend"))
+_PLACES |= {"ensemble": [], "backbone_weights": "imagenet"}
+
 
 def save_preset(
     folder: str | os.PathLike, *workdirs: str | os.PathLike
@@ -55,7 +59,7 @@ def save_preset(
             "tap": task.tap(run.config),
             "views": [resize.view for resize in task.views(run.config)],
             "model": preset.describe_head(model),
-            "config": run.config.to_json() | dict.fromkeys(("data_dir", "cache_dir")),
+            "config": run.config.to_json() | _PLACES,
             **facts,
         }
         heads[task.name] = preset.head_weights(model)

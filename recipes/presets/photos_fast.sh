@@ -12,7 +12,7 @@ network=(--backbone=resnet50 --backbone_weights="${RESNET50_WEIGHTS:-imagenet}")
   --nocaption_flip --region_power=0.5 --epochs=6 --select_by=cider --norerank \
   --workdir=runs/recipes/photos_fast_start "$@"
 "$python" train.py --task=captioner --dataset=flickr8k "${network[@]}" \
-  --init_from=runs/recipes/photos_fast_start --region_power=0.5 --epochs=6 \
+  --init_from=runs/recipes/photos_fast_start --region_power=0.5 --epochs=4 \
   --learning_rate=6e-4 --weight_decay=0.1 --select_by=cider \
   --workdir=runs/recipes/photos_fast_captioner "$@"
 "$python" train.py --task=tagger --dataset=corel5k+flickr8k --caption_tags=40 \

@@ -50,9 +50,12 @@ def test_records_say_what_each_export_says_alone(
 def test_batches_and_workers_change_nothing(model, pairs):
     expected = list(records(model, pairs, batch_size=4, workers=1))
     found = list(records(model, iter(pairs), batch_size=7, workers=5))
+    # Sums of batches of other sizes may be added up in another order.
+    numbers = ("caption_score", "caption_word_probability")
+    numbers += ("tag_scores", "tag_probabilities")
     for one, other in zip(expected, found, strict=True):
         for name in one:
-            if "score" in name:
+            if name in numbers:
                 np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
             else:
                 assert one[name] == other[name]
@@ -77,7 +80,9 @@ def test_captions_and_tags_as_many_as_asked_for(exports, pairs):
     )
     (again,) = records(model, [pairs[2]])
     assert set(again) == {"image", "tags", "tag_scores", "tag_probabilities"}
-    assert again["tag_probabilities"] == record["tag_probabilities"][:2]
+    np.testing.assert_allclose(
+        again["tag_probabilities"], record["tag_probabilities"][:2], rtol=1e-4
+    )
     assert again["tags"] == record["tags"][:2]
 
 

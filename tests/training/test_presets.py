@@ -46,6 +46,19 @@ def test_heads_come_back_but_for_the_rounding(saved, captioner_run, tagger_run):
             np.testing.assert_array_equal(np.asarray(ours.value), expected)
 
 
+def test_it_names_no_place_of_the_machine_that_trained(saved, captioner_run):
+    text = (saved / preset.PRESET).read_text(encoding="utf-8")
+    assert str(captioner_run[0].parent) not in text
+    (_, manifest), (_, other) = find_exports([saved]).values()
+    # What the backbone of another network would be built of again.
+    assert manifest["config"]["backbone_weights"] == str(saved / preset.BACKBONE)
+    assert other["config"]["backbone_weights"] == str(saved / preset.BACKBONE)
+    for path in preset.packaged().values():
+        for facts in preset.read_preset(path)["tasks"].values():
+            places = [v for v in facts["config"].values() if str(v).startswith("/")]
+            assert places == []
+
+
 @pytest.mark.slow
 def test_it_describes_images_as_the_runs_do(
     saved, captioner_run, tagger_run, image_folder

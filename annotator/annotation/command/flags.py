@@ -20,7 +20,8 @@ def define(parser: commands.Parser) -> None:
         flags.DEFINE_multi_string,
         "model",
         ["photos"],
-        "photos, the model for photographs that comes with the package; a run's "
+        "photos, the model for photographs that comes with the package, or "
+        "photos_fast, three times as fast for many; a run's "
         "WORKDIR; or an export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or "
         "WORKDIR/export for all in it. May be given twice, or as a comma-separated "
         "list.",
