@@ -81,16 +81,16 @@ def read_packaged(path: pathlib.Path, network: str) -> dict | None:
         network: Name of the network.
 
     Returns:
-        Layer name -> arrays as Keras orders them; `None` if the file is another
-        network's, or no packaged one.
+        Layer name -> weight name -> array; `None` if the file is another network's, or
+        no packaged one.
     """
     with safetensors.safe_open(path, "np") as file:
         about = json.loads((file.metadata() or {}).get("about", "{}"))
         if (about.get("layout"), about.get("network")) != ("keras", network):
             return None
-        stored: dict[str, list] = {}
-        for key in sorted(file.keys(), key=lambda key: (key.endswith("/bias"), key)):
-            layer = key.partition("/")[0]
+        stored: dict[str, dict[str, np.ndarray]] = {}
+        for key in file.keys():
+            layer, _, weight = key.partition("/")
             array = file.get_tensor(key).astype(np.float32)
-            stored.setdefault(layer, []).append(array)
+            stored.setdefault(layer, {})[weight] = array
     return stored

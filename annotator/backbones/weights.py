@@ -166,14 +166,18 @@ def _assign(backbone, unnamed, stored, path):
             f"{backbone.name} needs up to its taps: {', '.join(missing)}."
         )
     for layer in layers:
+        arrays = stored[layer.name]
+        if isinstance(arrays, dict):
+            names = [variable.name for variable in layer.weights]
+            arrays = [arrays[name] for name in names if name in arrays]
         needed_shapes = [tuple(variable.shape) for variable in layer.weights]
-        stored_shapes = [array.shape for array in stored[layer.name]]
+        stored_shapes = [array.shape for array in arrays]
         if needed_shapes != stored_shapes:
             raise BackboneWeightsError(
                 f"{path}: layer {layer.name} has weights of shapes {stored_shapes}, "
                 f"{backbone.name} needs {needed_shapes}."
             )
-        layer.set_weights(stored[layer.name])
+        layer.set_weights(arrays)
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # it computes with a copy of its weights
 

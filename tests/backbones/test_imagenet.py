@@ -10,7 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from annotator.backbones.backbone import build_backbone
-from annotator.backbones.imagenet import imagenet_weights
+from annotator.backbones.imagenet import imagenet_weights, package_weights
 from annotator.backbones.weights import BackboneWeightsError
 
 
@@ -44,6 +44,21 @@ def test_it_says_whose_it_is():
     with safetensors.safe_open(imagenet_weights("vgg16"), "np") as file:
         about = json.loads(file.metadata()["about"])
     assert about["license"] == "CC BY 4.0" and "Oxford" in about["source"]
+
+
+def test_batch_normalization_comes_back_weight_by_weight(tmp_path):
+    """Its weights have an order that is not that of their names."""
+    rng = np.random.default_rng(0)
+    network = "resnet50", "conv2_block1_1_relu"
+    backbone = build_backbone(*network, "random", "float32", mixed=True)
+    for weight in backbone.weights:
+        weight.assign(rng.uniform(0.5, 2.0, weight.shape))
+    path = package_weights(backbone, tmp_path / "w.safetensors")
+    again = build_backbone(*network, path, "float32", mixed=True)
+    assert any(weight.name == "moving_variance" for weight in again.weights)
+    for ours, theirs in zip(again.weights, backbone.weights, strict=True):
+        expected = np.asarray(theirs.value, ml_dtypes.bfloat16).astype(np.float32)
+        np.testing.assert_array_equal(ours.value, expected)
 
 
 def test_bfloat16_is_the_same_as_with_keras_own_weights(tmp_path):
