@@ -24,7 +24,7 @@ def _define(parser: commands.Parser) -> None:
         "model",
         ["photos"],
         "photos, the model for photographs that comes with the package, or "
-        "photos_fast, three times as fast for many; or a run's "
+        "photos_fast, 2.7 times as fast for many; or a run's "
         "WORKDIR, or an export in it, with a tagger; a captioner too if it is to write "
         "captions. May be given twice, or as a comma-separated list.",
         note="default: photos",

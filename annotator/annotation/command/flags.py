@@ -21,7 +21,7 @@ def define(parser: commands.Parser) -> None:
         "model",
         ["photos"],
         "photos, the model for photographs that comes with the package, or "
-        "photos_fast, three times as fast for many; a run's "
+        "photos_fast, 2.7 times as fast for many; a run's "
         "WORKDIR; or an export: WORKDIR/export/captioner, WORKDIR/export/tagger/1, or "
         "WORKDIR/export for all in it. May be given twice, or as a comma-separated "
         "list.",
