@@ -1,14 +1,14 @@
 """What oneDNN does for the commands, against TensorFlow's own kernels.
 
     python benchmarks/onednn.py
-    python benchmarks/onednn.py --rounds=5 --networks=vgg16
+    python benchmarks/onednn.py --processes=5 --networks=vgg16
 
 prints the milliseconds of a core that a network takes for an image, and a step of the
 captioner's training (16 images with 5 captions, two layers), with oneDNN and without,
 and their ratios. `annotator.terminal.startup` turns oneDNN on for all commands;
 TensorFlow itself does so on processors with AVX-512 alone, so that on these the first
 number is its default as well. Weights are random, one thread computes, each side runs
-in processes of its own, they take turns, and the median of the rounds counts.
+in processes of its own, they take turns, and the median counts.
 """
 
 import os
@@ -24,7 +24,7 @@ from absl import app, flags
 flags.DEFINE_list(
     "networks", ["vgg16", "resnet50"], "Networks of `keras.applications`."
 )
-flags.DEFINE_integer("rounds", 3, "Processes of each side.", lower_bound=1)
+flags.DEFINE_integer("processes", 3, "Processes of each side.", lower_bound=1)
 flags.DEFINE_bool("step", True, "Whether a step of training is measured.")
 flags.DEFINE_string("measure", "", "For the processes of each side: what they measure.")
 
@@ -43,7 +43,7 @@ def main(argv):
     print(f"{'ms of a core':20}{'oneDNN':>10}{'without':>10}{'ratio':>8}")
     for what in [*FLAGS.networks, *([STEP] if FLAGS.step else [])]:
         taken = {"1": [], "0": []}
-        for _ in range(FLAGS.rounds):
+        for _ in range(FLAGS.processes):
             for side, each in taken.items():
                 each.append(child(what, side))
         ours, theirs = (statistics.median(each) for each in taken.values())

@@ -33,8 +33,9 @@ def start_tensorflow() -> None:
     """Imports TensorFlow and lets it look for devices, without its start-up lines.
 
     It computes by oneDNN, which TensorFlow by itself leaves out on processors without
-    AVX-512, where its convolutions and the products of an LSTM take a fourth less time
-    (`benchmarks/onednn.py`). What the user has set `TF_ENABLE_ONEDNN_OPTS` to is kept.
+    AVX-512, where VGG16 takes a seventh less time, a step of the captioner's training
+    a fourth (`benchmarks/onednn.py`). What the user has set `TF_ENABLE_ONEDNN_OPTS` to
+    is kept.
 
     Keras does without what it would import for parts that no command uses. All else
     that is written to stderr meanwhile is passed on. Where the user has set
