@@ -41,11 +41,10 @@ def preset_models(exports: Exports) -> dict[str, keras.Model]:
     for folder, tasks in of_folders.items():
         manifest = exports[tasks[0]][1]["preset"]
         taps = {task: manifest["tasks"][task]["tap"] for task in tasks}
-        weights = manifest["backbone_weights"]
         network = build_backbone(
             manifest["network"],
             tuple(dict.fromkeys(taps.values())),
-            weights if weights == "imagenet" else folder / weights,
+            preset.backbone_weights(folder, manifest),
         )
         for task, tap in taps.items():
             maps = {tap: network.output[tap]}

@@ -125,6 +125,17 @@ def read_preset(folder: str | os.PathLike) -> dict[str, Any]:
     return manifest
 
 
+def backbone_weights(folder: pathlib.Path, manifest: Mapping[str, Any]) -> str:
+    """What a preset's backbone is built with: `imagenet`, or the file in its folder.
+
+    Args:
+        folder: The folder of the preset.
+        manifest: As of `read_preset`.
+    """
+    weights = manifest["backbone_weights"]
+    return weights if weights == "imagenet" else str(folder / weights)
+
+
 def head_config(
     folder: pathlib.Path, manifest: Mapping[str, Any], task: str
 ) -> dict[str, Any]:
@@ -136,10 +147,8 @@ def head_config(
         manifest: As of `read_preset`.
         task: The task.
     """
-    weights = manifest["backbone_weights"]
-    if weights != "imagenet":
-        weights = str(folder / weights)
-    return {**manifest["tasks"][task]["config"], "backbone_weights": weights}
+    weights = {"backbone_weights": backbone_weights(folder, manifest)}
+    return manifest["tasks"][task]["config"] | weights
 
 
 def build_head(
