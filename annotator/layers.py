@@ -15,7 +15,7 @@ from annotator.tagger import (
 )
 from annotator.tagger.exemplars import mbrm, nearest_neighbors
 from annotator.tagger.lift import label_lift
-from annotator.tagger.pooling import joined, mean, second_order, vlad
+from annotator.tagger.pooling import joined, mean, power, second_order, vlad
 from annotator.tagger.rules import word_thresholds
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "mean",
     "nearest_neighbors",
     "pixel_normalization",
+    "power",
     "resize",
     "second_order",
     "tagger",

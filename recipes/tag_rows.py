@@ -4,10 +4,14 @@ from recipes.row import Row, Table
 
 _TAGS = (
     "--dataset=corel5k --backbone=vgg16 --backbone_weights=imagenet "
-    "--scales=224 --aspect=squash --noflip --top_k=5 --rank_by=score --seed=0"
+    "--scales=224 --aspect=squash --noflip --top_k=5 --rank_by=score --seed=0 "
+    "--descriptor_power=1"
 )
 _VLAD = "--components=256 --codebook=16 --vlad=power,l2 --covariance=0"
-_JOINED = _VLAD.replace("--covariance=0", "--covariance=96")
+_DEFAULT = (
+    "--descriptor_power=0.5 --components=256 --codebook=16 --vlad=power,l2 "
+    "--covariance=96"
+)
 _WHITENED = f"{_VLAD} --similarity=whitened --shrinkage=0.001"
 
 PAPER_TAGS = Table(
@@ -59,13 +63,13 @@ TAGGERS = Table(
             "tags_default",
             "the default: a covariance joins the vector, strengths and the lift by "
             "other words are chosen by leave-one-out",
-            f"--tagger=means {_JOINED} --similarity=whitened",
+            f"--tagger=means {_DEFAULT} --similarity=whitened",
             minutes=2,
         ),
         Row(
             "tags_scales",
             "the same at two scales, 224 and 288",
-            f"--tagger=means {_JOINED} --similarity=whitened --scales=224,288",
+            f"--tagger=means {_DEFAULT} --similarity=whitened --scales=224,288",
             minutes=4,
         ),
         Row(
@@ -95,7 +99,7 @@ TAGGERS = Table(
         Row(
             "tags_2pknn_default",
             "2PKNN on the default's vectors, whitened",
-            f"--tagger=2pknn --neighbours=5 {_JOINED} --similarity=whitened "
+            f"--tagger=2pknn --neighbours=5 {_DEFAULT} --similarity=whitened "
             "--shrinkage=0.001",
             minutes=5,
         ),
@@ -171,13 +175,13 @@ RESNET50_TAGS = Table(
             "resnet50_tags_default",
             "the default: a covariance joins the vector, strengths and lift by "
             "leave-one-out",
-            f"--tagger=means {_JOINED} --similarity=whitened",
+            f"--tagger=means {_DEFAULT} --similarity=whitened",
             minutes=3,
         ),
         Row(
             "resnet50_tags_scales",
             "the same at two scales, 224 and 288",
-            f"--tagger=means {_JOINED} --similarity=whitened --scales=224,288",
+            f"--tagger=means {_DEFAULT} --similarity=whitened --scales=224,288",
             minutes=5,
         ),
         Row(

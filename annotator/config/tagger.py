@@ -34,6 +34,14 @@ class TaggerSettings(Settings):
         + ".",
         choices=tuple(SCHEMES),
     )
+    descriptor_power: float = _tagger(
+        0.5,
+        "Power of the regions' values that the tagger reads, taken before all else: at "
+        "0.5 loud ones do not drown the others, at 1 they stay as they are.",
+        above=0,
+        before=1.0,
+        encoding=True,
+    )
     components: int = _tagger(
         256, "PCA dimensions of a descriptor.", least=1, encoding=True
     )

@@ -18,6 +18,7 @@ from annotator.tagger.pooling.encoder import (
     sample_descriptors,
     vector_pooling,
 )
+from annotator.tagger.pooling.power import SignedPower
 from annotator.tagger.pooling.projection import projection_layer
 from annotator.tagger.top_tags import TopTags
 
@@ -36,6 +37,8 @@ class Tagger(keras.Model):
 
     Args:
         words: The W words.
+        descriptor_power: Power of the descriptors, taken before all else, see
+            `SignedPower`; 1 leaves them as they are.
         components: Principal components of a descriptor.
         codebook: Visual words.
         vlad: Normalizations of the VLAD vector, or `("mean",)`, see `vector_pooling`.
@@ -76,6 +79,7 @@ class Tagger(keras.Model):
     def __init__(
         self,
         words: Iterable[str],
+        descriptor_power: float = 0.5,
         components: int = 256,
         codebook: int = 16,
         vlad: Collection[str] = ("power", "l2"),
@@ -89,6 +93,7 @@ class Tagger(keras.Model):
     ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.words = tuple(words)
+        self.descriptor_power = descriptor_power
         self.components = components
         self.codebook = codebook
         self.vlad = tuple(vlad)
@@ -130,7 +135,9 @@ class Tagger(keras.Model):
             (regions for regions, _ in batches), images, DESCRIPTOR_SAMPLE, self.seed
         )
         codebook = None if self.vlad == MEAN else self.codebook
-        fitted = fit_encoder(sample, self.components, codebook, self.seed)
+        fitted = fit_encoder(
+            sample, self.components, codebook, self.seed, self.descriptor_power
+        )
         self._make_layers(sample.shape[-1])
         self.projection.set_weights([fitted["kernel"], fitted["bias"]])
         if codebook is not None:
@@ -166,7 +173,7 @@ class Tagger(keras.Model):
         Returns:
             float32 `[B, d]`.
         """
-        return self.pooling(self.projection(regions))
+        return self.pooling(self.projection(self.power(regions)))
 
     def call(self, regions: tf.Tensor) -> tf.Tensor:
         scores = self.encode(regions)
@@ -205,6 +212,7 @@ class Tagger(keras.Model):
         return {
             "name": self.name,
             "words": list(self.words),
+            "descriptor_power": self.descriptor_power,
             "components": self.components,
             "codebook": self.codebook,
             "vlad": list(self.vlad),
@@ -218,8 +226,9 @@ class Tagger(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Tagger":
-        # Files of earlier versions have neither.
-        return cls(**{"covariance": 0, "lift": 0.0, **config})
+        # Files of earlier versions have none of these.
+        before = {"descriptor_power": 1.0, "covariance": 0, "lift": 0.0}
+        return cls(**{**before, **config})
 
     def _last(self):
         """The layers from vectors to scores."""
@@ -230,6 +239,7 @@ class Tagger(keras.Model):
         if self.channels is None:
             kernel = np.zeros((channels, self.components))
             codebook = np.zeros((self.codebook, self.components))
+            self.power = SignedPower(self.descriptor_power, name="power")
             self.projection = projection_layer(kernel, kernel[0])
             self.pooling = vector_pooling(
                 self.vlad, self.covariance, self.components, codebook

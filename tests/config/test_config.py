@@ -174,7 +174,9 @@ def test_the_file_of_version_0_1_loads():
 
 
 def test_json_of_other_versions():
-    before = Config(covariance=0, lift=0.0, rerank=False)  # as there was none
+    before = Config(  # as there was none
+        covariance=0, lift=0.0, rerank=False, descriptor_power=1.0
+    )
     assert Config.from_json({}, "f") == before
     three = dataclasses.replace(before, layers=3)
     assert Config.from_json({"layers": 3}, "f") == three

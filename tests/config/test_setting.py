@@ -96,7 +96,7 @@ def test_roles_are_listed():
     )
     assert set(Config.encoding()) == {
         *("backbone", "backbone_weights", "tap", "precision", "seed", "scales", "flip"),
-        *("aspect", "resize_method", "components"),
+        *("aspect", "resize_method", "descriptor_power", "components"),
     }
 
 

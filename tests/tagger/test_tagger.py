@@ -99,6 +99,6 @@ def test_its_defaults_are_those_of_a_run():
     defaults = inspect.signature(Tagger).parameters
     settings = TaggerSettings()
     shared = [name for name in defaults if hasattr(settings, name)]
-    assert len(shared) == 8
+    assert len(shared) == 9
     for name in shared:
         assert defaults[name].default == getattr(settings, name)

@@ -10,8 +10,9 @@ from annotator.tagger.lift.left_out_lift import gains, spread
 from annotator.tagger.whitened_means import Covariance, Whitening
 from annotator.tagger.word_means import NEVER
 
+# The first that is tried, and the least and the largest.
+SHRINKAGE, _LEAST_SHRINKAGE, _LARGEST_SHRINKAGE = 1e-3, 1e-6, 1.0
 # What is tried; where several do equally well, the first.
-SHRINKAGES = (1e-3, 5e-4, 2e-3, 2.5e-4)
 MARGINS = (0.7, 0.8, 0.6, 0.9, 1.0, 0.5)
 LIFTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 # Words of an image, as this field's protocol has it.
@@ -28,8 +29,8 @@ class Strengths:
         shrinkage: See `Whitening.fit`.
         margin: See `fit_whitened_means`.
         lift: See `LabelLift`.
-        f1: F1 over words, of five words an image, each image left out of its fit;
-            `None` where nothing was chosen.
+        f1: F1 over words, of five words an image, each image left out of its fit, the
+            mean over data sets; `None` where nothing was chosen.
     """
 
     shrinkage: float
@@ -52,7 +53,9 @@ def choose_strengths(
 
     Each image is scored by means, covariance and lifts that were fitted without it, in
     closed form (`leave_one_out`), and gets its five best words of those that it was
-    asked for. Kept is what has the best F1 over words.
+    asked for. Kept is what has the best F1 over words; of data sets that are learned
+    together the mean of theirs, or the one with the most words would decide for all.
+    The shrinkage is halved or doubled for as long as that helps.
 
     Args:
         vectors: A vector an image, float `[N, d]`; may be a memory map.
@@ -74,30 +77,74 @@ def choose_strengths(
         chosen = np.random.default_rng(seed).choice(rows, _MOST_IMAGES, replace=False)
         rows = np.sort(chosen)
     true, asked = tags[rows], None if known is None else known[rows]
-    best = Strengths(
-        shrinkage or SHRINKAGES[0], MARGINS[0] if margin is None else margin, 0.0, -1.0
-    )
-    scores = np.full(true.shape, NEVER, np.float32)
-    for each in SHRINKAGES if shrinkage is None else (shrinkage,):
+
+    def fit(each):
+        """The best margin of a shrinkage, and what scores are with it."""
         whitening = Whitening.of(covariance, each)
         left_out = leave_one_out(whitening, vectors, tags, known, rows)
-        for share in MARGINS if margin is None else (margin,):
-            these = left_out.scores(share)
-            if asked is not None:
-                these = np.where(asked, these, np.float32(NEVER))
-            f1 = f1_of_best(these, true)
-            if best.f1 is None or f1 > best.f1:
-                best, scores = Strengths(each, share, 0.0, f1), these
+        worth = {
+            share: f1_of_sets(_asked_for(left_out.scores(share), asked), true, asked)
+            for share in (MARGINS if margin is None else (margin,))
+        }
+        best = max(worth, key=worth.__getitem__)
+        scores = _asked_for(left_out.scores(best), asked)
+        return Strengths(each, best, 0.0, worth[best]), scores
+
+    if shrinkage is not None:
+        best, scores = fit(shrinkage)
+    else:
+        best, scores = _climb(fit)
     deviation = spread(scores)
     if lift == 0 or tags.shape[1] > MOST_WORDS or not deviation:
         return best
     gained = deviation * gains(scores, deviation, tags, known, rows)
     worth = {
-        each: f1_of_best(scores + np.float32(each) * gained, true)
+        each: f1_of_sets(scores + np.float32(each) * gained, true, asked)
         for each in (LIFTS if lift is None else (lift,))
     }
     chosen = max(worth, key=worth.__getitem__)
     return dataclasses.replace(best, lift=chosen, f1=worth[chosen])
+
+
+def _climb(fit):
+    """The best fit that halving, or else doubling, the shrinkage leads to."""
+    best = fit(SHRINKAGE)
+    for factor in (0.5, 2.0):
+        before = best
+        while True:
+            shrinkage = best[0].shrinkage * factor
+            if not _LEAST_SHRINKAGE <= shrinkage <= _LARGEST_SHRINKAGE:
+                break
+            other = fit(shrinkage)
+            if other[0].f1 <= best[0].f1:
+                break
+            best = other
+        if best is not before:
+            break
+    return best
+
+
+def _asked_for(scores, asked):
+    """Scores, `NEVER` for words that an image was not asked for."""
+    return scores if asked is None else np.where(asked, scores, np.float32(NEVER))
+
+
+def f1_of_sets(
+    scores: np.ndarray, tags: np.ndarray, known: np.ndarray | None = None
+) -> float:
+    """`f1_of_best` of each data set, their mean.
+
+    Args:
+        scores: As of `f1_of_best`.
+        tags: As of `f1_of_best`.
+        known: As of `fit_whitened_means`: images of one data set know the same words.
+    """
+    if known is None:
+        return f1_of_best(scores, tags)
+    _, set_of = np.unique(known, axis=0, return_inverse=True)
+    set_of = np.ravel(set_of)
+    sets = [set_of == each for each in range(set_of.max() + 1)]
+    return float(np.mean([f1_of_best(scores[own], tags[own]) for own in sets]))
 
 
 def f1_of_best(

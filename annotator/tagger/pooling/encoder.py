@@ -7,6 +7,7 @@ import numpy as np
 
 from annotator.tagger.pooling.joined import JoinedPooling
 from annotator.tagger.pooling.mean import MeanPooling
+from annotator.tagger.pooling.power import SignedPower
 from annotator.tagger.pooling.projection import fit_projection, projection_layer
 from annotator.tagger.pooling.second_order import CovarianceRoot
 from annotator.tagger.pooling.vlad import VLAD, BagOfWords, fit_codebook
@@ -48,6 +49,7 @@ def fit_encoder(
     components: int,
     codebook_size: int | None,
     seed: int = 0,
+    power: float = 1.0,
 ) -> dict[str, np.ndarray]:
     """Fits projection and codebook.
 
@@ -56,11 +58,14 @@ def fit_encoder(
         components: PCA dimensions n.
         codebook_size: Visual words m; `None` for no codebook.
         seed: Seed of k-means.
+        power: Of the descriptors, taken before all else, see `SignedPower`.
 
     Returns:
         Dict of float32 arrays: `kernel` `[D, n]`, `bias` `[n]`, and `codebook` `[m, n]`
         if one was asked for.
     """
+    if power != 1:
+        descriptors = SignedPower(power)(descriptors).numpy()
     kernel, bias = fit_projection(descriptors, components)
     fitted = {"kernel": kernel, "bias": bias}
     if codebook_size is not None:
@@ -109,6 +114,7 @@ def build_encoder(
     bias: np.ndarray,
     pooling: keras.layers.Layer,
     regions: int | None = None,
+    power: float = 1.0,
 ) -> keras.Sequential:
     """Builds an encoder from the arrays of `fit_encoder`.
 
@@ -117,6 +123,7 @@ def build_encoder(
         bias: The projection's bias, float32 `[n]`.
         pooling: Layer from projected descriptors `[B, R, n]` to vectors `[B, d]`.
         regions: Regions R of an image, where `pooling` has to know it.
+        power: As of `fit_encoder`.
 
     Returns:
         Model from regions `[B, R, D]` to vectors, float32 `[B, d]`.
@@ -124,6 +131,7 @@ def build_encoder(
     encoder = keras.Sequential(
         [
             keras.Input((regions, kernel.shape[0]), dtype="float16", name="regions"),
+            *([SignedPower(power, name="power")] if power != 1 else []),
             projection_layer(kernel, bias),
             pooling,
         ],

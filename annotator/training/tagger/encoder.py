@@ -52,7 +52,13 @@ def _fit(run, split):
     has_codebook = config.pooling == "vlad" and config.vlad != encoder.MEAN
     codebook = config.codebook if has_codebook else None
     with run.progress.stage(FITTING, "projection and codebook"):
-        return encoder.fit_encoder(sample, config.components, codebook, config.seed)
+        return encoder.fit_encoder(
+            sample,
+            config.components,
+            codebook,
+            config.seed,
+            config.descriptor_power,
+        )
 
 
 def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:
@@ -60,14 +66,20 @@ def _vlad(config: Config, fitted: dict, split: Split) -> keras.Model:
     pooling = encoder.vector_pooling(
         config.vlad, config.covariance, components, fitted.get("codebook")
     )
-    return encoder.build_encoder(fitted["kernel"], fitted["bias"], pooling)
+    return encoder.build_encoder(
+        fitted["kernel"], fitted["bias"], pooling, power=config.descriptor_power
+    )
 
 
 def _grid(config: Config, fitted: dict, split: Split) -> keras.Model:
     height, width, _ = split.caches[0].shape
     pooling = mbrm.GridMeans(config.grid, name="grid_means")
     return encoder.build_encoder(
-        fitted["kernel"], fitted["bias"], pooling, height * width
+        fitted["kernel"],
+        fitted["bias"],
+        pooling,
+        height * width,
+        config.descriptor_power,
     )
 
 
