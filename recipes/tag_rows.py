@@ -8,10 +8,8 @@ _TAGS = (
     "--descriptor_power=1"
 )
 _VLAD = "--components=256 --codebook=16 --vlad=power,l2 --covariance=0"
-_DEFAULT = (
-    "--descriptor_power=0.5 --components=256 --codebook=16 --vlad=power,l2 "
-    "--covariance=96"
-)
+_JOINED = _VLAD.replace("--covariance=0", "--covariance=96")
+_DEFAULT = f"--descriptor_power=0.5 {_JOINED}"
 _WHITENED = f"{_VLAD} --similarity=whitened --shrinkage=0.001"
 
 PAPER_TAGS = Table(
@@ -60,9 +58,15 @@ TAGGERS = Table(
             f"--tagger=means {_WHITENED} --margin=0.7 --lift=0",
         ),
         Row(
+            "tags_covariance",
+            "a covariance joins the vector, strengths and the lift by other words are "
+            "chosen by leave-one-out",
+            f"--tagger=means {_JOINED} --similarity=whitened",
+            minutes=2,
+        ),
+        Row(
             "tags_default",
-            "the default: a covariance joins the vector, strengths and the lift by "
-            "other words are chosen by leave-one-out",
+            "the default: the same of square roots of the regions",
             f"--tagger=means {_DEFAULT} --similarity=whitened",
             minutes=2,
         ),
@@ -172,9 +176,14 @@ RESNET50_TAGS = Table(
             minutes=2,
         ),
         Row(
+            "resnet50_tags_covariance",
+            "a covariance joins the vector, strengths and lift by leave-one-out",
+            f"--tagger=means {_JOINED} --similarity=whitened",
+            minutes=3,
+        ),
+        Row(
             "resnet50_tags_default",
-            "the default: a covariance joins the vector, strengths and lift by "
-            "leave-one-out",
+            "the default: the same of square roots of the regions",
             f"--tagger=means {_DEFAULT} --similarity=whitened",
             minutes=3,
         ),
