@@ -11,6 +11,7 @@ import sqlite3  # noqa: F401  (TensorFlow brings one without full-text search)
 
 import numpy as np
 import pytest
+import threadpoolctl
 from PIL import Image
 
 from annotator import files
@@ -18,6 +19,13 @@ from annotator.config import Config
 
 # As the commands compute, so that their numbers are those of the tests' own process.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Processes that share the cores take one each: threads that wait for each other's cores
+# spin, which cost a tenth of the processor's time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    threadpoolctl.threadpool_limits(1)
+    for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_threads, "1")  # of the commands that tests start
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 COLORS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220)}
 
