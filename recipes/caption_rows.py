@@ -135,3 +135,59 @@ RESNET50_CAPTIONS = Table(
     ),
     epochs="epochs",
 )
+
+_FURTHER = (
+    "--decoder=stacked --layers=2 --rounds=0 --learning_rate=0.0006 --weight_decay=0.1 "
+    "--caption_flip --patience=4"
+)
+_ONE = "--ensemble=@{} --rerank --rerank_weight=0.03"
+_REWARDED = (
+    "--init_from=@captions_twelve --epochs=0 --self_critical_epochs=8 "
+    "--self_critical_rate=0.00005 --self_critical_temperature=0.5 --patience=8 "
+    "--feedback_start=0 --rerank --rerank_weight=0.03"
+)
+
+BEYOND = Table(
+    "beyond",
+    "captioner",
+    _LONGER.replace("--dataset=flickr8k", "--dataset=flickr8k --backbone=vgg16"),
+    (
+        Row(
+            "captions_twelve",
+            "six more passes at a smaller rate, mirror images, weight decay",
+            f"--init_from=@vgg16_captions_k2 {_FURTHER}",
+            minutes=75,
+        ),
+        Row(
+            "captions_reranked",
+            "the same, its beams re-ranked",
+            _ONE.format("captions_twelve"),
+            minutes=10,
+        ),
+        Row(
+            "captions_beams",
+            "the same of 10 beams",
+            f"{_ONE.format('captions_twelve')} --beams=10",
+            minutes=15,
+        ),
+        Row(
+            "captions_rewarded",
+            "eight passes with rewards on top of the twelve, re-ranked",
+            f"{_REWARDED} {_FURTHER.partition(' --learning_rate')[0]} "
+            "--weight_decay=0.1 --caption_flip",
+            minutes=100,
+        ),
+        Row(
+            "captions_rewarded_plain",
+            "the same in the search's own order",
+            "--ensemble=@captions_rewarded --norerank",
+            minutes=5,
+        ),
+        Row(
+            "captions_rewarded_beams",
+            "the same of 10 beams, re-ranked",
+            f"{_ONE.format('captions_rewarded')} --beams=10",
+            minutes=15,
+        ),
+    ),
+)

@@ -68,9 +68,9 @@ class Measured:
         wanted = settings_of(table, row)
         for name, value in wanted.items():
             own = getattr(ran, name)
-            # Seeds and budgets are shown, and a file's place says nothing of it. Of
-            # what there was not yet when it was trained, its own file says nothing.
-            if name in ("seed", table.epochs) or "$" in str(value):
+            # Seeds and budgets are shown, and a place says nothing of it. Of what there
+            # was not yet when it was trained, its own file says nothing.
+            if name in ("seed", table.epochs) or {"$", "@"} & set(str(value)):
                 continue
             if name == "backbone_weights" and value == _WEIGHTS and own != "random":
                 continue  # Keras's file, from where it lies

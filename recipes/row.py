@@ -11,7 +11,7 @@ class Row:
         name: What the commands call it; the folder of its run.
         label: What the page calls it.
         flags: Those of `train.py` that it has besides the table's. `$NAME` stands for a
-            variable of the environment.
+            variable of the environment, `@NAME` for the folder of another row's run.
         published: The system of `annotator.metrics.published` whose row stands below.
         minutes: About how long it takes on two slow cores, its features at hand.
     """

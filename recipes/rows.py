@@ -17,6 +17,7 @@ TABLES = (
     tag_rows.TAGGERS,
     tag_rows.FINETUNED,
     caption_rows.RESNET50_CAPTIONS,
+    caption_rows.BEYOND,
     tag_rows.RESNET50_TAGS,
 )
 

@@ -96,7 +96,11 @@ def job_of(
         extra: Further arguments of `train.py`.
     """
     name = f"{row.name}_seed{seed}" if seed else row.name
-    arguments = [os.path.expandvars(argument) for argument in table.arguments(row)]
+    named = [
+        re.sub("(?<=[=,])@", lambda _: f"{runs}{os.sep}", argument)
+        for argument in table.arguments(row)
+    ]
+    arguments = [os.path.expandvars(argument) for argument in named]
     lacks = "".join(argument.partition("$")[2] for argument in arguments)
     minutes = row.minutes
     if seed:

@@ -101,6 +101,18 @@ def test_weights_of_the_environment(project, tmp_path, monkeypatch, capsys):
     assert "--backbone_weights=/weights/alexnet.safetensors" in job.arguments
 
 
+def test_rows_that_go_on_from_another_row(tmp_path, monkeypatch):
+    for name, flag in (("captions_twelve", "init_from"), ("captions_beams", "ensemble")):
+        ((table, row),) = find([name])
+        job = driver.job_of(table, row, tmp_path)
+        of = {"init_from": "vgg16_captions_k2", "ensemble": "captions_twelve"}[flag]
+        assert f"--{flag}={tmp_path / of}" in job.arguments and not job.lacks
+    # What the environment says stays as it is.
+    monkeypatch.setenv("ALEXNET_WEIGHTS", "@home/a@b")
+    job = driver.job_of(*find(["tags_alexnet"])[0], tmp_path)
+    assert "--backbone_weights=@home/a@b" in job.arguments
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
