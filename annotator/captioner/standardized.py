@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from annotator.keras_support.powers import signed_power
+
 
 class StandardizedModel(keras.Model):
     """Base class of models that take off the mean of regions' channels.
@@ -17,9 +19,8 @@ class StandardizedModel(keras.Model):
     A subclass calls `build_standardization` before it builds anything else.
 
     Args:
-        region_power: Power of the values of regions, taken before all else; a negative
-            value keeps its sign. Those of a ReLU are mostly 0 and else up to 90
-            deviations away from their mean: at 0.5 no region outshouts the others.
+        region_power: Power of the values of regions, taken before all else, see
+            `signed_power`.
         **kwargs: Of `keras.Model`.
 
     Raises:
@@ -131,11 +132,7 @@ class StandardizedModel(keras.Model):
             float32 `[B, R, D]`.
         """
         regions = tf.cast(tf.convert_to_tensor(regions), tf.float32)
-        if self.region_power == 1:
-            return regions
-        # A root has no slope at 0: there it passes no gradient on, in place of NaN.
-        nonzero = tf.where(regions == 0, 1.0, tf.abs(regions))
-        return tf.sign(regions) * tf.pow(nonzero, self.region_power)
+        return signed_power(regions, self.region_power)
 
     def standardized(self, regions: tf.Tensor) -> tf.Tensor:
         """Regions as the rest of the model wants them.

@@ -11,7 +11,12 @@ python=${PYTHON:-python}
   --workdir=runs/recipes/photos_start "$@"
 "$python" train.py --task=captioner --dataset=flickr8k \
   --init_from=runs/recipes/photos_start --region_power=0.5 --epochs=6 \
-  --learning_rate=6e-4 --weight_decay=0.1 --select_by=cider \
+  --learning_rate=6e-4 --weight_decay=0.1 --select_by=cider --norerank \
+  --workdir=runs/recipes/photos_twelve "$@"
+"$python" train.py --task=captioner --dataset=flickr8k \
+  --init_from=runs/recipes/photos_twelve --region_power=0.5 --epochs=0 \
+  --self_critical_epochs=8 --self_critical_rate=5e-5 --self_critical_temperature=0.5 \
+  --weight_decay=0.1 --select_by=cider --patience=8 \
   --workdir=runs/recipes/photos_captioner "$@"
 "$python" train.py --task=tagger --dataset=corel5k+flickr8k --caption_tags=40 \
   --rank_by=probability --workdir=runs/recipes/photos_tagger "$@"

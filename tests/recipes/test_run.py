@@ -102,7 +102,10 @@ def test_weights_of_the_environment(project, tmp_path, monkeypatch, capsys):
 
 
 def test_rows_that_go_on_from_another_row(tmp_path, monkeypatch):
-    for name, flag in (("captions_twelve", "init_from"), ("captions_beams", "ensemble")):
+    for name, flag in (
+        ("captions_twelve", "init_from"),
+        ("captions_beams", "ensemble"),
+    ):
         ((table, row),) = find([name])
         job = driver.job_of(table, row, tmp_path)
         of = {"init_from": "vgg16_captions_k2", "ensemble": "captions_twelve"}[flag]

@@ -1,18 +1,16 @@
-"""Powers of descriptors: what a network is loudest about does not drown the rest."""
+"""Powers of descriptors, as a layer."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
+
+from annotator.keras_support.powers import signed_power
 
 
 @keras.saving.register_keras_serializable(package="annotator")
 class SignedPower(keras.layers.Layer):
-    """The power of each number's size; a negative number keeps its sign.
-
-    What a ReLU leaves is mostly 0 and else up to 90 deviations away from its mean: at
-    0.5 no descriptor outshouts the others.
+    """The power of each number's size, see `signed_power`.
 
     Args:
         power: The power, positive.
@@ -25,9 +23,6 @@ class SignedPower(keras.layers.Layer):
 
     Raises:
         ValueError: When the power is not positive.
-
-    Source: Perronnin et al., "Improving the Fisher kernel for large-scale image
-    classification", ECCV 2010 (of the pooled vector there).
     """
 
     def __init__(self, power: float, **kwargs: Any) -> None:
@@ -37,7 +32,7 @@ class SignedPower(keras.layers.Layer):
         self.power = power
 
     def call(self, descriptors: tf.Tensor) -> tf.Tensor:
-        return ops.sign(descriptors) * ops.power(ops.abs(descriptors), self.power)
+        return signed_power(tf.cast(descriptors, tf.float32), self.power)
 
     def compute_output_spec(self, descriptors: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(descriptors.shape, "float32")

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from annotator.tagger.pooling import encoder
 from annotator.tagger.pooling.power import SignedPower
@@ -25,6 +26,11 @@ def test_powers_by_hand():
     layer = SignedPower(0.5)
     np.testing.assert_allclose(layer(np.float32([[[4, 0, -9]]])), [[[2, 0, -3]]])
     np.testing.assert_array_equal(SignedPower(1.0)(REGIONS), REGIONS)
+    values = tf.constant([[[4.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        total = tf.reduce_sum(layer(values))
+    np.testing.assert_array_equal(tape.gradient(total, values), [[[0.25, 0]]])
     with pytest.raises(ValueError, match="positive, got 0"):
         SignedPower(0)
 
