@@ -23,4 +23,6 @@ def signed_power(values: tf.Tensor, power: float) -> tf.Tensor:
     if power == 1:
         return values
     nonzero = tf.where(values == 0, tf.ones_like(values), tf.abs(values))
-    return tf.sign(values) * tf.pow(nonzero, tf.cast(power, values.dtype))
+    # Graphs take `sqrt` in place of `pow` by themselves, which differs in a last digit.
+    sizes = tf.sqrt(nonzero) if power == 0.5 else tf.pow(nonzero, power)
+    return tf.sign(values) * sizes

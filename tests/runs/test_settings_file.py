@@ -105,5 +105,10 @@ def test_a_run_of_version_0_1_goes_on(tmp_path):
     known, default = Config.settings(), json.loads(json.dumps(Config().to_json()))
     before = {n: known[n].before for n in added if known[n].before is not None}
     assert added == {name: default[name] for name in added} | before
-    assert before == {"covariance": 0, "lift": 0.0, "rerank": False}
+    assert before == {
+        "descriptor_power": 1.0,
+        "covariance": 0,
+        "lift": 0.0,
+        "rerank": False,
+    }
     assert "--units=192" in refused(tmp_path, config, units=64)

@@ -75,7 +75,7 @@ def test_equals_numpy_from_regions_to_scores(tagger_run, tagger_config):
     regions = np.concatenate(list(split.regions(8).as_numpy_iterator()))
     expected = []
     for image in regions.astype(np.float64):
-        projected = image @ arrays["kernel"] + arrays["bias"]
+        projected = np.sqrt(image) @ arrays["kernel"] + arrays["bias"]
         nearest = pairwise_distances_argmin(projected, arrays["codebook"])
         sums = np.zeros(arrays["codebook"].shape)
         np.add.at(sums, nearest, projected - arrays["codebook"][nearest])
