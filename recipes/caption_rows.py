@@ -110,15 +110,13 @@ PUBLISHED_TRAINING = Table(
     epochs="epochs",
 )
 
-_LONGER = _EQUAL.replace("--epochs=3 --patience=3", "--epochs=6 --patience=4").replace(
-    "--backbone=vgg16 ", ""
-)
+_LONGER = _EQUAL.replace("--epochs=3 --patience=3", "--epochs=6 --patience=4")
 _TWO_LAYERS = "--decoder=stacked --layers=2 --rounds=0"
 
 RESNET50_CAPTIONS = Table(
     "resnet50_captions",
     "captioner",
-    _LONGER,
+    _LONGER.replace("--backbone=vgg16 ", ""),
     (
         Row(
             "resnet50_captions_k2",
@@ -136,10 +134,7 @@ RESNET50_CAPTIONS = Table(
     epochs="epochs",
 )
 
-_FURTHER = (
-    "--decoder=stacked --layers=2 --rounds=0 --learning_rate=0.0006 --weight_decay=0.1 "
-    "--caption_flip --patience=4"
-)
+_FURTHER = f"{_TWO_LAYERS} --weight_decay=0.1 --caption_flip"
 _ONE = "--ensemble=@{} --rerank --rerank_weight=0.03"
 _REWARDED = (
     "--init_from=@captions_twelve --epochs=0 --self_critical_epochs=8 "
@@ -150,12 +145,12 @@ _REWARDED = (
 BEYOND = Table(
     "beyond",
     "captioner",
-    _LONGER.replace("--dataset=flickr8k", "--dataset=flickr8k --backbone=vgg16"),
+    _LONGER,
     (
         Row(
             "captions_twelve",
             "six more passes at a smaller rate, mirror images, weight decay",
-            f"--init_from=@vgg16_captions_k2 {_FURTHER}",
+            f"--init_from=@vgg16_captions_k2 {_FURTHER} --learning_rate=0.0006",
             minutes=75,
         ),
         Row(
@@ -173,8 +168,7 @@ BEYOND = Table(
         Row(
             "captions_rewarded",
             "eight passes with rewards on top of the twelve, re-ranked",
-            f"{_REWARDED} {_FURTHER.partition(' --learning_rate')[0]} "
-            "--weight_decay=0.1 --caption_flip",
+            f"{_REWARDED} {_FURTHER}",
             minutes=100,
         ),
         Row(

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import scipy.linalg
 
-from annotator.tagger.word_means import SetsAlike, WordMeans
+from annotator.tagger.word_means import SetsAlike, WordMeans, data_sets
 from annotator.tagger.word_scores import NEVER
 
 # A word's typical similarity is shrunk to the average, as by so many images.
@@ -245,8 +245,7 @@ def _fit_by_group(whitening, vectors, tags, margin, prior_images, known):
     kernel = np.zeros((vectors.shape[1], tags.shape[1]), np.float32)
     bias = np.zeros(tags.shape[1], np.float32)
     patterns, group_of = np.unique(known, axis=1, return_inverse=True)
-    # Images of one data set know the same words.
-    set_of = np.ravel(np.unique(known, axis=0, return_inverse=True)[1])
+    set_of = data_sets(known)
     for group, knows in enumerate(patterns.T):
         columns = np.flatnonzero(np.ravel(group_of) == group)
         weights = SetsAlike(tags[:, columns], set_of)

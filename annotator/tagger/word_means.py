@@ -99,6 +99,18 @@ class WordMeans:
             )
 
 
+def data_sets(known: np.ndarray) -> np.ndarray:
+    """Tells data sets by what their images were asked for: those of one know the same.
+
+    Args:
+        known: Whether an image was asked for a word, bool `[N, W]`.
+
+    Returns:
+        The data set of each image, int `[N]`, from 0.
+    """
+    return np.ravel(np.unique(known, axis=0, return_inverse=True)[1])
+
+
 class SetsAlike:
     """How much an image counts for a word that several data sets have.
 
@@ -119,15 +131,14 @@ class SetsAlike:
 
     @classmethod
     def of_known(cls, tags: np.ndarray, known: np.ndarray) -> "SetsAlike":
-        """Tells data sets by what their images were asked for.
+        """Of the data sets of `data_sets`.
 
         Args:
             tags: As of the class.
             known: Whether an image was asked for a word, bool `[N, V]`; V may be
                 another number of words.
         """
-        _, set_of = np.unique(known, axis=0, return_inverse=True)
-        return cls(tags, np.ravel(set_of))
+        return cls(tags, data_sets(known))
 
     def __call__(self, rows: slice) -> np.ndarray:
         """The weights of a slice of images, float64 `[B, W]`."""

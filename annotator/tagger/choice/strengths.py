@@ -8,7 +8,7 @@ from annotator.tagger.choice.leave_one_out import leave_one_out
 from annotator.tagger.lift.cooccurrence import MOST_WORDS
 from annotator.tagger.lift.left_out_lift import gains, spread
 from annotator.tagger.whitened_means import Covariance, Whitening
-from annotator.tagger.word_means import NEVER
+from annotator.tagger.word_means import NEVER, data_sets
 
 # The first that is tried, and the least and the largest.
 SHRINKAGE, _LEAST_SHRINKAGE, _LARGEST_SHRINKAGE = 1e-3, 1e-6, 1.0
@@ -77,13 +77,14 @@ def choose_strengths(
         chosen = np.random.default_rng(seed).choice(rows, _MOST_IMAGES, replace=False)
         rows = np.sort(chosen)
     true, asked = tags[rows], None if known is None else known[rows]
+    set_of = None if asked is None else data_sets(asked)
 
     def fit(each):
         """The best margin of a shrinkage, and what scores are with it."""
         whitening = Whitening.of(covariance, each)
         left_out = leave_one_out(whitening, vectors, tags, known, rows)
         worth = {
-            share: f1_of_sets(_asked_for(left_out.scores(share), asked), true, asked)
+            share: f1_of_sets(_asked_for(left_out.scores(share), asked), true, set_of)
             for share in (MARGINS if margin is None else (margin,))
         }
         best = max(worth, key=worth.__getitem__)
@@ -99,7 +100,7 @@ def choose_strengths(
         return best
     gained = deviation * gains(scores, deviation, tags, known, rows)
     worth = {
-        each: f1_of_sets(scores + np.float32(each) * gained, true, asked)
+        each: f1_of_sets(scores + np.float32(each) * gained, true, set_of)
         for each in (LIFTS if lift is None else (lift,))
     }
     chosen = max(worth, key=worth.__getitem__)
@@ -130,19 +131,17 @@ def _asked_for(scores, asked):
 
 
 def f1_of_sets(
-    scores: np.ndarray, tags: np.ndarray, known: np.ndarray | None = None
+    scores: np.ndarray, tags: np.ndarray, set_of: np.ndarray | None = None
 ) -> float:
     """`f1_of_best` of each data set, their mean.
 
     Args:
         scores: As of `f1_of_best`.
         tags: As of `f1_of_best`.
-        known: As of `fit_whitened_means`: images of one data set know the same words.
+        set_of: The data set of each image, from 0, int `[N]`; `None` for one.
     """
-    if known is None:
+    if set_of is None:
         return f1_of_best(scores, tags)
-    _, set_of = np.unique(known, axis=0, return_inverse=True)
-    set_of = np.ravel(set_of)
     sets = [set_of == each for each in range(set_of.max() + 1)]
     return float(np.mean([f1_of_best(scores[own], tags[own]) for own in sets]))
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 import keras
 import numpy as np
 
+from annotator.keras_support.powers import signed_power
 from annotator.tagger.pooling.joined import JoinedPooling
 from annotator.tagger.pooling.mean import MeanPooling
 from annotator.tagger.pooling.power import SignedPower
@@ -64,8 +65,7 @@ def fit_encoder(
         Dict of float32 arrays: `kernel` `[D, n]`, `bias` `[n]`, and `codebook` `[m, n]`
         if one was asked for.
     """
-    if power != 1:
-        descriptors = SignedPower(power)(descriptors).numpy()
+    descriptors = np.asarray(signed_power(descriptors, power))
     kernel, bias = fit_projection(descriptors, components)
     fitted = {"kernel": kernel, "bias": bias}
     if codebook_size is not None:
